@@ -1,0 +1,198 @@
+"""The training loop: exact resumption, one order per seed, data-parallel equality, and errors that name the step."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from zoo.train.batches import Order, Stream
+from zoo.train.loop import LoopConfig, NonFiniteLoss, fit
+
+
+class Regressor(nnx.Module):
+    """Two layers with dropout and a running mean: every kind of state that a run must carry along."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        # No bias: under a batch norm its gradient is rounding noise, which Adam would blow up.
+        self.hidden = nnx.Linear(3, 8, use_bias=False, rngs=rngs)
+        self.norm = nnx.BatchNorm(8, rngs=rngs)
+        self.dropout = nnx.Dropout(0.1, rngs=rngs)
+        self.out = nnx.Linear(8, 1, rngs=rngs)
+
+    def __call__(self, x):
+        return self.out(self.dropout(jax.nn.gelu(self.norm(self.hidden(x)))))[:, 0]
+
+
+def squared_error(model, batch, key):
+    noise = 0.01 * jax.random.normal(key, batch["x"].shape)
+    error = model(batch["x"] + noise) - batch["y"]
+    return jnp.mean(error**2), {"absolute_error": jnp.mean(jnp.abs(error))}
+
+
+def examples(n=50):
+    x = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    return {"x": x, "y": (x @ np.array([1.0, -2.0, 0.5], np.float32)).astype(np.float32)}
+
+
+def train(config, *, data=None, directory=None, loss=squared_error, **options):
+    model = Regressor(rngs=nnx.Rngs(0))
+    return fit(model, loss, examples() if data is None else data, optax.adamw(1e-2),
+               config=config, checkpoint_dir=directory, **options)
+
+
+def weights(result):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(result.model, nnx.Param))]
+
+
+def assert_equal(first, second):
+    for a, b in zip(weights(first), weights(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+    drop = lambda rows: [{k: v for k, v in row.items() if k != "seconds_per_step"} for row in rows]
+    assert drop(first.history) == drop(second.history)
+
+
+def test_an_epoch_visits_every_example_once_and_the_order_changes_between_epochs():
+    order = Order(10, 4, seed=3)
+    visited = np.concatenate([order(step) for step in range(5)])
+    assert sorted(visited[:10]) == sorted(visited[10:]) == list(range(10))
+    assert list(visited[:10]) != list(visited[10:])
+    np.testing.assert_array_equal(order(3), Order(10, 4, seed=3)(3))
+    assert not np.array_equal(order(3), Order(10, 4, seed=4)(3))
+
+
+def test_training_lowers_the_loss_and_leaves_the_given_model_alone():
+    model = Regressor(rngs=nnx.Rngs(0))
+    before = np.asarray(model.hidden.kernel[...])
+    result = fit(model, squared_error, examples(), optax.adamw(1e-2), config=LoopConfig(200, 16, log_every=50))
+    assert result.history[-1]["loss"] < 0.3 * result.history[0]["loss"]
+    np.testing.assert_array_equal(before, np.asarray(model.hidden.kernel[...]))
+    assert not np.array_equal(np.asarray(model.norm.mean[...]), np.asarray(result.model.norm.mean[...]))
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+def test_several_steps_per_call_take_the_same_path_as_single_steps(unroll):
+    single = train(LoopConfig(20, 8, log_every=10, ema_decay=0.9))
+    fused = train(LoopConfig(20, 8, steps_per_call=5, unroll=unroll, log_every=10, ema_decay=0.9))
+    for a, b in zip(weights(single), weights(fused), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_one_seed_gives_one_result_and_another_seed_another():
+    config = LoopConfig(12, 8, log_every=4)
+    assert_equal(train(config), train(config))
+    other = train(LoopConfig(12, 8, log_every=4, seed=1))
+    assert not np.array_equal(weights(train(config))[0], weights(other)[0])
+
+
+def test_a_streamed_run_equals_the_resident_one():
+    data = examples()
+    stream = Stream(lambda indices: {k: v[indices] for k, v in data.items()}, examples=50, sort=False)
+    config = LoopConfig(12, 8, steps_per_call=2, log_every=4)
+    for a, b in zip(weights(train(config)), weights(train(config, data=stream)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_stream_shards_each_batch_among_hosts():
+    stream = Stream(lambda indices: indices, examples=50, sort=False)
+    order = Order(50, 8, seed=0)
+    halves = [list(stream.batches(order, start=2, stop=4, shard=k, shards=2)) for k in range(2)]
+    np.testing.assert_array_equal(np.concatenate([halves[0][1], halves[1][1]]), order(3))
+
+
+def test_a_run_stopped_at_a_checkpoint_resumes_to_the_same_result(tmp_path):
+    whole = train(LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "whole")
+    train(LoopConfig(8, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "parts")
+    resumed = train(LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "parts")
+    assert_equal(whole, resumed)
+
+
+CHILD = """
+    import sys, time
+    sys.path[:0] = [{tests!r}]
+    import test_loop
+    from zoo.train.loop import LoopConfig
+    config = LoopConfig(60, 8, log_every=5, checkpoint_every=5, ema_decay=0.9)
+    test_loop.train(config, directory=sys.argv[1], on_progress=lambda row: (print(row["step"], flush=True), time.sleep(.02)))
+"""
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_result(tmp_path):
+    """kill -9 in the middle, perhaps while a checkpoint is being written."""
+    script = textwrap.dedent(CHILD.format(tests=str(pathlib.Path(__file__).parent)))
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True,
+                             cwd=pathlib.Path(__file__).parents[2])
+    target = int(np.random.default_rng().integers(2, 9)) * 5
+    for line in child.stdout:
+        if int(line) >= target:
+            break
+    time.sleep(float(np.random.default_rng().uniform(0, 0.04)))
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    config = LoopConfig(60, 8, log_every=5, checkpoint_every=5, ema_decay=0.9)
+    assert_equal(train(config, directory=tmp_path / "whole"), train(config, directory=tmp_path / "run"))
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    train(LoopConfig(4, 8, log_every=4), directory=tmp_path)
+    with pytest.raises(ValueError, match="seed was 0, now 1"):
+        train(LoopConfig(8, 8, seed=1, log_every=4), directory=tmp_path)
+
+
+def test_a_nan_stops_the_run_and_names_the_step_and_the_last_checkpoint(tmp_path):
+    data = examples()
+    bad = Order(50, 8, seed=0)(6)[0]
+    data["y"][bad] = np.nan
+    first = next(step for step in range(7) if bad in Order(50, 8, seed=0)(step))
+    with pytest.raises(NonFiniteLoss, match=rf"loss of step {first} is nan; the last checkpoint is step {first // 2 * 2} "):
+        train(LoopConfig(20, 8, log_every=2, checkpoint_every=2), data=data, directory=tmp_path)
+
+
+def test_validation_sees_the_averaged_weights_that_are_returned():
+    seen = []
+    validate = lambda model: seen.append(weights_of(model)) or {"score": 1.0}
+    weights_of = lambda model: np.asarray(model.out.kernel[...])
+    result = train(LoopConfig(8, 8, log_every=4, validate_every=4, ema_decay=0.99), validate=validate)
+    np.testing.assert_array_equal(seen[-1], weights_of(result.model))
+    assert result.history[-1]["validation_score"] == 1.0
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match="checkpoint_every=5 must be a positive multiple of steps_per_call=2"):
+        LoopConfig(10, 4, steps_per_call=2, checkpoint_every=5, log_every=2)
+    with pytest.raises(ValueError, match="one leading length"):
+        train(LoopConfig(4, 4, log_every=4), data={"x": np.zeros((4, 3)), "y": np.zeros(5)})
+
+
+def test_two_devices_take_the_same_path_as_one():
+    """Data-parallel training averages gradients over devices: the same run up to the order of sums."""
+    script = textwrap.dedent("""
+        import sys
+        sys.path[:0] = [%r]
+        import jax, numpy as np, test_loop
+        from jax.sharding import Mesh
+        from zoo.train.loop import LoopConfig
+        assert jax.device_count() == 2
+        config = LoopConfig(10, 8, log_every=5)
+        two = test_loop.train(config)
+        one = test_loop.train(config, mesh=Mesh(np.asarray(jax.devices()[:1]), ("data",)))
+        for a, b in zip(test_loop.weights(two), test_loop.weights(one)):
+            np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4)
+        print("equal")
+    """ % str(pathlib.Path(__file__).parent))
+    import os
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          cwd=pathlib.Path(__file__).parents[2],
+                          env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]

@@ -1,0 +1,1 @@
+"""Climate: weather on a simulated planet (Held-Suarez) and the observed El Niño (ENSO)."""

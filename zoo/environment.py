@@ -1,0 +1,57 @@
+"""What ran where, as far as a score depends on it. Never the host's name, a user's name or a path."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from zoo import files
+from zoo.cards import Environment
+
+REPORTED = ("scizoo", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "xarray", "zarr")
+# What a benchmark run may itself write; anything else that differs from the commit makes the checkout dirty.
+WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md")
+
+
+def capture() -> Environment:
+    """The environment of this process."""
+    import jax
+
+    installed = sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name})
+    device = jax.devices()[0]
+    commit, dirty = checkout_state(files.share())
+    return Environment(
+        python=platform.python_version(),
+        packages={name: importlib.metadata.version(name) for name in REPORTED},
+        packages_sha256=hashlib.sha256("\n".join(installed).encode()).hexdigest(),
+        platform=f"{platform.system().lower()}-{platform.machine()}",
+        cpu_count=cpu_count(),
+        accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
+        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def cpu_count() -> int:
+    """Cores that this process may use (results of a CPU depend on their number in the last bits)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def checkout_state(root: Path) -> tuple[str | None, bool]:
+    """(commit, dirty) of a checkout; (None, False) of an installed package, whose version names its code."""
+    if not (root / ".git").exists():
+        return None, False
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        commit = git("rev-parse", "HEAD").strip()
+        changed = [line[3:].strip('"') for line in git("status", "--porcelain", "--untracked-files=all").splitlines()]
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return None, True
+    return commit, any(not path.startswith(WRITTEN_BY_RUNS) for path in changed)

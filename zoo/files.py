@@ -1,0 +1,224 @@
+"""Finding one file and proving that it is the right one.
+
+Order: the repository's own folder -> each directory in `ZOO_MIRROR` -> the cache (`ZOO_HOME`) -> the card's URLs in turn.
+Whatever is found is hashed (SHA-256) before it is used. `ZOO_OFFLINE=1` forbids the last step. A mirror directory is what
+`wget -x` makes: the file of `https://host/path` lies at `<mirror>/host/path`.
+
+Why not pooch: it refuses folders (`file://`) and starts an interrupted download from the beginning; what is left to do
+without it is one ranged request, below.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from zoo.cards import DatasetCard, FileCard
+
+CHUNK = 1 << 20
+Progress = Callable[[str, int, int], None]
+"""Called with (file name, bytes so far, bytes in all)."""
+
+
+class FileMissing(FileNotFoundError):
+    """A file could be found nowhere that we may look; the message says how to get it."""
+
+
+class FileAltered(ValueError):
+    """A file was found, but its bytes are not the card's."""
+
+
+@functools.cache
+def share() -> Path:
+    """The folder that holds `datasets/`, `benchmarks/` and `leaderboard/`: a checkout's root, or `_share` inside a wheel."""
+    package = Path(__file__).resolve().parent
+    if (package / "_share").is_dir():
+        return package / "_share"
+    if (package.parent / "datasets").is_dir():
+        return package.parent
+    raise FileMissing(f"neither {package / '_share'} nor {package.parent / 'datasets'} exists: reinstall with `pip install scizoo`")
+
+
+def home() -> Path:
+    """The cache folder: `ZOO_HOME`, else the platform's. Not created here."""
+    if os.environ.get("ZOO_HOME"):
+        return Path(os.environ["ZOO_HOME"]).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("scizoo")
+
+
+def mirrors() -> list[Path]:
+    """The directories of `ZOO_MIRROR` (separated as in PATH)."""
+    return [Path(part).expanduser() for part in os.environ.get("ZOO_MIRROR", "").split(os.pathsep) if part]
+
+
+def offline() -> bool:
+    """Whether `ZOO_OFFLINE` forbids the network."""
+    return os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def under_host(url: str) -> str:
+    """`host/path` of a URL: where it lies in a mirror and in the cache."""
+    parts = urlsplit(url)
+    path = unquote(parts.path).lstrip("/")
+    if not parts.hostname or ".." in path.split("/"):
+        raise ValueError(f"{url!r} has no place in a mirror")
+    return f"{parts.hostname}/{path}"
+
+
+def places(file: FileCard, *, folder: Path | None) -> Iterator[Path]:
+    """Where the file may already lie, in the order of trust."""
+    if file.path is not None and folder is not None:
+        yield folder / file.path
+    for url in file.urls:
+        for mirror in mirrors():
+            yield mirror / under_host(url)
+    for url in file.urls:
+        yield home() / "files" / under_host(url)
+
+
+def find(file: FileCard, *, folder: Path | None = None) -> Path | None:
+    """The verified local path of a file, or None where it is in none of the local places. Never uses the network.
+
+    Raises:
+        FileAltered: a copy was found whose bytes are not the card's.
+    """
+    for path in places(file, folder=folder):
+        if path.is_file():
+            verify(path, file)
+            return path
+    return None
+
+
+def verify(path: Path, file: FileCard) -> None:
+    """Compares size and SHA-256 with the card.
+
+    Raises:
+        FileAltered: naming the file, what was expected, what was found, and what to do.
+    """
+    size = path.stat().st_size
+    if size != file.bytes:
+        kind = "truncated" if size < file.bytes else "too long"
+        raise FileAltered(f"{path} is {kind}: {size} bytes, the card says {file.bytes}; delete it and run the command again")
+    found = sha256(path)
+    if found != file.sha256:
+        raise FileAltered(f"{path} was altered: SHA-256 {found}, the card says {file.sha256}; delete it and run the command again")
+
+
+def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None = None) -> Path:
+    """The verified path of a file, fetched into the cache if need be.
+
+    Raises:
+        FileMissing: it is nowhere, and the network is forbidden or failed; names file, size, URL and three ways out.
+        FileAltered: a copy has other bytes than the card says.
+    """
+    path = find(file, folder=folder)
+    if path is not None:
+        return path
+    if not file.urls:
+        raise FileMissing(f"{file.name} belongs to the repository (at {file.path}) but is not there; run `git checkout -- {file.path}` in its folder")
+    reasons = []
+    for url in [] if offline() else file.urls:
+        try:
+            return fetch(url, file, progress=progress)
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            reasons.append(f"{url}: {getattr(error, 'reason', error)}")
+    raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set" if offline() else "; ".join(reasons)))
+
+
+def how_to_get(file: FileCard, reason: str) -> str:
+    """The message for a file that could not be had."""
+    url = file.urls[0]
+    where = under_host(url)
+    return (
+        f"{file.name} ({file.bytes / 1e6:.2f} MB, licence: {file.licence}) is not on this machine ({reason}). Three ways to get it:\n"
+        f"  1. with a network: `zoo data get` (without ZOO_OFFLINE), from {url}\n"
+        f"  2. elsewhere, then copy: on a machine with a network `zoo mirror DIR`, bring DIR here, set ZOO_MIRROR=DIR\n"
+        f"  3. by hand: put the file at {home() / 'files' / where}\n"
+        f"  It must have SHA-256 {file.sha256}."
+    )
+
+
+def fetch(url: str, file: FileCard, *, progress: Progress | None = None, target: Path | None = None) -> Path:
+    """Downloads one URL into the cache (or to `target`): resumed where an earlier try stopped, verified, then renamed into place.
+
+    Raises:
+        FileAltered: the server's bytes are not the card's (they are deleted).
+        OSError: the disk is full or the cache cannot be written; names the folder and `ZOO_HOME`.
+    """
+    target = target or home() / "files" / under_host(url)
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if part.exists() and part.stat().st_size >= file.bytes:
+            part.unlink()
+        _download(url, part, file, progress)
+        try:
+            verify(part, file)
+        except FileAltered as error:
+            part.unlink(missing_ok=True)
+            raise FileAltered(f"{url} does not deliver the card's file: {error}") from None
+        part.replace(target)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        raise
+    except OSError as error:
+        free = shutil.disk_usage(_existing(target)).free
+        raise OSError(
+            f"cannot write {target} ({error.strerror or error}; {free / 1e6:.0f} MB free, {file.bytes / 1e6:.1f} MB needed); "
+            "free some space or point ZOO_HOME at a folder that can be written"
+        ) from error
+    return target
+
+
+def _download(url: str, part: Path, file: FileCard, progress: Progress | None) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "scizoo"} | ({"Range": f"bytes={done}-"} if done else {}))
+    with urllib.request.urlopen(request, timeout=60) as response:
+        if done and response.status != 206:  # the server knows no ranges: begin again
+            done = 0
+        with open(part, "ab" if done else "wb") as output:
+            while block := response.read(CHUNK):
+                output.write(block)
+                done += len(block)
+                if progress is not None:
+                    progress(file.name, done, file.bytes)
+                if done > file.bytes:
+                    break  # verify() says "too long"; no need to fill the disk
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def dataset_folder(card: DatasetCard) -> Path:
+    """The folder of a dataset card: `datasets/<domain>/<name>`."""
+    return share() / "datasets" / card.id
+
+
+def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
+    """Those of the named files that are on no local place; where the network is allowed they may still be fetched.
+
+    Raises:
+        KeyError: a name that the card does not have.
+    """
+    by_name = {file.name: file for file in card.file}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise KeyError(f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}")
+    return [by_name[name] for name in names if find(by_name[name], folder=dataset_folder(card)) is None]

@@ -1,0 +1,191 @@
+"""Names -> cards: every dataset, task and pretrained model that is installed, found without importing any of their code.
+
+A third-party package adds its own by entry points: `zoo.models` and `zoo.tasks` name a package whose folder holds model cards
+(`*.toml` beside their weights) or task specs. The package is located, not imported; one that cannot be read warns and is left out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zoo import files
+from zoo.cards import CardError, DatasetCard, ModelCard, TaskSpec, read
+
+if TYPE_CHECKING:
+    from zoo.task import Task
+
+DOMAINS = ("climate", "genomics", "particle_physics")
+
+
+class UnknownName(KeyError):
+    """No card has this name; the message offers the nearest."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Found(NamedTuple):
+    """A card and the file it was read from."""
+
+    card: Any
+    path: Path
+
+
+@functools.cache
+def _datasets() -> dict[str, Found]:
+    return _scan([files.share() / "datasets"], "*/*/card.toml", DatasetCard)
+
+
+@functools.cache
+def _tasks() -> dict[str, Found]:
+    return _scan([files.share() / "benchmarks"], "*/*.toml", TaskSpec) | _scan(_plugin_folders("zoo.tasks"), "*.toml", TaskSpec, trusted=False)
+
+
+@functools.cache
+def _models() -> dict[str, Found]:
+    package = Path(__file__).resolve().parent
+    ours = _scan([package], "*/weights/*.toml", ModelCard)
+    return ours | _scan(_plugin_folders("zoo.models"), "*.toml", ModelCard, trusted=False)
+
+
+def datasets() -> dict[str, DatasetCard]:
+    """Every dataset card by id, sorted."""
+    return {name: found.card for name, found in _datasets().items()}
+
+
+def tasks() -> dict[str, TaskSpec]:
+    """Every task spec by id, sorted."""
+    return {name: found.card for name, found in _tasks().items()}
+
+
+def models() -> dict[str, ModelCard]:
+    """Every pretrained model's card by id, sorted."""
+    return {name: found.card for name, found in _models().items()}
+
+
+def path_of(name: str, kind: str) -> Path:
+    """The file of a card; `kind` is "dataset", "task" or "model"."""
+    return _one(name, {"dataset": _datasets, "task": _tasks, "model": _models}[kind](), kind).path
+
+
+def dataset(name: str) -> DatasetCard:
+    """One dataset card. Raises `UnknownName` with the nearest names."""
+    return _one(name, _datasets(), "dataset").card
+
+
+def task(name: str) -> TaskSpec:
+    """One task spec. Raises `UnknownName` with the nearest names."""
+    return _one(name, _tasks(), "task").card
+
+
+def model(name: str) -> ModelCard:
+    """One model card. Raises `UnknownName` with the nearest names."""
+    return _one(name, _models(), "model").card
+
+
+def list_datasets(pattern: str = "*") -> list[str]:
+    """Names of datasets that match a shell wildcard, e.g. `climate/*`."""
+    return matching(pattern, datasets())
+
+
+def list_tasks(pattern: str = "*") -> list[str]:
+    """Names of tasks that match a shell wildcard; a bare domain means all of its tasks."""
+    return matching(pattern, tasks())
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of pretrained models that match a shell wildcard, e.g. `climate/*` or `*sfno*`."""
+    return matching(pattern, models())
+
+
+def matching(pattern: str, names: Any) -> list[str]:
+    """The names that a wildcard means: exact, by wildcard, or all of a domain."""
+    if pattern in DOMAINS:
+        pattern += "/*"
+    return sorted(fnmatch.filter(names, pattern))
+
+
+def load_task(name: str) -> Task:
+    """A task bound to its data files (found, or fetched when first asked for)."""
+    spec = task(name)
+    card = dataset(spec.dataset)
+    by_name = {file.name: file for file in card.file}
+
+    def file(wanted: str) -> Path:
+        if wanted not in by_name:
+            raise KeyError(f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}")
+        return files.get(by_name[wanted], folder=files.dataset_folder(card))
+
+    return resolve(spec.code)(spec, file=file)
+
+
+def load_dataset(name: str, **options: Any) -> Any:
+    """A dataset, opened by the loader that its card names; what it returns stands in the loader's docstring."""
+    return resolve(dataset(name).loader)(**options)
+
+
+def resolve(code: str) -> Any:
+    """The object that `module:attribute` names, imported now.
+
+    Raises:
+        ImportError: naming the string, when the module or the attribute does not exist.
+    """
+    module, _, attribute = code.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError as error:
+        raise ImportError(f"{code!r}: module {module} has no {attribute!r}") from error
+
+
+def did_you_mean(name: str, names: Any) -> str:
+    """A sentence with the nearest names, or with all of them when they are few."""
+    names = sorted(names)
+    folded = {candidate.lower(): candidate for candidate in names} | {candidate.lower().split("/")[-1]: candidate for candidate in names}
+    near = [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
+    if near:
+        return f"did you mean {' or '.join(dict.fromkeys(near))}?"
+    return f"there are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}" if names else "there are none"
+
+
+def _one(name: str, found: dict[str, Found], kind: str) -> Found:
+    if name in found:
+        return found[name]
+    raise UnknownName(f"no {kind} is called {name!r}; {did_you_mean(name, found)} (`zoo list {kind}s` shows all)")
+
+
+def _scan(folders: list[Path], glob: str, kind: type, *, trusted: bool = True) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    for folder in folders:
+        for path in sorted(folder.glob(glob)):
+            try:
+                card = read(path, kind)
+            except CardError as error:
+                if trusted:
+                    raise
+                warnings.warn(f"left out: {error}", stacklevel=2)
+                continue
+            if card.id in found:
+                raise CardError(f"{path} and {found[card.id].path} both describe {card.id}")
+            found[card.id] = Found(card, path)
+    return dict(sorted(found.items()))
+
+
+def _plugin_folders(group: str) -> list[Path]:
+    folders = []
+    for point in importlib.metadata.entry_points(group=group):
+        try:
+            spec = importlib.util.find_spec(point.value)
+            if spec is None or not spec.submodule_search_locations:
+                raise ImportError(f"{point.value!r} is no installed package")
+            folders.extend(Path(location) for location in spec.submodule_search_locations)
+        except Exception as error:  # a plug-in may fail in any way; it must not break `zoo list`
+            warnings.warn(f"plug-in {point.name!r} ({group}) left out: {error}", stacklevel=2)
+    return folders

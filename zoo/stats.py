@@ -1,0 +1,118 @@
+"""Intervals, paired differences and rank groups, all from the same resampled means of per-example statistics.
+
+One weight matrix `[resamples, n]` per task (each row: how often an example was drawn, over n) serves every predictor, so two
+predictors are always compared on the same resamples: the comparison is paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from zoo.cards import ResamplingSpec
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LEVEL = 0.95
+
+
+class Formulas(Protocol):
+    """The two functions of a task that statistics are made with."""
+
+    def statistics(self, record: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+    def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+
+def bootstrap_weights(n: int, spec: ResamplingSpec) -> np.ndarray:
+    """Weights `[resamples, n]` of the examples in each resample; every row sums to one.
+
+    `bootstrap` draws examples with replacement. `stationary_block_bootstrap` (Politis & Romano 1994,
+    doi:10.1080/01621459.1994.10476870) draws circular blocks of consecutive examples with geometric lengths of mean
+    `mean_block`, which keeps the dependence of neighbours in time.
+    """
+    rng = np.random.default_rng(spec.seed)
+    index = rng.integers(n, size=(spec.resamples, n))
+    if spec.method == "stationary_block_bootstrap":
+        begins = rng.random((spec.resamples, n)) < 1.0 / spec.mean_block
+        begins[:, 0] = True
+        position = np.arange(n)
+        last_begin = np.maximum.accumulate(np.where(begins, position, 0), axis=1)
+        index = (np.take_along_axis(index, last_begin, axis=1) + position - last_begin) % n
+    offset = np.arange(spec.resamples)[:, None] * n
+    return np.bincount((index + offset).ravel(), minlength=spec.resamples * n).reshape(spec.resamples, n) / n
+
+
+def means(statistics: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Means over examples: `[...]` without weights, `[resamples, ...]` with."""
+    if weights is None:
+        return {name: np.asarray(value, np.float64).mean(axis=0) for name, value in statistics.items()}
+    return {name: np.tensordot(weights, np.asarray(value, np.float64), axes=1) for name, value in statistics.items()}
+
+
+def scores(task: Formulas, record: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The scores of a record by metric name; NaN where nothing was predicted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {name: float(value) for name, value in task.values(means(task.statistics(record))).items()}
+
+
+def resample(task: Formulas, record: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Every score on every resample: `{metric: [resamples]}`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {name: np.asarray(value) for name, value in task.values(means(task.statistics(record), weights)).items()}
+
+
+def interval(samples: np.ndarray, value: float | None = None) -> tuple[float, float] | None:
+    """The 95 % percentile interval, or None where fewer than nine in ten resamples are defined.
+
+    A skewed statistic (a correlation near one) can fall outside its own percentile interval by resampling bias; the interval
+    is then widened to hold `value`, never moved.
+    """
+    finite = samples[np.isfinite(samples)]
+    if len(finite) < 0.9 * len(samples):
+        return None
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if value is not None:
+        low, high = min(low, value), max(high, value)
+    return float(low), float(high)
+
+
+def differ(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether the paired 95 % interval of `first - second` (same resamples) leaves zero outside."""
+    bounds = interval(first - second)
+    return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
+
+
+def badness(value: float | np.ndarray, direction: str) -> float | np.ndarray:
+    """A score turned so that smaller is better."""
+    return {
+        "higher": lambda v: -v, "lower": lambda v: v, "nearer_one": lambda v: np.abs(v - 1), "nearer_zero": np.abs,
+    }[direction](np.asarray(value, float))
+
+
+def rank_groups(values: Sequence[float], samples: Sequence[np.ndarray | None], direction: str) -> list[str]:
+    """Letters for each row, best group "a"; two rows share a letter when their paired difference does not exclude zero.
+
+    Rows are sorted by value and each letter covers a longest run of rows no two of which differ, so a row may carry several
+    letters ("ab"): it cannot be told from either neighbour group although these differ from each other. A row without value or
+    samples gets "-".
+    """
+    ranked = [i for i in np.argsort(badness(np.asarray(values, float), direction), kind="stable") if samples[i] is not None and np.isfinite(values[i])]
+    turned = {i: badness(samples[i], direction) for i in ranked}
+    runs: list[tuple[int, int]] = []
+    for start in range(len(ranked)):
+        end = start
+        while end + 1 < len(ranked) and not any(differ(turned[ranked[k]], turned[ranked[end + 1]]) for k in range(start, end + 1)):
+            end += 1
+        if not runs or end > runs[-1][1]:
+            runs.append((start, end))
+    groups = ["-"] * len(values)
+    for position, i in enumerate(ranked):
+        groups[i] = "".join(letter(number) for number, (start, end) in enumerate(runs) if start <= position <= end)
+    return groups
+
+
+def letter(number: int) -> str:
+    """a, b, ..., z, a1, b1, ..."""
+    return LETTERS[number % 26] + (str(number // 26) if number >= 26 else "")

@@ -1,0 +1,1 @@
+"""The training loop of every domain: `loop` (fit), `batches` (order of examples), `checkpoints`, `devices`."""
