@@ -197,6 +197,7 @@ class TaskSpec(Card):
     tracks: dict[str, str] = Field(default_factory=dict, description="Track -> what its rows may know.")
     audit: list[str] = Field(default_factory=list, description="What was checked about leaks and trivial solutions, with figures.")
     how_to_beat: str = ""
+    train: CodePath | None = Field(None, description="Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, yielding log lines.")
     resampling: ResamplingSpec
     table: list[TableColumn]
     metric: list[MetricSpec]
@@ -271,6 +272,7 @@ class ModelCard(Card):
     summary: str
     architecture: CodePath = Field(description="The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`.")
     predictor: CodePath = Field(description="Factory `(card, weight_paths) -> callable(inputs)`.")
+    predict_file: CodePath | None = Field(None, description="Function `(model, source, target, *, days)` behind `zoo predict`.")
     config: dict[str, Any] = Field(default_factory=dict)
     predictor_config: dict[str, Any] = Field(default_factory=dict)
     tasks: list[TaskId]

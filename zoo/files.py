@@ -206,6 +206,22 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copies a file by way of a temporary name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
+
+
 def dataset_folder(card: DatasetCard) -> Path:
     """The folder of a dataset card: `datasets/<domain>/<name>`."""
     return share() / "datasets" / card.id

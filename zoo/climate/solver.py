@@ -122,6 +122,8 @@ class Solver:
     @functools.cached_property
     def step(self) -> Any:
         """State -> state one time step later."""
+        import jax
+
         dinosaur = import_dinosaur()
         integration, hour = dinosaur.time_integration, dinosaur.scales.units.hour
         flat = np.zeros(self.grid.modal_shape)
@@ -132,7 +134,8 @@ class Solver:
         equation = integration.compose_equations([dynamics, forcing])
         dt = self.constants.nondimensionalize(self.step_minutes / 60 * hour)
         tau = self.constants.nondimensionalize(self.diffusion_hours * hour)
-        diffusion = integration.horizontal_diffusion_step_filter(self.grid, dt, tau, order=2)
+        with jax.ensure_compile_time_eval():  # the filter is a constant, also when first used inside a trace
+            diffusion = integration.horizontal_diffusion_step_filter(self.grid, dt, tau, order=2)
         return integration.step_with_filters(integration.imex_rk_sil3(equation, dt), [diffusion])
 
     def initial_state(self, seed: int) -> State:

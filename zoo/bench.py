@@ -1,0 +1,350 @@
+"""Runs predictors on tasks: predictions -> per-example record -> scores with intervals -> entry.
+
+A row that is finished is kept in a journal in the cache until its run ends, so a run that was interrupted continues
+where it stopped; a run that ended leaves nothing behind, so the next one computes everything anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import cost, environment, files, pretrained, record, registry, stats
+from zoo.cards import BaselineSpec, Cost, Entry, Hashes, MetricValue, ModelCard, Provenance, SeedScores, TaskSpec, dump
+from zoo.task import Examples, Task
+
+REPEATS = 5
+"""Warm calls by which latency is measured for an entry."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """One row to be: something that predicts, and what is known about it."""
+
+    id: str
+    title: str
+    kind: str
+    track: str | None
+    make: Callable[[], Callable[[Any], Any]]
+    n_params: int = 0
+    weights: tuple[str, ...] = ()
+    seeds: tuple[tuple[int, Callable[[], Callable[[Any], Any]]], ...] = ()
+    note: str | None = None
+
+
+@dataclasses.dataclass
+class Row:
+    """The scores of one predictor on one task."""
+
+    predictor: Predictor
+    record: dict[str, np.ndarray]
+    metrics: dict[str, MetricValue]
+    wall_seconds: float
+    samples: dict[str, np.ndarray] = dataclasses.field(repr=False, default_factory=dict)
+    seeds: list[SeedScores] = dataclasses.field(default_factory=list)
+    cost: Cost | None = None
+    group: str = "-"
+    resumed: bool = False
+
+
+@dataclasses.dataclass
+class TaskResult:
+    """All rows of one task, best first by the headline metric; and what could not be run, with the reason."""
+
+    spec: TaskSpec
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    unavailable: list[str] = dataclasses.field(default_factory=list)
+
+
+class Events:
+    """What a run tells its caller; override what you want to show. Each call comes before the work it names."""
+
+    def task(self, spec: TaskSpec, n_predictors: int) -> None: ...
+
+    def predictor(self, predictor: Predictor) -> None: ...
+
+    def done(self, row: Row) -> None: ...
+
+
+def predictors(spec: TaskSpec, pattern: str = "*") -> list[tuple[str, Callable[[Task], Predictor], list[str]]]:
+    """The rows that a task can have: `(id, maker, names of data files that only it needs)`, baselines first.
+
+    Raises:
+        zoo.registry.UnknownName: the pattern matches nothing.
+    """
+    found: list[tuple[str, Callable[[Task], Predictor], list[str]]] = []
+    for baseline in spec.baseline:
+        found.append((baseline.id, lambda task, baseline=baseline: _from_baseline(task, baseline), baseline.needs))
+    for name, card in registry.models().items():
+        if spec.id in card.tasks:
+            found.append((name, lambda task, card=card: _from_model(card), []))
+    chosen = set(registry.matching(pattern, [name for name, _, _ in found]))
+    if not chosen:
+        raise registry.UnknownName(f"no model or baseline of {spec.id} matches {pattern!r}; {registry.did_you_mean(pattern, [name for name, _, _ in found])}")
+    return [item for item in found if item[0] in chosen]
+
+
+def _from_baseline(task: Task, spec: BaselineSpec) -> Predictor:
+    return Predictor(spec.id, spec.title, spec.kind, spec.track, lambda: task.baseline(spec), note=spec.note)
+
+
+def _from_model(card: ModelCard) -> Predictor:
+    model = pretrained.load_model(card.id)
+    seeds = () if len(card.weights) < 2 else tuple((weight.seed, lambda seed=weight.seed: model.predictor(seed)) for weight in card.weights)
+    return Predictor(
+        card.id, card.title, "model", card.track, model.predictor, n_params=card.n_params,
+        weights=tuple(weight.sha256 for weight in card.weights), seeds=seeds,
+    )
+
+
+def bench(pattern: str, *, models: str = "*", all_seeds: bool = False, measure: bool = False, events: Events | None = None) -> list[TaskResult]:
+    """Benchmarks every predictor on every task that the pattern means.
+
+    Args:
+        pattern: a domain (`climate`), a task (`climate/enso`) or a wildcard.
+        models: wildcard over predictor ids.
+        all_seeds: also score each training seed's weights alone.
+        measure: also measure latency and FLOPs (several more calls each).
+        events: told what is going on.
+
+    Returns:
+        One result per task. Rows are sorted by the headline metric and carry rank groups. Nothing is averaged over tasks.
+
+    Raises:
+        zoo.registry.UnknownName: nothing matches.
+    """
+    names = registry.list_tasks(pattern)
+    if not names:
+        raise registry.UnknownName(f"no task matches {pattern!r}; {registry.did_you_mean(pattern, registry.tasks())} (`zoo list tasks` shows all)")
+    use_compilation_cache()
+    results, unmatched = [], []
+    for name in names:
+        try:
+            results.append(_bench_task(registry.task(name), models, all_seeds, measure, events or Events()))
+        except registry.UnknownName as error:
+            unmatched.append(error)
+    if not results:
+        raise unmatched[0]
+    return results
+
+
+def _bench_task(spec: TaskSpec, models: str, all_seeds: bool, measure: bool, events: Events) -> TaskResult:
+    result = TaskResult(spec)
+    todo = predictors(spec, models)
+    card = registry.dataset(spec.dataset)
+    events.task(spec, len(todo))
+    result.unavailable = _unavailable(card, spec.needs)
+    if result.unavailable:
+        return result
+    task = registry.load_task(spec.id)
+    examples = task.examples()
+    journal = Journal(spec, all_seeds=all_seeds, measure=measure)
+    weights = stats.bootstrap_weights(len(examples), spec.resampling)
+    for name, make, needs in todo:
+        lacking = _unavailable(card, needs)
+        if lacking:
+            result.skipped.append((name, lacking[0]))
+            continue
+        predictor = make(task)
+        events.predictor(predictor)
+        row = journal.load(predictor)
+        if row is None:
+            row = run(task, examples, predictor, all_seeds=all_seeds, measure=measure)
+            journal.save(row)
+        score(task, row, weights)
+        result.rows.append(row)
+        events.done(row)
+    journal.close()
+    rank(result)
+    return result
+
+
+def run(task: Task, examples: Examples, predictor: Predictor, *, all_seeds: bool = False, measure: bool = False) -> Row:
+    """One predictor on one task's examples, without intervals yet (`score` adds them)."""
+    begin = time.perf_counter()
+    call = predictor.make()
+    predictions = call(examples.inputs)
+    arrays = {"example_id": np.asarray(examples.ids)} | task.record(predictions, examples)
+    wall = time.perf_counter() - begin
+    row = Row(predictor, arrays, {}, wall)
+    if all_seeds:
+        for seed, make in predictor.seeds:
+            values = stats.scores(task, task.record(make()(examples.inputs), examples))
+            row.seeds.append(SeedScores(seed=seed, metrics={name: value for name, value in values.items() if math.isfinite(value)}))
+    if measure:
+        seconds = []
+        for _ in range(REPEATS):
+            begin = time.perf_counter()
+            call(examples.inputs)
+            seconds.append(time.perf_counter() - begin)
+        p50, p95 = cost.latency(seconds, len(examples))
+        count = getattr(call, "flops_per_example", None)
+        row.cost = Cost(
+            n_params=predictor.n_params, flops_per_example=count() if count else None, latency_ms_p50=p50, latency_ms_p95=p95, repeats=REPEATS,
+            peak_memory_bytes=cost.peak_memory_bytes(), wall_seconds=wall, load_average=cost.load_average(),
+        )
+    return row
+
+
+def score(task: Task, row: Row, weights: np.ndarray) -> None:
+    """Fills in a row's scores, their intervals and the resampled scores that groups are made from."""
+    values = stats.scores(task, row.record)
+    row.samples = stats.resample(task, row.record, weights)
+    row.metrics = {
+        name: MetricValue(value=value, ci95=stats.interval(row.samples[name], value)) for name, value in values.items() if math.isfinite(value)
+    }
+
+
+def rank(result: TaskResult) -> None:
+    """Sorts rows by the headline metric, best first (gaps last), and gives them rank groups."""
+    headline = result.spec.headline
+    direction = result.spec.metric_of(headline).direction
+
+    def value(row: Row) -> float:
+        return row.metrics[headline].value if headline in row.metrics else math.nan
+
+    def order(row: Row) -> tuple[bool, float]:
+        return (headline not in row.metrics, float(stats.badness(value(row), direction)) if headline in row.metrics else 0.0)
+
+    result.rows.sort(key=order)
+    groups = stats.rank_groups([value(row) for row in result.rows], [row.samples.get(headline) for row in result.rows], direction)
+    for row, group in zip(result.rows, groups, strict=True):
+        row.group = group
+
+
+def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str) -> list[Path]:
+    """Writes one entry and its record per row: `<folder>/<domain>/<task>@<version>/<model>.json`.
+
+    Raises:
+        zoo.cards.CardError: the checkout has uncommitted changes, so the code of the scores could not be found again.
+    """
+    from zoo.cards import parse
+
+    where = environment.capture()
+    spec = result.spec
+    paths = []
+    for row in result.rows:
+        if row.cost is None:
+            raise ValueError("entries need the measured cost: run bench(..., measure=True)")
+        name = row.predictor.id.split("/")[1]
+        target = folder / spec.key / f"{name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f"{name}.record.zarr.zip")
+        record.write(beside, row.record)
+        entry = {
+            "schema_version": 1, "id": f"{spec.key}/{name}", "task": spec.id, "task_version": spec.version, "model": row.predictor.id,
+            "title": row.predictor.title, "kind": row.predictor.kind, "track": row.predictor.track, "n_examples": len(next(iter(row.record.values()))),
+            "metrics": {key: value.model_dump() for key, value in row.metrics.items()},
+            "declined": sorted({name for metric in spec.metric for name in metric.names} - row.metrics.keys()),
+            "training_seeds": [seed.model_dump() for seed in row.seeds], "record": beside.name,
+            "hashes": hashes(spec, row.record["example_id"], row.predictor.weights, beside).model_dump(), "cost": row.cost.model_dump(),
+            "environment": where.model_dump(),
+            "provenance": Provenance(command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=row.predictor.note).model_dump(),
+        }
+        files.write_text(target, dump(parse(entry, Entry, where=str(target))))
+        paths.append(target)
+    return paths
+
+
+def hashes(spec: TaskSpec, example_ids: Iterable[str], weights: Iterable[str], record_path: Path) -> Hashes:
+    """The hashes of everything that the scores of an entry depend on."""
+    return Hashes(
+        task=files.sha256(registry.path_of(spec.id, "task")), dataset_card=files.sha256(registry.path_of(spec.dataset, "dataset")),
+        example_ids=ids_sha256(example_ids), weights=list(weights), record=files.sha256(record_path),
+    )
+
+
+def ids_sha256(example_ids: Iterable[str]) -> str:
+    """The hash of which examples were evaluated, in their order."""
+    return hashlib.sha256("\n".join(map(str, example_ids)).encode()).hexdigest()
+
+
+def use_compilation_cache() -> None:
+    """Keeps XLA's compiled programs in the cache folder, so that a second run need not compile."""
+    import jax
+
+    folder = files.home() / "xla"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        warnings.warn(f"no compilation cache ({error}); point ZOO_HOME at a folder that can be written", stacklevel=2)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _unavailable(card: Any, names: list[str]) -> list[str]:
+    """How to get each named file that is not here and that may not be fetched (`ZOO_OFFLINE`), or that cannot be."""
+    problems = []
+    for file in files.missing(card, names):
+        try:
+            files.get(file, folder=files.dataset_folder(card))
+        except files.FileMissing as error:
+            problems.append(str(error))
+    return problems
+
+
+class Journal:
+    """Rows of an unfinished run, kept in the cache so that the same run, started again, does not repeat them.
+
+    The same run means: the same task file, dataset card, weights, code of this package and options.
+    """
+
+    def __init__(self, spec: TaskSpec, *, all_seeds: bool, measure: bool):
+        parts = [files.sha256(registry.path_of(spec.id, "task")), files.sha256(registry.path_of(spec.dataset, "dataset")), code_sha256(), str((all_seeds, measure))]
+        self.folder = files.home() / "runs" / f"{spec.key.replace('/', '.')}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}"
+        self.usable = True
+
+    def _path(self, predictor: Predictor) -> Path:
+        weights = hashlib.sha256("|".join(predictor.weights).encode()).hexdigest()[:8]
+        return self.folder / f"{predictor.id.split('/')[1]}-{weights}.json"
+
+    def load(self, predictor: Predictor) -> Row | None:
+        """The row of an earlier, interrupted run, or None."""
+        path = self._path(predictor)
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            arrays = record.read(path.with_suffix(".zarr.zip"))
+        except (OSError, ValueError):
+            return None
+        seeds = [SeedScores.model_validate(item) for item in kept["seeds"]]
+        return Row(predictor, arrays, {}, kept["wall_seconds"], seeds=seeds, cost=Cost.model_validate(kept["cost"]) if kept["cost"] else None, resumed=True)
+
+    def save(self, row: Row) -> None:
+        """Keeps a finished row; without a writable cache the run goes on and can't be resumed."""
+        path = self._path(row.predictor)
+        content = {"wall_seconds": row.wall_seconds, "seeds": [seed.model_dump() for seed in row.seeds], "cost": row.cost.model_dump() if row.cost else None}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            record.write(path.with_suffix(".zarr.zip"), row.record)
+            path.write_text(json.dumps(content), encoding="utf-8")
+        except OSError as error:
+            if self.usable:
+                warnings.warn(f"this run could not be resumed if interrupted ({error}); point ZOO_HOME at a folder that can be written", stacklevel=2)
+            self.usable = False
+
+    def close(self) -> None:
+        """Forgets the rows: the run has ended."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def code_sha256() -> str:
+    """The hash of this package's Python files."""
+    package = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

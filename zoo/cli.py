@@ -1,0 +1,390 @@
+"""`zoo`: list, info, data, bench, train, predict, verify, leaderboard, mirror, doctor.
+
+Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
+3 nothing could be computed because files cannot be had.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None)
+list_app = typer.Typer(no_args_is_help=True, help="Names of models, tasks and datasets.")
+data_app = typer.Typer(no_args_is_help=True, help="Get, build and check datasets.")
+board_app = typer.Typer(no_args_is_help=True, help="The leaderboard, made from files.")
+app.add_typer(list_app, name="list")
+app.add_typer(data_app, name="data")
+app.add_typer(board_app, name="leaderboard")
+
+Pattern = Annotated[str, typer.Argument(help="Shell wildcard; a bare domain means all of it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def main() -> None:
+    """The console script: like `app`, with errors told in one line instead of a traceback."""
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    from zoo import cards, files, registry
+
+    try:
+        app()
+    except registry.UnknownName as error:
+        _fail(str(error), 2)
+    except cards.CardError as error:
+        _fail(str(error), 1)
+    except files.FileAltered as error:
+        _fail(str(error), 1)
+    except files.FileMissing as error:
+        _fail(str(error), 3)
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command continues where it stopped", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"zoo: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+# ------------------------------------------------------------------------------------------------------------ list and info
+
+
+@list_app.command("models")
+def list_models(pattern: Pattern = "*", as_json: AsJson = False) -> None:
+    """Pretrained models."""
+    from zoo import registry
+
+    cards = registry.models()
+    rows = [(name, f"{cards[name].n_params:,}", cards[name].truth, ", ".join(cards[name].tasks)) for name in registry.matching(pattern, cards)]
+    _show(rows, ("model", "parameters", "trained on", "tasks"), as_json, pattern, cards)
+
+
+@list_app.command("tasks")
+def list_tasks(pattern: Pattern = "*", as_json: AsJson = False) -> None:
+    """Benchmarks."""
+    from zoo import registry
+
+    cards = registry.tasks()
+    rows = [(name, str(cards[name].version), cards[name].truth, cards[name].headline, cards[name].title) for name in registry.matching(pattern, cards)]
+    _show(rows, ("task", "version", "truth", "headline", "title"), as_json, pattern, cards)
+
+
+@list_app.command("datasets")
+def list_datasets(pattern: Pattern = "*", as_json: AsJson = False) -> None:
+    """Datasets."""
+    from zoo import registry
+
+    cards = registry.datasets()
+    rows = [(name, cards[name].truth, cards[name].licence, cards[name].title) for name in registry.matching(pattern, cards)]
+    _show(rows, ("dataset", "truth", "licence", "title"), as_json, pattern, cards)
+
+
+def _show(rows: list[tuple[str, ...]], head: tuple[str, ...], as_json: bool, pattern: str, known: dict) -> None:
+    from zoo import registry
+
+    if not rows and known:
+        raise registry.UnknownName(f"nothing matches {pattern!r}; {registry.did_you_mean(pattern, known)}")
+    if as_json:
+        print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1))
+    elif not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+    else:
+        from rich.table import Table
+
+        table = Table(*head, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        _console().print(table)
+
+
+@app.command()
+def info(name: str, as_json: AsJson = False) -> None:
+    """The card of a model, task or dataset."""
+    from zoo import cards, registry
+
+    for kind in ("model", "task", "dataset"):
+        known = getattr(registry, f"{kind}s")()
+        if name not in known:
+            continue
+        if as_json:
+            print(cards.dump(known[name]), end="")
+        else:
+            print(f"{kind} {name}    ({registry.path_of(name, kind).name})")
+            _print_card(known[name].model_dump(mode="json", exclude_none=True))
+        if kind == "task" and name in registry.datasets() and not as_json:
+            print(f"\nThe dataset of the same name: `zoo info {name} --json` shows the task, `zoo data check {name}` the data.")
+        return
+    every = [*registry.models(), *registry.tasks(), *registry.datasets()]
+    raise registry.UnknownName(f"nothing is called {name!r}; {registry.did_you_mean(name, every)}")
+
+
+def _print_card(content: dict, indent: str = "  ") -> None:
+    for key, value in content.items():
+        if value in (None, "", [], {}):
+            continue
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            _print_card(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            print(f"{indent}{key}:")
+            for item in value:
+                line = ", ".join(f"{k} {v}" for k, v in item.items() if not isinstance(v, dict | list) and v is not None)
+                print(f"{indent}  - {line}")
+        elif isinstance(value, list):
+            print(f"{indent}{key}: {', '.join(map(str, value))}")
+        else:
+            print(f"{indent}{key}: {str(value).strip().replace(chr(10), chr(10) + indent + '  ')}")
+
+
+# -------------------------------------------------------------------------------------------------------------------- data
+
+
+@data_app.command("get")
+def data_get(name: str) -> None:
+    """Finds or fetches every file of a dataset and verifies it."""
+    from zoo import files, registry
+
+    card = registry.dataset(name)
+    with _transfer() as progress:
+        for file in card.file:
+            path = files.get(file, folder=files.dataset_folder(card), progress=progress)
+            print(f"{file.name}: {path}")
+
+
+@data_app.command("check")
+def data_check(name: str) -> None:
+    """Says of every file of a dataset where it is and whether its bytes are the card's; never uses the network."""
+    from zoo import files, registry
+
+    card = registry.dataset(name)
+    wrong = 0
+    for file in card.file:
+        try:
+            path = files.find(file, folder=files.dataset_folder(card))
+        except files.FileAltered as error:
+            wrong += 1
+            print(f"ALTERED  {file.name}: {error}")
+            continue
+        print(f"ok       {file.name}: {path}" if path else f"absent   {file.name}: {file.bytes / 1e6:.2f} MB at {file.urls[0] if file.urls else file.path}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@data_app.command("build")
+def data_build(
+    name: str,
+    out: Annotated[Path | None, typer.Option(help="Where to; default: the cache.")] = None,
+    years: Annotated[float, typer.Option(help="Simulated training years.")] = 10.0,
+) -> None:
+    """Makes a dataset of ours anew (simulations); started again after an interruption it continues."""
+    from zoo import files, registry
+
+    card = registry.dataset(name)
+    if card.build is None:
+        raise ValueError(f"{name} is not made by this project; `zoo data get {name}` fetches it")
+    target = out or files.home() / "build" / name
+    build = registry.resolve(card.build)
+    print(f"building {name} in {target}")
+    with _transfer(unit="days") as progress:
+        build(target, years=years, progress=progress)
+
+
+def _transfer(unit: str = "bytes"):
+    """A context manager that gives a callback `(name, done, total)`; a bar on a terminal, a line every tenth otherwise."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def shown():
+        if not sys.stderr.isatty():
+            said: dict[str, int] = {}
+
+            def line(name: str, done: int, total: int) -> None:
+                tenth = 10 * done // max(total, 1)
+                if said.get(name) != tenth:
+                    said[name] = tenth
+                    print(f"{name}: {done}/{total} {unit}", file=sys.stderr, flush=True)
+
+            yield line
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+        with Progress(TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+            tasks: dict[str, object] = {}
+
+            def update(name: str, done: int, total: int) -> None:
+                if name not in tasks:
+                    tasks[name] = bar.add_task(name, total=total)
+                bar.update(tasks[name], completed=done)
+
+            yield update
+
+    return shown()
+
+
+@app.command()
+def mirror(folder: Path, tasks: Annotated[list[str] | None, typer.Argument(help="Tasks or domains; default all.")] = None) -> None:
+    """Writes a mirror directory (`host/path`) with the data files and weights of tasks, for a machine without a network."""
+    from zoo import files, registry
+
+    wanted = [name for pattern in tasks or ["*"] for name in registry.list_tasks(pattern)]
+    if not wanted:
+        raise registry.UnknownName(f"no task matches {' '.join(tasks or [])!r}; {registry.did_you_mean((tasks or [''])[0], registry.tasks())}")
+    with _transfer() as progress:
+        for name in sorted({registry.task(task).dataset for task in wanted}):
+            card = registry.dataset(name)
+            for file in card.file:
+                for url in file.urls[:1]:
+                    target = folder / files.under_host(url)
+                    if target.is_file() and files.sha256(target) == file.sha256:
+                        continue
+                    local = files.find(file, folder=files.dataset_folder(card))
+                    if local is None:
+                        files.fetch(url, file, progress=progress, target=target)
+                    else:
+                        files.copy(local, target)
+                    print(target)
+    print(f"use it with: export ZOO_MIRROR={folder.resolve()}")
+
+
+# ------------------------------------------------------------------------------------------------------------------- bench
+
+
+@app.command()
+def bench(
+    pattern: Annotated[str, typer.Argument(help="A domain, a task or a wildcard.")],
+    model: Annotated[str, typer.Option("--model", help="Wildcard over models and baselines.")] = "*",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the results to this file.")] = None,
+    entries: Annotated[Path | None, typer.Option(help="Write leaderboard entries under this folder (measures cost and all seeds too).")] = None,
+    submitted_by: Annotated[str, typer.Option(help="Name for the entries, e.g. github:ada-l.")] = "maintainers",
+    seeds: Annotated[bool, typer.Option("--seeds", help="Also score every training seed's weights alone.")] = False,
+) -> None:
+    """Scores every predictor on every task, with 95 % intervals and rank groups."""
+    from zoo import bench as harness
+    from zoo import environment, files
+    from zoo.report import Report
+
+    if entries is not None and environment.checkout_state(files.share())[1]:
+        raise ValueError("entries name the commit of their code, and this checkout has changes that are not committed: `git status`, commit, run again")
+    report = Report(_console())
+    results = harness.bench(pattern, models=model, all_seeds=seeds or entries is not None, measure=entries is not None, events=report)
+    report.close()
+    for result in results:
+        report.table(result)
+        if entries is not None and result.rows:
+            command = f"zoo bench {result.spec.id} --entries leaderboard/entries"
+            harness.write_entries(result, entries, command=command, submitted_by=submitted_by)
+    if json_file is not None:
+        files.write_text(json_file, json.dumps([report.as_json(result) for result in results], indent=1) + "\n")
+    if not any(result.rows for result in results):
+        raise typer.Exit(3)
+
+
+@app.command()
+def verify(
+    entries: Annotated[list[Path], typer.Argument(help="Entry files.")],
+    level: Annotated[str, typer.Option(help="static, rescored or rerun.")] = "rerun",
+    write: Annotated[Path | None, typer.Option(help="Write the verification under this folder (leaderboard/verified).")] = None,
+) -> None:
+    """Re-computes entries and compares with what they claim."""
+    from zoo import verify as verifier
+
+    failed = 0
+    for path in entries:
+        result = verifier.verify(path, level=level)
+        failed += not result.ok
+        print(f"{'ok    ' if result.ok else 'FAILED'} {result.entry}: {result.level}, largest relative difference {result.largest_relative_difference:.2g}")
+        for problem in result.problems:
+            print(f"       {problem}")
+        if write is not None:
+            verifier.write(result, write)
+    if failed:
+        raise typer.Exit(1)
+
+
+@board_app.command("build")
+def leaderboard_build(out: Annotated[Path | None, typer.Option(help="Folder of the site; default leaderboard/_site.")] = None) -> None:
+    """Writes leaderboard/README.md and the static site from entries, peers and verifications."""
+    from zoo.leaderboard import build
+
+    for path in build(out):
+        print(path)
+
+
+# -------------------------------------------------------------------------------------------------------- train and predict
+
+
+@app.command()
+def train(
+    task: str,
+    architecture: Annotated[str, typer.Argument(help="Architecture, e.g. convnext.")],
+    seed: Annotated[int, typer.Option()] = 0,
+    data: Annotated[Path | None, typer.Option(help="Folder of the training data; default: where `zoo data build` put it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, log and weights; default: the cache.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Fewer steps than the recipe, to try it out.")] = None,
+) -> None:
+    """Trains a model by its shipped recipe; started again after an interruption it continues."""
+    from zoo import files, registry
+
+    spec = registry.task(task)
+    if spec.train is None:
+        raise ValueError(f"{task} has no training recipe; tasks that have one: {', '.join(n for n, s in registry.tasks().items() if s.train) or 'none'}")
+    run = registry.resolve(spec.train)
+    out = out or files.home() / "train" / f"{task.replace('/', '.')}.{architecture}.seed{seed}"
+    for line in run(architecture, seed=seed, data=data, out=out, steps=steps):
+        print(line, flush=True)
+
+
+@app.command()
+def predict(
+    model: str,
+    source: Annotated[Path, typer.Argument(help="Input: NetCDF or Zarr.")],
+    target: Annotated[Path, typer.Argument(help="Output: .nc or .zarr.")],
+    days: Annotated[int, typer.Option(help="Forecast length in days.")] = 10,
+) -> None:
+    """Applies a pretrained model to a file."""
+    from zoo import registry
+    from zoo.pretrained import load_model
+
+    card = registry.model(model)
+    loaded = load_model(model)
+    handler = registry.resolve(card.predict_file) if card.predict_file else None
+    if handler is None:
+        able = [name for name, other in registry.models().items() if other.predict_file]
+        raise ValueError(f"{model} does not predict from files; these do: {', '.join(able) or 'none'}")
+    handler(loaded, source, target, days=days)
+    print(target)
+
+
+# ------------------------------------------------------------------------------------------------------------------- doctor
+
+
+@app.command()
+def doctor() -> None:
+    """Says what works here and what is missing, and checks every file of the package."""
+    from zoo import diagnosis
+
+    problems = 0
+    for ok, line in diagnosis.run():
+        problems += not ok
+        print(f"{'ok      ' if ok else 'PROBLEM '} {line}")
+    if problems:
+        raise typer.Exit(1)
+

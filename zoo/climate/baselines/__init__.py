@@ -1,0 +1,1 @@
+"""Predictors with nothing learned by gradient, one file per task."""

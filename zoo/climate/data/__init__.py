@@ -1,0 +1,1 @@
+"""Loaders of the climate data sets, one module per data set."""

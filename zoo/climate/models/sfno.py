@@ -1,0 +1,101 @@
+"""A spherical Fourier neural operator: convolutions as products of spherical-harmonic coefficients.
+
+Paper: Bonev et al. 2023, "Spherical Fourier Neural Operators: Learning Stable Dynamics on the Sphere", arXiv:2306.03838.
+By the convolution theorem on the sphere a filter that is symmetric about its centre multiplies each degree by one
+number (here: one matrix between channels); the imaginary part adds filters that distinguish east from west. Latitude
+enters through a learned field, or no network made of such filters could know about the Coriolis force.
+
+The transforms are the matrix products of `zoo.nn.spherical`. The model is equivariant under any rotation in longitude by
+whole grid points, up to rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from zoo.climate.models.convnext import normalise
+from zoo.nn.spherical import Grid, analyse, synthesise, truncate
+
+__all__ = ["SFNO", "Config"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Sizes of an `SFNO`; see `zoo.climate.models.convnext.Config` for the fields that both have."""
+
+    channels: int = 20
+    width: int = 48
+    depth: int = 4
+    expansion: int = 2
+    truncation: int = 21
+    step_hours: int = 24
+
+
+class SpectralFilter(nnx.Module):
+    """A learned convolution on the sphere: one complex matrix between channels for each degree."""
+
+    def __init__(self, width: int, grid: Grid, *, rngs: nnx.Rngs):
+        self.grid = grid
+        shape = (2, grid.truncation + 1, width, width)
+        self.weight = nnx.Param(jax.random.normal(rngs.params(), shape) * (2 * width) ** -0.5)
+
+    def __call__(self, x: Float[Array, "batch longitude latitude width"]) -> Float[Array, "batch longitude latitude width"]:
+        """The filtered field."""
+        real, imaginary = self.weight[...]
+        cosine, sine = jnp.moveaxis(analyse(x, self.grid), 1, 0)
+        mix = lambda c, w: jnp.einsum("bmlc,lcd->bmld", c, w)  # noqa: E731
+        both = [mix(cosine, real) - mix(sine, imaginary), mix(sine, real) + mix(cosine, imaginary)]
+        return synthesise(jnp.stack(both, 1), self.grid)
+
+
+class Block(nnx.Module):
+    """x + MLP(spectral filter(norm x) + pointwise map(norm x)), with a latitude-wise affine map after the norm."""
+
+    def __init__(self, width: int, grid: Grid, *, expansion: int, depth: int, rngs: nnx.Rngs):
+        hidden = expansion * width
+        normal = jax.random.normal
+        self.scale = nnx.Param(jnp.ones((grid.latitudes, width)))
+        self.shift = nnx.Param(jnp.zeros((grid.latitudes, width)))
+        self.filter = SpectralFilter(width, grid, rngs=rngs)
+        self.pointwise = nnx.Param(normal(rngs.params(), (width, hidden)) * width**-0.5 * 0.7)
+        self.filtered = nnx.Param(normal(rngs.params(), (width, hidden)) * width**-0.5 * 0.7)
+        self.hidden_bias = nnx.Param(jnp.zeros(hidden))
+        self.narrow = nnx.Param(normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5)
+        self.narrow_bias = nnx.Param(jnp.zeros(width))
+
+    def __call__(self, x: Float[Array, "batch longitude latitude width"]) -> Float[Array, "batch longitude latitude width"]:
+        """The features after one block."""
+        y = normalise(x) * self.scale[...] + self.shift[...]
+        hidden = y @ self.pointwise[...] + self.filter(y) @ self.filtered[...] + self.hidden_bias[...]
+        return x + jax.nn.gelu(hidden) @ self.narrow[...] + self.narrow_bias[...]
+
+
+class SFNO(nnx.Module):
+    """State to scaled increment over one step; has no memory between steps."""
+
+    def __init__(self, config: Config = Config(), *, rngs: nnx.Rngs):
+        self.config = config
+        self.grid = grid = Grid(truncation=config.truncation)
+        normal = jax.random.normal
+        self.embed = nnx.Param(normal(rngs.params(), (config.channels, config.width)) * config.channels**-0.5)
+        self.latitude = nnx.Param(normal(rngs.params(), (grid.latitudes, config.width)) * 0.5)
+        self.blocks = nnx.List(
+            Block(config.width, grid, expansion=config.expansion, depth=config.depth, rngs=rngs)
+            for _ in range(config.depth)
+        )
+        self.head = nnx.Param(normal(rngs.params(), (config.width, config.channels)) * config.width**-0.5 * 0.1)
+        self.head_bias = nnx.Param(jnp.zeros(config.channels))
+
+    def __call__(
+        self, x: Float[Array, "batch longitude latitude channel"], memory: None = None
+    ) -> tuple[Float[Array, "batch longitude latitude channel"], None]:
+        """The increment over one step in units of its standard deviation, and no memory; see `ConvNeXt`."""
+        features = x @ self.embed[...] + self.latitude[...]
+        for block in self.blocks:
+            features = block(features)
+        return truncate(normalise(features) @ self.head[...] + self.head_bias[...], self.grid), None

@@ -1,0 +1,251 @@
+"""The board's charts as inline SVG, drawn by matplotlib: byte-identical when rebuilt, and following the page's theme.
+
+Colours are written as CSS variables (`var(--s0, ...)`), so one drawing serves light and dark; text stays text. Series differ by
+colour *and* marker *and* dash. Every series of a lead chart is in the drawing; those beyond the best few are hidden until the
+reader ticks them in the table below (without JavaScript the table itself has every number).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards import MetricSpec
+from zoo.leaderboard.text import ARROWS, DIRECTIONS, unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, FAINT, PAPER = "#1b1f24", "#c9ced6", "#fdfdfe"
+COLOURS = ("#0b62a8", "#c14f00", "#00785a", "#a8397a", "#7a6000", "#5b4bc4", "#0f7f8c", "#8a4b2a")
+"""Light-theme colours, from Okabe & Ito's set, darkened to 3:1 on white; site.css holds the dark ones as --s0 ... --s7."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
+KIND_STYLES = {"model": ("o", 0), "baseline": ("s", 4), "solver": ("D", 2), "forecast_centre": ("^", 1)}
+SIZE = (5.4, 3.35)
+DRAWN = 40
+"""Series in one drawing at most; the table has all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One line of a lead chart: `key` ties it to its table row; a None is a gap in the line."""
+
+    key: str
+    name: str
+    values: tuple[float | None, ...]
+    bounds: tuple[tuple[float, float] | None, ...] = ()
+    shown: bool = False
+    published: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """How a series is drawn, for the legend."""
+
+    colour: int
+    marker: str
+    dash: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One row of the cost chart."""
+
+    name: str
+    kind: str
+    cost: float
+    value: float
+    bounds: tuple[float, float] | None
+    labelled: bool
+
+
+def style(number: int, *, published: bool = False) -> Style:
+    """The look of the n-th series; the first eight differ in colour, all of the first 72 in colour or marker."""
+    dash = ("", "5 1.6", "1.4 1.4", "6 1.5 1.4 1.5")[number % len(DASHES)]
+    return Style(-1, "o", "1 2.2") if published else Style(number % len(COLOURS), MARKERS[number % len(MARKERS)], dash)
+
+
+def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
+    """The chart of one metric family against its axis: lines with 95 % bands."""
+    figure, axes = _figure()
+    positions = metric.positions
+    values = [value for line in series for value in line.values if value is not None]
+    for number, line in list(enumerate(series))[:DRAWN]:
+        look = style(number, published=line.published)
+        colour = FAINT if look.colour < 0 else COLOURS[look.colour]
+        given = [(x, y, line.bounds[i] if line.bounds else None) for i, (x, y) in enumerate(zip(positions, line.values, strict=True)) if y is not None]
+        banded = [(x, *bounds) for x, _, bounds in given if bounds is not None]
+        if len(banded) > 1:
+            band = axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.14, linewidth=0)
+            band.set_gid(f"series {line.key} band")
+            if line.shown:
+                values += [bound for _, low, high in banded for bound in (low, high)]
+        ys = [float("nan") if y is None else y for y in line.values]
+        (drawn,) = axes.plot(
+            positions, ys, color="#6b7280" if line.published else colour, linestyle=(0, (1, 2.2)) if line.published else DASHES[number % len(DASHES)],
+            linewidth=1.5, marker=look.marker, markersize=4.2, markerfacecolor=PAPER if line.published else colour, markeredgewidth=0.9,
+        )
+        drawn.set_gid(f"series {line.key} line")
+    if values:
+        axes.set_ylim(*_limits(values))
+    axes.set_xticks(positions)
+    axes.set_xlabel(metric.axis or "")
+    axes.set_ylabel(f"{metric.label} {unit(metric)} {ARROWS[metric.direction]}".replace("  ", " "))
+    first = ", ".join(line.name for line in series if line.shown)
+    title = f"{metric.label} by {metric.axis or 'point'}"
+    desc = f"{title}, {DIRECTIONS[metric.direction]}. Lines shown first: {first}. Bands are 95 % intervals. All numbers stand in the table that follows."
+    svg = _svg(figure, name=name, title=title, desc=desc)
+    titles = {line.key: line.name for line in series}
+    hidden = {line.key for line in series if not line.shown}
+
+    def group(match: re.Match) -> str:
+        key = match.group(1)
+        display = ' display="none"' if key in hidden else ""
+        return f'<g class="series" data-series="{key}"{display}><title>{html.escape(titles[key])}</title>'
+
+    return re.sub(r'<g id="series (\w+) \w+">', group, svg)
+
+
+def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name: str) -> str:
+    """The headline score against latency (logarithmic): what a better score costs."""
+    figure, axes = _figure()
+    for number, point in enumerate(points):
+        marker, colour = KIND_STYLES.get(point.kind, ("o", 0))
+        low, high = point.bounds or (point.value, point.value)
+        bar = axes.errorbar(
+            [point.cost], [point.value], yerr=[[point.value - low], [high - point.value]], fmt=marker, color=COLOURS[colour], markersize=5.5,
+            linewidth=1, markerfacecolor=COLOURS[colour] if point.kind == "model" else PAPER, markeredgewidth=1.3,
+        )
+        bar.lines[0].set_gid(f"point {number}")
+    axes.set_xscale("log")
+    axes.margins(x=0.12, y=0.1)
+    _label(axes, [point for point in points if point.labelled])
+    axes.set_xlabel("latency per example (ms, logarithmic)")
+    axes.set_ylabel(f"{metric_label} {unit(metric)} {ARROWS[metric.direction]}".replace("  ", " "))
+    title = f"{metric_label} against latency"
+    desc = f"{title}: one marker per row, vertical bars are 95 % intervals, {DIRECTIONS[metric.direction]}. All numbers stand in the table of scores."
+    svg = _svg(figure, name=name, title=title, desc=desc)
+    return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
+
+
+def heat(rows: Sequence[str], columns: Sequence[str], table: Any, *, title: str, axis: str, name: str) -> str:
+    """A table of numbers as shaded cells with the number in each (start month against lead)."""
+    import numpy as np
+
+    figure, axes = _figure(height=0.8 + 0.24 * len(rows))
+    table = np.asarray(table, float)
+    finite = table[np.isfinite(table)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    for i, values in enumerate(table):
+        for j, value in enumerate(values):
+            if np.isfinite(value):
+                strength = float((value - low) / (high - low)) if high > low else 0.5
+                axes.add_patch(_cell(j, i, strength))
+                axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=INK)
+            else:
+                axes.text(j + 0.5, i + 0.5, "\N{EN DASH}", ha="center", va="center", fontsize=7.5, color=INK)
+    axes.set_xlim(0, len(columns))
+    axes.set_ylim(len(rows), 0)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.set_xlabel(axis)
+    return _svg(figure, name=name, title=title, desc=f"{title}. Rows: {', '.join(rows)}. Darker cells are larger numbers; each cell holds its number.")
+
+
+def _cell(x: int, y: int, strength: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), 1, 1, facecolor=COLOURS[0], alpha=round(0.04 + 0.5 * strength, 3), linewidth=0)
+
+
+def _figure(height: float = SIZE[1]) -> tuple[Figure, Any]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_settings("")):
+        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+        axes = figure.add_subplot()
+    figure.patch.set_visible(False)
+    axes.patch.set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _settings(name: str) -> dict[str, Any]:
+    return {
+        "svg.hashsalt": f"zoo {name}", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
+        "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.linewidth": 0.7,
+        "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.5, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
+        "axes.formatter.useoffset": False, "axes.unicode_minus": True, "svg.image_inline": True, "path.simplify": False,
+    }
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """The range of the values, with far outliers (beyond four interquartile ranges) left outside."""
+    import numpy as np
+
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    reach = 4 * (high - low) or abs(middle) or 1.0
+    inside = [value for value in values if low - reach <= value <= high + reach]
+    pad = 0.06 * ((max(inside) - min(inside)) or abs(middle) or 1.0)
+    return min(inside) - pad, max(inside) + pad
+
+
+def _label(axes: Any, points: Sequence[Point]) -> None:
+    """Names beside points, on the side where there is more room; a name that would cover another is left to the tooltip."""
+    left, right = axes.get_xlim()
+    middle = (left * right) ** 0.5
+    height = axes.get_ylim()[1] - axes.get_ylim()[0]
+    written: list[tuple[float, bool]] = []
+    for point in points:
+        leftward = point.cost > middle
+        if any(side == leftward and abs(point.value - other) < 0.055 * height for other, side in written):
+            continue
+        written.append((point.value, leftward))
+        axes.annotate(
+            point.name, (point.cost, point.value), xytext=(-7 if leftward else 7, 3), textcoords="offset points", fontsize=7.5,
+            ha="right" if leftward else "left", color=INK,
+        )
+
+
+def _svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
+    """The drawing as an inline SVG element: no XML head, no namespaces, themed colours, `<title>` and `<desc>`."""
+    import io
+
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    output = io.StringIO()
+    with mpl.rc_context(_settings(name)):
+        FigureCanvasSVG(figure).print_svg(output, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = output.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)  # would style the whole page; site.css says it
+    svg = re.sub(r"font(?:-family)?: [^;\"]*;? ?", _font, svg)
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match.group()):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'<g id="(?:figure|axes|matplotlib\.axis|patch|xtick|ytick|line2d|text)_?\d+">', "<g>", svg)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    for number, colour in enumerate(COLOURS):
+        svg = svg.replace(colour, f"var(--s{number}, {colour})")
+    for variable, colour in (("ink", INK), ("grid", FAINT), ("paper", PAPER), ("muted", "#6b7280")):
+        svg = svg.replace(colour, f"var(--{variable}, {colour})")
+    svg = re.sub(r"\n\s*", "\n", svg)
+    identifier = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    view = re.search(r'viewBox="([^"]*)"', svg).group(1)
+    head = f'<svg class="chart" role="img" aria-labelledby="{identifier}-t {identifier}-d" viewBox="{view}">'
+    text = f'<title id="{identifier}-t">{html.escape(title)}</title><desc id="{identifier}-d">{html.escape(desc)}</desc>'
+    return re.sub(r"<svg[^>]*>", lambda _: head + text, svg, count=1).strip()
+
+
+def _font(match: re.Match) -> str:
+    size = re.search(r"([\d.]+)px", match.group())
+    return f"font-size: {size.group(1)}px; " if size else ""

@@ -1,0 +1,192 @@
+"""Rank groups and paired differences of a task's rows, from their stored per-example records; numpy only, no JAX.
+
+A row whose record is missing, altered or unreadable keeps its own interval and gets no letter; `Row.no_group` says why. So does
+a row that was scored on clearly fewer examples than the others (a system whose archive ends early): a score over other years is
+another question. Its difference from the best row is still given, on the examples that both have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import files
+from zoo.leaderboard.board import Board, Difference, Row, TaskBoard, badness
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEIGHBOURS = 12
+"""How many rows above and below an entry its page compares it with."""
+COVERAGE = 0.95
+"""Share of the examples on which a row must have its headline score to be grouped with the rest."""
+COUNTED = 2000
+"""Up to so many examples, which of them count for a score is found by leaving each out."""
+AGREEMENT = 1e-6
+"""Relative difference up to which a record's score is the entry's score (the *rescored* rung of `zoo verify`)."""
+
+
+def rank(board: Board) -> Board:
+    """Adds group letters and paired differences to every task of the board, in place."""
+    for task in board.tasks:
+        _rank(task)
+    return board
+
+
+@dataclasses.dataclass
+class _Scored:
+    """A row's record and what was drawn from it: the headline on every resample, and which examples count for it."""
+
+    arrays: dict[str, np.ndarray]
+    drawn: np.ndarray
+    counts: np.ndarray
+
+
+def _rank(board: TaskBoard) -> None:
+    from zoo import stats
+
+    direction = board.spec.metric_of(board.spec.headline).direction
+    formulas = _formulas(board)
+    if formulas is None:
+        return
+    common = _common_examples(board.rows)
+    weights: dict[int, np.ndarray] = {}
+    scored = [_scored(row, board, formulas, common, weights) for row in board.rows]
+    for row, item in zip(board.rows, scored, strict=True):
+        if item is not None and not item.counts.all():
+            row.coverage = int(item.counts.sum())
+            if item.counts.mean() < COVERAGE:
+                row.no_group = f"it has this score on {row.coverage} of {len(item.counts)} examples only"
+    values = [score.value if (score := row.score(board.spec.headline)) is not None else math.nan for row in board.rows]
+    drawn = [item.drawn if item is not None and not row.no_group else None for row, item in zip(board.rows, scored, strict=True)]
+    for row, groups in zip(board.rows, stats.rank_groups(values, drawn, direction), strict=True):
+        row.groups = groups
+    grouped = [index for index, samples in enumerate(drawn) if samples is not None]
+    for position, index in enumerate(grouped):
+        near = grouped[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
+        pairs = [(other, drawn[index], drawn[other]) for other in near if other != index]
+        board.rows[index].differences = [_difference(board, index, other, mine, theirs, direction) for other, mine, theirs in pairs]
+    for index, item in enumerate(scored):
+        if grouped and item is not None and index != grouped[0]:
+            board.rows[index].to_best = _to_best(board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights)
+
+
+def _to_best(board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]) -> Difference:
+    """Difference from the best row on the examples that both have."""
+    from zoo import stats
+
+    headline = board.spec.headline
+    direction = board.spec.metric_of(headline).direction
+    both = pair[0].counts & pair[1].counts
+    if both.all():
+        return _difference(board, index, best, pair[0].drawn, pair[1].drawn, direction)
+    kept = weights[len(both)] * both
+    kept = kept / kept.sum(axis=1, keepdims=True)
+    whole = (both / both.sum())[None]
+    drawn = [stats.resample(formulas, item.arrays, kept)[headline] for item in pair]
+    values = [float(stats.resample(formulas, item.arrays, whole)[headline][0]) for item in pair]
+    return _difference(board, index, best, *drawn, direction, values=(values[0], values[1]), examples=int(both.sum()))
+
+
+def _formulas(board: TaskBoard) -> Any:
+    """The task's `statistics` and `values`, bound to no data; None (with the reason on every row) where they cannot be had."""
+    from zoo import registry
+
+    reason = ""
+    if board.retired:
+        reason = f"version {board.spec.version} is retired: its formulas are no longer installed"
+    elif board.rows:
+        try:
+            return registry.resolve(board.spec.code)(board.spec, file=_no_file)
+        except Exception as error:  # the task's code is a plug-in: whatever it raises, its rows are still shown
+            reason = f"the task's code {board.spec.code} cannot be loaded ({type(error).__name__})"
+    for row in board.rows:
+        row.no_group = reason
+    return None
+
+
+def _no_file(name: str) -> Path:
+    raise FileNotFoundError(f"the board compares records and opens no data file (asked for {name!r})")
+
+
+def _common_examples(rows: list[Row]) -> str:
+    """The hash of the example ids that most rows were scored on; the smallest one among equals."""
+    counts = Counter(row.entry.hashes.example_ids for row in rows)
+    return min(counts, key=lambda digest: (-counts[digest], digest)) if counts else ""
+
+
+def _scored(row: Row, board: TaskBoard, formulas: Any, common: str, weights: dict[int, np.ndarray]) -> _Scored | None:
+    """The row's record and its resampled headline; None, with the reason in `row.no_group`, where there is none."""
+    score = row.score(board.spec.headline)
+    if score is None:
+        row.no_group = "it has no headline score"
+    elif row.entry.hashes.example_ids != common:
+        row.no_group = "it was scored on other examples than most rows"
+    elif not row.record.is_file():
+        row.no_group = "its per-example record is missing"
+    elif files.sha256(row.record) != row.entry.hashes.record:
+        row.no_group = "its per-example record is not the one that the entry names by hash"
+    else:
+        try:
+            return _draw(row, board, formulas, score.value, weights)
+        except Exception as error:  # a record is a stranger's file and the formulas a plug-in's: no error of theirs stops the board
+            row.no_group = f"its per-example record cannot be scored ({type(error).__name__})"
+    return None
+
+
+def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: dict[int, np.ndarray]) -> _Scored | None:
+    import numpy as np
+
+    from zoo import record, stats
+
+    headline = board.spec.headline
+    arrays = record.read(row.record)
+    n = len(next(iter(arrays.values())))
+    if n not in weights:
+        weights[n] = stats.bootstrap_weights(n, board.spec.resampling)
+    again = stats.scores(formulas, arrays).get(headline, math.nan)
+    if not abs(again - claimed) <= AGREEMENT * max(abs(claimed), 1e-12):
+        row.no_group = f"its record gives {again:.6g}, not the entry's {claimed:.6g}"
+        return None
+    drawn = np.asarray(stats.resample(formulas, arrays, weights[n])[headline], float)
+    if stats.interval(drawn) is None:
+        row.no_group = "too many resamples leave its score undefined"
+        return None
+    return _Scored(arrays, drawn, _counts(formulas, arrays, headline, again))
+
+
+def _counts(formulas: Any, arrays: dict[str, np.ndarray], headline: str, value: float) -> np.ndarray:
+    """Which examples the headline score depends on, `[example]`: leaving one out that has no prediction changes nothing.
+
+    Why not the record itself: which of its arrays feed which score is the task's own business. A task without a `count` statistic
+    has no missing predictions (see `zoo.task.Task.statistics`).
+    """
+    import numpy as np
+
+    from zoo import stats
+
+    n = len(next(iter(arrays.values())))
+    if n > COUNTED or "count" not in formulas.statistics(arrays):
+        return np.ones(n, bool)
+    left_out = stats.resample(formulas, arrays, (1.0 - np.eye(n)) / (n - 1))[headline]
+    changed = ~(np.abs(left_out - value) <= 1e-10 * abs(value))
+    return changed if changed.any() else np.ones(n, bool)
+
+
+def _difference(
+    board: TaskBoard, index: int, other: int, mine: np.ndarray, theirs: np.ndarray, direction: str, *,
+    values: tuple[float, float] | None = None, examples: int | None = None,
+) -> Difference:
+    """Paired difference of two rows: the interval in the metric's unit, the verdict by badness as in `stats.rank_groups`."""
+    from zoo import stats
+
+    first, second = values or tuple(board.rows[i].score(board.spec.headline).value for i in (index, other))
+    bounds = stats.interval(mine - theirs, first - second)
+    verdict = "tied"
+    if stats.differ(stats.badness(mine, direction), stats.badness(theirs, direction)):
+        verdict = "better" if badness(first, direction) < badness(second, direction) else "worse"
+    low, high = bounds if bounds is not None else (None, None)
+    return Difference(board.rows[other].entry.id, board.rows[other].entry.title, first - second, low, high, verdict, examples)

@@ -1,0 +1,93 @@
+"""Convolutions on a longitude-latitude grid: circular in longitude, across the poles in latitude.
+
+The row beyond a pole is the row on this side of it at the opposite longitude. (A component of a vector changes its
+sign there too. The layers below see learned features, which have no fixed parity, and leave that to the weights.)
+
+The one place where a form is chosen by backend: XLA on CPU lowers a depthwise convolution to a slow loop and its
+gradient to a slower one, so there it is written as shifted multiply-adds with its own gradient; accelerators get
+`lax.conv_general_dilated`.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+__all__ = ["convolve", "depthwise", "pad_sphere"]
+
+
+def pad_sphere(
+    field: Float[Array, "batch longitude latitude channel"], *, width: int
+) -> Float[Array, "batch wider_longitude wider_latitude channel"]:
+    """The field with `width` more points on each side: circular in longitude, over the pole in latitude."""
+    longitudes, latitudes = field.shape[1:3]
+    if longitudes % 2 or width > min(longitudes, latitudes):
+        raise ValueError(
+            f"padding by {width} over the poles needs an even number of longitudes and at least {width} points each way, "
+            f"got {longitudes}x{latitudes}"
+        )
+    if not width:
+        return field
+    opposite = jnp.roll(field, longitudes // 2, axis=1)
+    field = jnp.concatenate([opposite[:, :, :width][:, :, ::-1], field, opposite[:, :, -width:][:, :, ::-1]], axis=2)
+    return jnp.concatenate([field[:, -width:], field, field[:, :width]], axis=1)
+
+
+def convolve(
+    field: Float[Array, "batch longitude latitude channel"], kernel: Float[Array, "x y channel out"]
+) -> Float[Array, "batch longitude latitude out"]:
+    """The full convolution on the sphere's grid, with an odd square kernel."""
+    padded = pad_sphere(field, width=kernel.shape[0] // 2)
+    return lax.conv_general_dilated(padded, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def depthwise(
+    field: Float[Array, "batch longitude latitude channel"], kernel: Float[Array, "x y channel"]
+) -> Float[Array, "batch longitude latitude channel"]:
+    """Each channel convolved with its own odd square kernel."""
+    padded = pad_sphere(field, width=kernel.shape[0] // 2)
+    if jax.default_backend() == "cpu":
+        return _shifted(padded, kernel)
+    return lax.conv_general_dilated(
+        padded,
+        kernel[:, :, None, :],
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=field.shape[-1],
+    )
+
+
+@jax.custom_vjp
+def _shifted(padded: Array, kernel: Array) -> Array:
+    """Depthwise 'valid' convolution as a sum of shifted products, which XLA fuses into one pass."""
+    size_x, size_y = kernel.shape[:2]
+    rows, columns = padded.shape[1] - size_x + 1, padded.shape[2] - size_y + 1
+    terms = [
+        padded[:, i : i + rows, j : j + columns] * kernel[i, j] for i in range(size_x) for j in range(size_y)
+    ]
+    return functools.reduce(jnp.add, terms)
+
+
+def _shifted_forward(padded: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _shifted(padded, kernel), (padded, kernel)
+
+
+def _shifted_backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    padded, kernel = saved
+    size_x, size_y = kernel.shape[:2]
+    rows, columns = gradient.shape[1:3]
+    around = jnp.pad(gradient, ((0, 0), (size_x - 1,) * 2, (size_y - 1,) * 2, (0, 0)))
+    to_field = _shifted(around, kernel[::-1, ::-1])
+    to_kernel = [
+        [jnp.sum(padded[:, i : i + rows, j : j + columns] * gradient, axis=(0, 1, 2)) for j in range(size_y)]
+        for i in range(size_x)
+    ]
+    return to_field, jnp.stack([jnp.stack(row) for row in to_kernel]).astype(kernel.dtype)
+
+
+_shifted.defvjp(_shifted_forward, _shifted_backward)

@@ -1,0 +1,92 @@
+"""Pretrained models: a card and its weights, bound into something that predicts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo import files, registry
+from zoo.cards import FileCard, ModelCard
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedModel:
+    """A pretrained model: call it with a task's inputs, or with your own in the same form.
+
+    Attributes:
+        card: what it is, how it was trained, what it must not be used for.
+        weights: verified local paths of its safetensors files, one a training seed or ensemble member.
+    """
+
+    card: ModelCard
+    weights: tuple[Path, ...]
+
+    @cached_property
+    def _predict(self) -> Callable[[Any], Any]:
+        return self.predictor()
+
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        """Predictions; the task's documentation (`zoo info TASK`) says in which form inputs and predictions are."""
+        return self._predict(inputs, **options)
+
+    def predictor(self, seed: int | None = None) -> Callable[[Any], Any]:
+        """A fresh predictor; of one training seed's weights alone where `seed` is given.
+
+        Raises:
+            ValueError: the card lists no such seed.
+        """
+        factory = registry.resolve(self.card.predictor)
+        if seed is not None:
+            by_seed = dict(zip([weight.seed for weight in self.card.weights], self.weights, strict=True))
+            if seed not in by_seed:
+                raise ValueError(f"{self.card.id} has no weights of seed {seed}; seeds: {', '.join(map(str, by_seed))}")
+            return factory(self.card, [by_seed[seed]])
+        return factory(self.card, list(self.weights) if self.card.ensemble else list(self.weights[:1]))
+
+    def module(self, seed: int | None = None) -> Any:
+        """The Flax NNX module with its weights, for fine-tuning or inspection."""
+        from zoo.weights import load, restore
+
+        seeds = [weight.seed for weight in self.card.weights]
+        parameters, _, _ = load(self.weights[0 if seed is None else seeds.index(seed)])
+        return restore(build(self.card), parameters)
+
+
+def build(card: ModelCard) -> Any:
+    """The card's architecture with fresh (seed 0) parameters.
+
+    The architecture's module names its config dataclass `<Architecture>Config` or `Config`.
+    """
+    import importlib
+
+    from flax import nnx
+
+    module = importlib.import_module(card.architecture.partition(":")[0])
+    architecture = registry.resolve(card.architecture)
+    config_class = getattr(module, f"{architecture.__name__}Config", None) or module.Config
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card.config.items()}
+    return architecture(config_class(**settings), rngs=nnx.Rngs(0))
+
+
+def load_model(name: str) -> PretrainedModel:
+    """A pretrained model by name, e.g. `climate/convnext.held_suarez`.
+
+    Raises:
+        zoo.registry.UnknownName: no such model; the nearest names are offered.
+        zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not the card's.
+    """
+    card, path = registry.model(name), registry.path_of(name, "model")
+    return PretrainedModel(card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights))))
+
+
+def weight_path(card: ModelCard, folder: Path, index: int) -> Path:
+    """The verified path of one of a model's weight files."""
+    weight = card.weights[index]
+    as_file = FileCard(
+        name=Path(weight.file).name, path=weight.file, urls=weight.urls, sha256=weight.sha256, bytes=weight.bytes,
+        licence=card.licence, role=f"weights of {card.id}, seed {weight.seed}", redistributable=True,
+    )
+    return files.get(as_file, folder=folder)
