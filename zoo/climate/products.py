@@ -214,7 +214,7 @@ def write_solver(
             drift.append(np.stack([lead_fields[d]["temperature"].mean(1) for d in DRIFT_DAYS]))
         if progress is not None:
             progress(f"solver T{truncation}", number + 1, STARTS)
-    lead_attrs = {"units": "days"}
+    lead_attrs = {"units": "days", "dtype": "timedelta64[ns]"}  # so that xarray decodes it without being asked
     forecasts = xr.Dataset(
         {
             name: packed_variable(

@@ -87,12 +87,17 @@ class Row:
 
 @dataclasses.dataclass
 class TaskBoard:
-    """The rows of one task version, best first, and the published rows apart."""
+    """The rows of one task version, best first, and the published rows apart.
+
+    `start_months` has the headline family by calendar month of issue `[12][point]` for a few rows, where the task can tell
+    (`by_start_month(record)`).
+    """
 
     spec: TaskSpec
     rows: list[Row]
     peers: PeerTable | None = None
     retired: bool = False
+    start_months: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -72,6 +72,20 @@ def _rank(board: TaskBoard) -> None:
     for index, item in enumerate(scored):
         if grouped and item is not None and index != grouped[0]:
             board.rows[index].to_best = _to_best(board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights)
+    _start_months(board, scored, formulas)
+
+
+def _start_months(board: TaskBoard, scored: list[_Scored | None], formulas: Any) -> None:
+    """The headline family by month of issue, for the best row of every kind; only seasonal tasks have such a table."""
+    family = board.spec.metric_of(board.spec.headline)
+    seen: set[str] = set()
+    for row, item in zip(board.rows, scored, strict=True):
+        if item is None or row.entry.kind in seen or not hasattr(formulas, "by_start_month"):
+            continue
+        seen.add(row.entry.kind)
+        table = formulas.by_start_month(item.arrays).get(family.name)
+        if table is not None and table.shape == (12, len(family.at)):
+            board.start_months[row.name] = table.tolist()
 
 
 def _to_best(board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]) -> Difference:

@@ -98,6 +98,7 @@ class _Matrices:
     to_degrees: np.ndarray  # [order, degree, latitude]
     from_degrees: np.ndarray  # [order, latitude, degree]
     projection: np.ndarray  # [order, latitude, latitude]
+    wind_projection: np.ndarray  # [order, latitude, latitude]
 
 
 @functools.lru_cache(maxsize=8)
@@ -110,17 +111,26 @@ def _matrices(grid: Grid) -> _Matrices:
     sine = np.sin(np.deg2rad(grid.latitude))
     polynomials = legendre(sine, grid.truncation)
     root = np.sqrt(area_weights(grid.latitude))
-    fit = np.zeros_like(polynomials)
-    for m in orders:
-        fit[m, m:] = np.linalg.pinv((polynomials[m, m:] * root).T) * root
+    fit = _least_squares(polynomials, root)
     back = polynomials.transpose(0, 2, 1)
+    # A wind component is (harmonics up to one degree more) / cos(latitude): see `truncate`.
+    winds = legendre(sine, grid.truncation + 1)[:-1] / np.sqrt(1.0 - sine**2)
     return _Matrices(
         to_orders=(waves / grid.longitudes).astype(np.float32),
         from_orders=waves.transpose(2, 0, 1).astype(np.float32),
         to_degrees=fit.astype(np.float32),
         from_degrees=back.astype(np.float32),
         projection=(back @ fit).astype(np.float32),
+        wind_projection=(winds.transpose(0, 2, 1) @ _least_squares(winds, root)).astype(np.float32),
     )
+
+
+def _least_squares(functions: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """The fit [order, degree, latitude] of functions [order, degree, latitude], weighted by `root` squared."""
+    fit = np.zeros_like(functions)
+    for m in range(len(functions)):
+        fit[m, m:] = np.linalg.pinv((functions[m, m:] * root).T) * root
+    return fit
 
 
 def analyse(
@@ -142,10 +152,22 @@ def synthesise(
 
 
 def truncate(
-    field: Float[Array, "batch longitude latitude channel"], grid: Grid = Grid()
+    field: Float[Array, "batch longitude latitude channel"], grid: Grid = Grid(), *, winds: int = 0
 ) -> Float[Array, "batch longitude latitude channel"]:
-    """The nearest field without degrees above the truncation: synthesis after analysis, with fewer products."""
+    """The nearest truncated field: synthesis after analysis, with fewer products.
+
+    Args:
+        field: values on the grid.
+        grid: the grid and its truncation.
+        winds: how many of the last channels are eastward or northward components of a vector. A component is
+            discontinuous at the poles, so it is no sum of harmonics; times cos(latitude) it is one, up to a degree
+            beyond the truncation of the vorticity and divergence it belongs to. That space is used for them.
+    """
     m = _matrices(grid)
     waves = jnp.einsum("pmx,bxyc->bpmyc", jnp.asarray(m.to_orders, field.dtype), field)
-    waves = jnp.einsum("mzy,bpmyc->bpmzc", jnp.asarray(m.projection, field.dtype), waves)
-    return jnp.einsum("xpm,bpmyc->bxyc", jnp.asarray(m.from_orders, field.dtype), waves)
+    scalars = field.shape[-1] - winds
+    parts = []
+    for matrix, part in ((m.projection, waves[..., :scalars]), (m.wind_projection, waves[..., scalars:])):
+        if part.shape[-1]:
+            parts.append(jnp.einsum("mzy,bpmyc->bpmzc", jnp.asarray(matrix, field.dtype), part))
+    return jnp.einsum("xpm,bpmyc->bxyc", jnp.asarray(m.from_orders, field.dtype), jnp.concatenate(parts, -1))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Order", "Source", "Stream", "example_count"]
+__all__ = ["Order", "Source", "Stream", "Windows", "example_count"]
 
 
 @functools.lru_cache(maxsize=4)
@@ -104,12 +104,38 @@ class Stream:
         yield from grain.MapDataset.range(stop - start).map(read).to_iter_dataset(options)
 
 
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """Examples that are windows of long series: an example is `array[start + offsets]` for each array.
+
+    Why: pairs and rollouts of a time series overlap, so storing each as an example of its own would multiply the data
+    by the length of the window.
+
+    Attributes:
+        arrays: pytree of arrays [time, ...], kept on the device once.
+        starts: first index of each example, [examples]; choose them so that no window crosses from one series into
+            the next.
+        offsets: the indices of a window relative to its start.
+    """
+
+    arrays: Any
+    starts: np.ndarray
+    offsets: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        last = int(np.max(self.starts)) + max(self.offsets)
+        if last >= (length := example_count(self.arrays)) or int(np.min(self.starts)) + min(self.offsets) < 0:
+            raise ValueError(f"windows reach index {last}, the arrays have {length} times")
+
+
 def example_count(data: Any) -> int:
-    """The common leading length of a pytree of arrays, or of a `Stream`; refuses unequal lengths by name."""
+    """The number of examples of a `Stream`, of `Windows` or of a pytree of arrays; refuses unequal lengths by name."""
     import jax
 
     if isinstance(data, Stream):
         return data.examples
+    if isinstance(data, Windows):
+        return len(data.starts)
     lengths = {jax.tree_util.keystr(path) or "data": leaf.shape[0] for path, leaf in jax.tree_util.tree_leaves_with_path(data)}
     if not lengths:
         raise ValueError("data has no arrays")

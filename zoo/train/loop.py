@@ -21,7 +21,7 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from zoo.train.batches import Order, Stream, example_count
+from zoo.train.batches import Order, Stream, Windows, example_count
 from zoo.train.checkpoints import Checkpoints
 from zoo.train.devices import data_mesh, place, replicate
 
@@ -100,7 +100,7 @@ def fit(
         model: any NNX module. Its `nnx.Param`s are trained; other variables (running statistics, random streams) are
             carried along, changed by the loss as it runs.
         loss: `(model, batch, key) -> (scalar, dict of scalars)`, the mean over the batch.
-        data: pytree of arrays with one leading length, kept on the device; or a `Stream`.
+        data: pytree of arrays with one leading length, kept on the device; or `Windows` of such arrays; or a `Stream`.
         optimiser: any optax transformation; put the learning-rate schedule in it.
         config: the run.
         validate: called with the (averaged) model every `validate_every` steps; its numbers join the history row under
@@ -129,7 +129,7 @@ def fit(
         state, history = checkpoints.restore(latest, state, run=run)
         step = latest
 
-    call = _compile(graph, loss, optimiser, config, mesh, resident=not isinstance(data, Stream))
+    call = _compile(graph, loss, optimiser, config, mesh, data)
     feed = _feed(data, config, mesh, start=step)
 
     def current() -> nnx.Module:
@@ -209,14 +209,17 @@ def _feed(data: Any, config: LoopConfig, mesh: Mesh, *, start: int) -> Iterator[
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *group)
             yield (jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(split, leaf), stacked),)
         return
-    resident = replicate(data, mesh)
+    # The starts of windows join on the host: what reaches the device is the index of each window's first time.
+    resident = replicate(data.arrays if isinstance(data, Windows) else data, mesh)
+    starts = np.asarray(data.starts, np.int32) if isinstance(data, Windows) else None
     for step in range(start, config.steps, config.steps_per_call):
         indices = np.stack([order(step + k) for k in range(config.steps_per_call)])
+        indices = indices if starts is None else starts[indices]
         yield place(indices, mesh, PartitionSpec(None, "data")), resident
 
 
 def _compile(
-    graph: Any, loss: Loss, optimiser: optax.GradientTransformation, config: LoopConfig, mesh: Mesh, *, resident: bool
+    graph: Any, loss: Loss, optimiser: optax.GradientTransformation, config: LoopConfig, mesh: Mesh, data: Any
 ) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
     """The compiled function of one call: `steps_per_call` optimiser steps, with the state donated."""
     unroll = jax.default_backend() == "cpu" if config.unroll is None else config.unroll
@@ -241,12 +244,16 @@ def _compile(
             new["ema"] = jax.tree.map(lambda a, p: (a + (1.0 - decay) * (p - a)).astype(p.dtype), state["ema"], params)
         return new, {"loss": value, "gradient_norm": optax.tree.norm(gradient)} | scalars
 
+    resident = not isinstance(data, Stream)
+    offsets = np.asarray(data.offsets, np.int32) if isinstance(data, Windows) else None
+
     def gather(leaf: jax.Array, indices: jax.Array) -> jax.Array:
+        indices = indices if offsets is None else indices[:, None] + offsets
         return jax.lax.with_sharding_constraint(leaf[indices], split) if mesh.size > 1 else leaf[indices]
 
-    def many_steps(state: dict[str, Any], feed: Any, *data: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+    def many_steps(state: dict[str, Any], feed: Any, *arrays: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
         def body(state: dict[str, Any], item: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-            batch = jax.tree.map(lambda leaf: gather(leaf, item), data[0]) if resident else item
+            batch = jax.tree.map(lambda leaf: gather(leaf, item), arrays[0]) if resident else item
             return one_step(state, batch)
 
         if config.steps_per_call == 1:

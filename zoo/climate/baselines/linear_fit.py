@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import files
 from zoo.climate.baselines.weather import VARIABLES, to_waves
 
 MODES = (10, 20, 40)
@@ -77,9 +78,8 @@ def _forecast_error(amplitude: np.ndarray, step: np.ndarray, days: int = 5) -> f
 
 def main(build_folder: str, output: str) -> None:
     """Reads the build, fits, writes the file."""
-    import xarray as xr
-
     from zoo.climate.metrics.weather import latitude_weights
+    from zoo.climate.packed import open_zarr_zip
     from zoo.climate.simulate import finished_chunks, open_chunk
     from zoo.weights import save
 
@@ -90,10 +90,10 @@ def main(build_folder: str, output: str) -> None:
             whole.append(np.concatenate([chunk[name].transpose("time", "longitude", "level", "latitude").values.astype(np.float32) for name in VARIABLES], 2))
         return np.concatenate(whole)
 
-    with xr.open_dataset(Path(__file__).parents[3] / "datasets/climate/held_suarez/climatology.nc", engine="h5netcdf") as climate:
-        mean = np.concatenate([climate[name].values for name in VARIABLES])
-        scale = np.concatenate([climate[f"{name}_std"].values for name in VARIABLES])[:, None]
-        weights = latitude_weights(climate["latitude"].values)
+    climate = open_zarr_zip(files.share() / "datasets/climate/held_suarez/climatology.zarr.zip").load()
+    mean = np.concatenate([climate[name].values for name in VARIABLES])
+    scale = np.concatenate([climate[f"{name}_std"].values for name in VARIABLES])[:, None]
+    weights = latitude_weights(climate["latitude"].values)
     names = sorted(path.name for path in Path(build_folder).glob("train-*"))
     parameters = fit([daily(name) for name in names], daily("validation"), mean=mean, scale=scale, weights=weights)
     save(output, parameters, metadata={"trajectories": names})

@@ -21,7 +21,7 @@ def persistence(task: Any) -> Forecast:
     """Tomorrow as today."""
 
     def forecast(request: Any) -> xr.Dataset:
-        return request.analysis.expand_dims(prediction_timedelta=request.lead_times, axis=1)
+        return request.analysis.rename(time="init_time").expand_dims(lead_time=request.lead_times, axis=1)
 
     return forecast
 
@@ -32,8 +32,8 @@ def climatology(task: Any) -> Forecast:
     def forecast(request: Any) -> xr.Dataset:
         mean = task.climatology[list(VARIABLES)].astype(np.float32)
         mean = mean.expand_dims(longitude=request.analysis["longitude"].values)
-        mean = mean.expand_dims(time=request.analysis["time"].values, prediction_timedelta=request.lead_times)
-        return mean.transpose("time", "prediction_timedelta", "level", "longitude", "latitude")
+        mean = mean.expand_dims(init_time=request.analysis["time"].values, lead_time=request.lead_times)
+        return mean.transpose("init_time", "lead_time", "level", "longitude", "latitude")
 
     return forecast
 
@@ -48,11 +48,11 @@ def solver(task: Any, *, file: str) -> Forecast:
         from zoo.climate.packed import open_zarr_zip
 
         stored = open_zarr_zip(task.file(file))
-        missing = sorted(set(request.analysis["time"].values.tolist()) - set(stored["time"].values.tolist()))
+        missing = sorted(set(request.analysis["time"].values.tolist()) - set(stored["init_time"].values.tolist()))
         if missing:
             raise ValueError(f"{file} has forecasts of its own start dates only; not of {np.datetime64(missing[0], 'ns')}")
-        leads = [lead for lead in request.lead_times if lead in stored["prediction_timedelta"].values]
-        return stored.sel(time=request.analysis["time"].values, prediction_timedelta=leads).load()
+        leads = [lead for lead in request.lead_times if lead in stored["lead_time"].values]
+        return stored.sel(init_time=request.analysis["time"].values, lead_time=leads).load()
 
     return forecast
 
@@ -88,11 +88,11 @@ def linear_regression(task: Any, *, file: str) -> Forecast:
                 anomaly = np.fft.irfft(ahead, n=state.shape[1], axis=1, norm="forward").reshape(state.shape) / parameters["root"]
                 fields.append((anomaly * parameters["scale"] + parameters["mean"]).astype(np.float32))
         stacked = np.stack(fields, axis=1).reshape(len(state), len(days), state.shape[1], len(VARIABLES), len(levels), state.shape[3])
-        dims = ("time", "prediction_timedelta", "level", "longitude", "latitude")
-        coordinates = {name: request.analysis[name].values for name in ("time", "level", "longitude", "latitude")}
+        dims = ("init_time", "lead_time", "level", "longitude", "latitude")
+        coordinates = {name: request.analysis[name].values for name in ("level", "longitude", "latitude")}
         return xr.Dataset(
             {name: (dims, stacked[:, :, :, i].transpose(0, 1, 3, 2, 4)) for i, name in enumerate(VARIABLES)},
-            coords=coordinates | {"prediction_timedelta": request.lead_times},
+            coords=coordinates | {"init_time": request.analysis["time"].values, "lead_time": request.lead_times},
         )
 
     return forecast
@@ -119,7 +119,7 @@ def truth_sample(task: Any) -> Forecast:
         each = []
         for start in request.analysis["time"].values:
             inside = (times >= start + request.lead_times[0]) & (times <= start + request.lead_times[-1])
-            each.append(task.analysis.isel(time=inside).rename(time="prediction_timedelta").drop_vars("prediction_timedelta"))
-        return xr.concat(each, dim="time").assign_coords(time=request.analysis["time"].values)
+            each.append(task.analysis.isel(time=inside).rename(time="lead_time").drop_vars("lead_time"))
+        return xr.concat(each, dim="init_time").assign_coords(init_time=request.analysis["time"].values)
 
     return forecast

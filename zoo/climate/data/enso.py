@@ -46,7 +46,8 @@ def calendar_month(months: np.ndarray) -> np.ndarray:
 
 
 def _open(path: Path, variables: tuple[str, ...]) -> xr.Dataset:
-    dataset = xr.open_dataset(path)
+    with xr.open_dataset(path) as opened:
+        dataset = opened.load()
     missing = [name for name in variables if name not in dataset]
     if missing:
         raise EnsoDataError(f"{path.name} lacks {', '.join(missing)}; it has {', '.join(map(str, dataset.data_vars))}")

@@ -29,6 +29,7 @@ class Config:
     """Sizes of a `ConvGRU`; see `zoo.climate.models.convnext.Config` for the fields that both have."""
 
     channels: int = 20
+    winds: int = 10
     width: int = 128
     depth: int = 2
     expansion: int = 4
@@ -70,7 +71,7 @@ class ConvGRU(nnx.Module):
         self.config = config
         grid = Grid(truncation=config.truncation)
         rows = grid.latitudes // PATCH
-        self.patches = Patches(config.channels, config.width, grid, rngs=rngs)
+        self.patches = Patches(config.channels, config.width, grid, winds=config.winds, rngs=rngs)
         self.cell = Cell(config.width, rows, kernel=config.kernel, rngs=rngs)
         self.mix = nnx.Param(jax.random.normal(rngs.params(), (config.width, config.width)) * config.width**-0.5)
         self.blocks = nnx.List(

@@ -32,6 +32,7 @@ class Config:
 
     Attributes:
         channels: variables times levels of the state.
+        winds: how many of them, the last ones, are components of the wind.
         width: features per patch.
         depth: blocks.
         expansion: hidden width of a block's pointwise network, in multiples of `width`.
@@ -41,6 +42,7 @@ class Config:
     """
 
     channels: int = 20
+    winds: int = 10
     width: int = 128
     depth: int = 7
     expansion: int = 4
@@ -91,9 +93,9 @@ def plain_block(x, kernel, bias, scale, shift, widen, widen_bias, narrow, narrow
 class Patches(nnx.Module):
     """Between grid points [batch, 64, 32, channels] and features of 2x2 patches [batch, 32, 16, width]."""
 
-    def __init__(self, channels: int, width: int, grid: Grid, *, rngs: nnx.Rngs):
+    def __init__(self, channels: int, width: int, grid: Grid, *, winds: int, rngs: nnx.Rngs):
         normal, points = jax.random.normal, channels * PATCH**2
-        self.grid = grid
+        self.grid, self.winds = grid, winds
         self.embed = nnx.Param(normal(rngs.params(), (points, width)) * points**-0.5)
         # One vector per row of patches: how the network knows its latitude.
         self.latitude = nnx.Param(normal(rngs.params(), (grid.latitudes // PATCH, width)) * 0.5)
@@ -112,7 +114,7 @@ class Patches(nnx.Module):
         batch, across, up, _ = features.shape
         y = normalise(features) @ self.head[...] + self.head_bias[...]
         y = y.reshape(batch, across, up, PATCH, PATCH, -1).transpose(0, 1, 3, 2, 4, 5)
-        return truncate(y.reshape(batch, across * PATCH, up * PATCH, -1), self.grid)
+        return truncate(y.reshape(batch, across * PATCH, up * PATCH, -1), self.grid, winds=self.winds)
 
 
 class ConvNeXt(nnx.Module):
@@ -121,7 +123,7 @@ class ConvNeXt(nnx.Module):
     def __init__(self, config: Config = Config(), *, rngs: nnx.Rngs):
         self.config = config
         grid = Grid(truncation=config.truncation)
-        self.patches = Patches(config.channels, config.width, grid, rngs=rngs)
+        self.patches = Patches(config.channels, config.width, grid, winds=config.winds, rngs=rngs)
         self.blocks = nnx.List(
             Block(
                 config.width, grid.latitudes // PATCH, expansion=config.expansion, kernel=config.kernel,

@@ -29,6 +29,7 @@ class Config:
     """Sizes of an `SFNO`; see `zoo.climate.models.convnext.Config` for the fields that both have."""
 
     channels: int = 20
+    winds: int = 10
     width: int = 48
     depth: int = 4
     expansion: int = 2
@@ -98,4 +99,4 @@ class SFNO(nnx.Module):
         features = x @ self.embed[...] + self.latitude[...]
         for block in self.blocks:
             features = block(features)
-        return truncate(normalise(features) @ self.head[...] + self.head_bias[...], self.grid), None
+        return truncate(normalise(features) @ self.head[...] + self.head_bias[...], self.grid, winds=self.config.winds), None

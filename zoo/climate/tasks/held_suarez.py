@@ -1,7 +1,7 @@
 """`climate/held_suarez`: ten-day forecasts of a simulated planet; `climate/held_suarez_drift`: what is left of them after 100 days.
 
-A predictor receives a `ForecastRequest` and returns an `xr.Dataset` in WeatherBench 2's layout: dims (time, prediction_timedelta,
-[level,] longitude, latitude), `time` being the start date. It may give every level or only those that are scored.
+A predictor receives a `ForecastRequest` and returns an `xr.Dataset` in WeatherBench 2's layout: dims (init_time, lead_time,
+[level,] longitude, latitude). It may give every level or only those that are scored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCORED = {"z500": ("geopotential", 500), "t850": ("temperature", 850), "u850": ("u_component_of_wind", 850), "v850": ("v_component_of_wind", 850)}
 """Short name in metrics -> (variable, level in hPa)."""
-DAYS = np.arange(1, 11)
+DAYS = np.array([1, 2, 3, 5, 7, 10])
 SPECTRUM_DAYS = (1, 5, 10)
 WAVES = slice(1, 22)
 """Zonal wavenumbers 1..21: all that a field truncated to T21 has, without the zonal mean."""
@@ -57,7 +57,7 @@ def field(forecast: xr.Dataset, name: str) -> np.ndarray:
         array = forecast[variable].sel(level=level)
     else:
         raise ValueError(f"the forecast has no {variable} at {level} hPa; it has {', '.join(map(str, forecast.data_vars))}")
-    return np.asarray(array.transpose("time", "prediction_timedelta", "longitude", "latitude").values, np.float32)
+    return np.asarray(array.transpose("init_time", "lead_time", "longitude", "latitude").values, np.float32)
 
 
 class _HeldSuarezTask(Task):
@@ -71,10 +71,9 @@ class _HeldSuarezTask(Task):
     @functools.cached_property
     def climatology(self) -> xr.Dataset:
         """Zonal-mean, time-mean state of the training years, `<variable>(level, latitude)`, and standard deviations."""
-        import xarray as xr
+        from zoo.climate.packed import open_zarr_zip
 
-        with xr.open_dataset(self.file("climatology.nc"), engine="h5netcdf") as opened:
-            return opened.load()
+        return open_zarr_zip(self.file("climatology.zarr.zip")).load()
 
     @functools.cached_property
     def weights(self) -> np.ndarray:
@@ -88,7 +87,7 @@ class _HeldSuarezTask(Task):
 
 
 class HeldSuarez(_HeldSuarezTask):
-    """96 start dates 48 h apart, leads of 1 to 10 days, scored against the simulated truth."""
+    """96 start dates 48 h apart, leads of 1, 2, 3, 5, 7 and 10 days, scored against the simulated truth."""
 
     def examples(self) -> Examples:
         """Start dates; targets are `{field: float32 [start, lead, longitude, latitude]}`."""
@@ -109,11 +108,11 @@ class HeldSuarez(_HeldSuarezTask):
 
     def record(self, predictions: xr.Dataset, examples: Examples) -> Arrays:
         """Sufficient statistics per start date and lead: squared errors, ACC ratios, zonal spectra. Leads not given are NaN."""
-        given = predictions["prediction_timedelta"].values.astype("timedelta64[h]").astype(int) // 24
+        given = predictions["lead_time"].values.astype("timedelta64[h]").astype(int) // 24
         unknown = sorted(set(given.tolist()) - set(DAYS.tolist()))
         if unknown:
-            raise ValueError(f"forecast of day {unknown[0]}: {self.spec.id} asks for days {DAYS[0]} to {DAYS[-1]}")
-        place = given - DAYS[0]
+            raise ValueError(f"forecast of day {unknown[0]}: {self.spec.id} asks for days {', '.join(map(str, DAYS))}")
+        place = np.searchsorted(DAYS, given)
         arrays: Arrays = {}
 
         def full(values: np.ndarray) -> np.ndarray:
@@ -130,12 +129,11 @@ class HeldSuarez(_HeldSuarezTask):
         for name in ("z500", "t850"):
             truth = examples.targets[name][:, place]
             arrays[f"{name}_acc"] = full(weather.anomaly_correlation(forecasts[name], truth, self.climatology_of(name), self.weights))
-        days = [day for day in SPECTRUM_DAYS if day in given]
         spectrum = np.full((len(examples), len(SPECTRUM_DAYS), 21), np.nan, np.float32)
         true_spectrum = np.zeros_like(spectrum)
         for i, day in enumerate(SPECTRUM_DAYS):
-            true_spectrum[:, i] = _kinetic_spectrum(examples.targets["u850"][:, day - 1], examples.targets["v850"][:, day - 1], self.weights)
-            if day in days:
+            true_spectrum[:, i] = _kinetic_spectrum(*(examples.targets[name][:, list(DAYS).index(day)] for name in ("u850", "v850")), self.weights)
+            if day in given:
                 lead = int(np.flatnonzero(given == day)[0])
                 spectrum[:, i] = _kinetic_spectrum(forecasts["u850"][:, lead], forecasts["v850"][:, lead], self.weights)
         arrays |= {"kinetic_energy_spectrum": spectrum, "true_kinetic_energy_spectrum": true_spectrum, "lead_days": np.tile(DAYS, (len(examples), 1))}
@@ -149,7 +147,6 @@ class HeldSuarez(_HeldSuarezTask):
         out = {name: np.nan_to_num(value) for name, value in out.items()}
         given = np.isfinite(record["kinetic_energy_spectrum"])
         return out | counts | {
-            "count_spectrum": given[..., 0].astype(np.float64),
             "spectrum": np.where(given, record["kinetic_energy_spectrum"], 0.0).astype(np.float64),
             "true_spectrum": np.where(given, record["true_kinetic_energy_spectrum"], 0.0).astype(np.float64),
         }
@@ -180,7 +177,7 @@ class HeldSuarezDrift(_HeldSuarezTask):
 
     def record(self, predictions: xr.Dataset, examples: Examples) -> Arrays:
         """Zonal-mean temperature of days 71-100 less climatology `[start, level, latitude]` (K), and eddy variance of T850 (K2)."""
-        temperature = predictions["temperature"].transpose("time", "prediction_timedelta", "level", "longitude", "latitude")
+        temperature = predictions["temperature"].transpose("init_time", "lead_time", "level", "longitude", "latitude")
         values = temperature.values.astype(np.float64)
         finite = np.isfinite(values).all(axis=(1, 2, 3, 4))
         t850 = values[:, :, list(temperature["level"].values).index(850)]
