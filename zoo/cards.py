@@ -12,9 +12,11 @@ import math
 import re
 import sys
 import tomllib
+import typing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import unquote
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -24,6 +26,7 @@ DatasetId = Annotated[str, StringConstraints(pattern=rf"^{NAME}/{NAME}$", max_le
 TaskId = DatasetId
 ModelId = Annotated[str, StringConstraints(pattern=rf"^{NAME}/{NAME}(\.{NAME})?$", max_length=160)]
 CodePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=160)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
 
@@ -33,15 +36,18 @@ Kind = Literal["model", "baseline", "solver", "forecast_centre", "published"]
 
 
 def _https(url: str) -> str:
-    if not re.match(r"^https://[^/\s?#@]+/[^\s]*$", url) or "/../" in url:
-        raise ValueError(f"{url!r} is not a plain https:// address")
+    address = re.fullmatch(r"https://[A-Za-z0-9][A-Za-z0-9.\-]*(:\d+)?(/[^\s\\]*)", url)
+    # Read as a server would: %2e%2e is "..", too. Cards become paths of the cache and of mirrors.
+    path = unquote(address[2]) if address else ""
+    if not address or "\\" in path or "\0" in path or ".." in re.split(r"[/?#]", path):
+        raise ValueError(f"{url!r} is not a plain https:// address (no credentials, no '..', no '\\')")
     return url
 
 
 def _relative(path: str) -> str:
     parts = path.split("/")
-    if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{path!r} is not a plain relative path (no leading '/', no '..', no '\\')")
+    if path.startswith("/") or re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"{path!r} is not a plain relative path (no leading '/', no '..', no '\\', no ':')")
     return path
 
 
@@ -53,7 +59,7 @@ def _finite(value: float) -> float:
 
 Https = Annotated[str, AfterValidator(_https)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
-Finite = Annotated[float, AfterValidator(_finite)]
+Finite = Annotated[float, Field(allow_inf_nan=True), AfterValidator(_finite)]  # so that our message is the one that is read
 
 
 class CardError(ValueError):
@@ -61,9 +67,9 @@ class CardError(ValueError):
 
 
 class Card(BaseModel):
-    """Base of every format: frozen, no unknown keys, version 1."""
+    """Base of every format: frozen, no unknown keys, no number that is not finite (a tolerance of `inf` would accept anything)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # ---------------------------------------------------------------------------------------------------------------- datasets
@@ -72,8 +78,8 @@ class Card(BaseModel):
 class FileCard(Card):
     """One data file: where it may be had, what it must hash to, and under which licence."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.\-]*$")] = Field(description="Short name by which code asks for the file.")
-    path: RelativePath | None = Field(None, description="Where the repository carries it, relative to the card's folder; absent if it does not.")
+    name: FileName = Field(description="Short name by which code asks for the file.")
+    path: RelativePath | None = Field(None, description="Where the repository carries it, relative to the card's folder.")
     urls: list[Https] = Field(default_factory=list, description="Where it can be fetched, in the order to try.")
     sha256: Sha256
     bytes: int = Field(gt=0)
@@ -197,7 +203,9 @@ class TaskSpec(Card):
     tracks: dict[str, str] = Field(default_factory=dict, description="Track -> what its rows may know.")
     audit: list[str] = Field(default_factory=list, description="What was checked about leaks and trivial solutions, with figures.")
     how_to_beat: str = ""
-    train: CodePath | None = Field(None, description="Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, yielding log lines.")
+    train: CodePath | None = Field(
+        None, description="Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, yielding log lines."
+    )
     resampling: ResamplingSpec
     table: list[TableColumn]
     metric: list[MetricSpec]
@@ -213,7 +221,8 @@ class TaskSpec(Card):
                 raise ValueError(f"task {self.id} names metric {name!r}, which it does not define; defined: {', '.join(names)}")
         for baseline in self.baseline:
             if baseline.track is not None and baseline.track not in self.tracks:
-                raise ValueError(f"baseline {baseline.id} has track {baseline.track!r}; tracks of {self.id}: {', '.join(self.tracks) or 'none'}")
+                known = ", ".join(self.tracks) or "none"
+                raise ValueError(f"baseline {baseline.id} has track {baseline.track!r}; tracks of {self.id}: {known}")
         return self
 
     @property
@@ -255,12 +264,12 @@ class TrainingRecord(Card):
 
 
 class ExpectedOutput(Card):
-    """A fixed input and what the model must give for it, so that a broken load is noticed without a benchmark."""
+    """What the predictor's `probe(input_seed)` must give, so that a broken load is noticed without a benchmark."""
 
     input_seed: int
     shape: list[int]
-    values: list[Finite] = Field(min_length=4, description="The first values of the flattened output.")
-    tolerance: float = 1e-4
+    values: list[Finite] = Field(min_length=4, description="Every n-th value of the flattened output, n = size // number of values.")
+    tolerance: float = Field(1e-4, description="Largest absolute difference.")
 
 
 class ModelCard(Card):
@@ -280,7 +289,9 @@ class ModelCard(Card):
     n_params: int = Field(gt=0)
     licence: str
     paper: Https
-    ensemble: bool = Field(False, description="Whether all weight files are averaged; otherwise the first is the model and the others are its seeds.")
+    ensemble: bool = Field(
+        False, description="Whether all weight files are averaged; otherwise the first is the model and the others are its seeds."
+    )
     pretrained_on: list[str] = Field(default_factory=list)
     truth: Truth
     training: TrainingRecord
@@ -374,9 +385,9 @@ class Entry(Card):
     track: str | None = None
     n_examples: int = Field(gt=0)
     metrics: dict[MetricName, MetricValue] = Field(min_length=1)
-    declined: list[str] = Field(default_factory=list, description="Metrics that the predictor does not give; a gap, never averaged over.")
+    declined: list[MetricName] = Field(default_factory=list, description="Metrics that the predictor does not give; a gap, never averaged over.")
     training_seeds: list[SeedScores] = Field(default_factory=list)
-    record: RelativePath = Field(description="The per-example record, relative to the entry.")
+    record: FileName = Field(description="The per-example record: a file beside the entry.")
     hashes: Hashes
     cost: Cost
     environment: Environment
@@ -456,7 +467,10 @@ def read(path: str | Path, kind: type[CardT]) -> CardT:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        if path.suffix == ".toml":
+            content = tomllib.loads(text)
+        else:
+            content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (UnicodeDecodeError, ValueError) as error:  # TOMLDecodeError and JSONDecodeError are ValueErrors
         raise CardError(f"{path}: {error}") from error
     return parse(content, kind, where=str(path))
@@ -468,9 +482,24 @@ def parse(content: Any, kind: type[CardT], *, where: str) -> CardT:
         return kind.model_validate(content)
     except pydantic.ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc'])) or '(whole)'}: {item['msg']}" for item in error.errors()]
-        known = sorted(kind.model_fields)
-        hint = f"\nkeys of a {kind.__name__}: {', '.join(known)}" if any(item["type"] == "extra_forbidden" for item in error.errors()) else ""
-        raise CardError(f"{where} is no valid {kind.__name__}:\n" + "\n".join(lines) + hint) from error
+        unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+        hints = [f"\nkeys of {place}: {', '.join(known)}" for place, known in dict(_keys_at(kind, where) for where in unknown).items()]
+        raise CardError(f"{where} is no valid {kind.__name__}:\n" + "\n".join(lines) + "".join(hints)) from error
+
+
+def _keys_at(kind: type[Card], location: tuple[int | str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The format in which an unknown key stands, by name, and that format's legal keys."""
+    for part in location[:-1]:
+        if isinstance(part, str) and part in kind.model_fields:
+            inner = [each for each in _classes(kind.model_fields[part].annotation) if issubclass(each, Card)]
+            kind = inner[0] if inner else kind
+    return kind.__name__, tuple(sorted(kind.model_fields))
+
+
+def _classes(annotation: Any) -> list[type]:
+    """The classes that a type annotation is made of: `list[FileCard] | None` -> list's `FileCard`, `NoneType`."""
+    arguments = typing.get_args(annotation)
+    return [each for argument in arguments for each in _classes(argument)] if arguments else [annotation] * isinstance(annotation, type)
 
 
 def dump(card: Card) -> str:

@@ -10,8 +10,10 @@ without it is one ranged request, below.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import http.client
 import os
 import shutil
 import urllib.error
@@ -72,11 +74,11 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def under_host(url: str) -> str:
-    """`host/path` of a URL: where it lies in a mirror and in the cache."""
+    """`host/path` of a URL, as `wget -x` names it (with `?query`): where it lies in a mirror and in the cache."""
     parts = urlsplit(url)
-    path = unquote(parts.path).lstrip("/")
-    if not parts.hostname or ".." in path.split("/"):
-        raise ValueError(f"{url!r} has no place in a mirror")
+    path = unquote(parts.path).lstrip("/") + (f"?{parts.query}" if parts.query else "")
+    if not parts.hostname or "\\" in path or any(part in ("", ".", "..") for part in [*parts.hostname.split("/"), *path.split("/")]):
+        raise ValueError(f"{url!r} has no place in a mirror: it must be host/path without '..', '//' or '\\'")
     return f"{parts.hostname}/{path}"
 
 
@@ -130,13 +132,19 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
     if path is not None:
         return path
     if not file.urls:
-        raise FileMissing(f"{file.name} belongs to the repository (at {file.path}) but is not there; run `git checkout -- {file.path}` in its folder")
-    reasons = []
+        raise FileMissing(
+            f"{file.name} belongs to the repository (at {file.path}) but is not there; run `git checkout -- {file.path}` in {folder or 'its folder'}"
+        )
+    reasons, altered = [], []
     for url in [] if offline() else file.urls:
         try:
             return fetch(url, file, progress=progress)
+        except FileAltered as error:
+            altered.append(error)
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             reasons.append(f"{url}: {getattr(error, 'reason', error)}")
+    if altered:  # worse than unreachable: told even where another URL could not be reached
+        raise altered[0]
     raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set" if offline() else "; ".join(reasons)))
 
 
@@ -146,7 +154,7 @@ def how_to_get(file: FileCard, reason: str) -> str:
     where = under_host(url)
     return (
         f"{file.name} ({file.bytes / 1e6:.2f} MB, licence: {file.licence}) is not on this machine ({reason}). Three ways to get it:\n"
-        f"  1. with a network: `zoo data get` (without ZOO_OFFLINE), from {url}\n"
+        f"  1. with a network: the same command without ZOO_OFFLINE fetches it from {url}\n"
         f"  2. elsewhere, then copy: on a machine with a network `zoo mirror DIR`, bring DIR here, set ZOO_MIRROR=DIR\n"
         f"  3. by hand: put the file at {home() / 'files' / where}\n"
         f"  It must have SHA-256 {file.sha256}."
@@ -157,9 +165,13 @@ def fetch(url: str, file: FileCard, *, progress: Progress | None = None, target:
     """Downloads one URL into the cache (or to `target`): resumed where an earlier try stopped, verified, then renamed into place.
 
     Raises:
+        FileMissing: `ZOO_OFFLINE` forbids the network.
         FileAltered: the server's bytes are not the card's (they are deleted).
+        ConnectionError: the connection broke; what came so far is kept and the next call continues.
         OSError: the disk is full or the cache cannot be written; names the folder and `ZOO_HOME`.
     """
+    if offline():
+        raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set"))
     target = target or home() / "files" / under_host(url)
     part = target.with_name(target.name + ".part")
     try:
@@ -190,14 +202,25 @@ def _download(url: str, part: Path, file: FileCard, progress: Progress | None) -
     with urllib.request.urlopen(request, timeout=60) as response:
         if done and response.status != 206:  # the server knows no ranges: begin again
             done = 0
+        promised = done + int(response.headers.get("Content-Length") or file.bytes - done)
         with open(part, "ab" if done else "wb") as output:
-            while block := response.read(CHUNK):
+            while block := _receive(response):
                 output.write(block)
                 done += len(block)
                 if progress is not None:
                     progress(file.name, done, file.bytes)
                 if done > file.bytes:
                     break  # verify() says "too long"; no need to fill the disk
+    if done < promised:  # http.client ends such a body without a word
+        raise ConnectionError(f"the connection ended after {done} of {promised} bytes; the same command continues there")
+
+
+def _receive(response: http.client.HTTPResponse) -> bytes:
+    """The next bytes; whatever goes wrong on the line is a `ConnectionError`, so that it is not taken for a full disk."""
+    try:
+        return response.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(f"the connection broke ({error}); the same command continues where it stopped") from error
 
 
 def _existing(path: Path) -> Path:
@@ -206,20 +229,29 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copies a file by way of a temporary name."""
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """A temporary path that becomes `target` when the block ends well and vanishes when it fails: a file is whole or not there."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(source, part)
-    part.replace(target)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies a file, whole or not at all."""
+    with whole(target) as part:
+        shutil.copyfile(source, part)
 
 
 def write_text(target: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
+    """Writes a text file, whole or not at all."""
+    with whole(target) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def dataset_folder(card: DatasetCard) -> Path:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import files
+
 
 class RecordError(ValueError):
     """A record cannot be read."""
@@ -35,21 +37,19 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             array = group.create_array(name, data=value, chunks=value.shape, compressors=BloscCodec(cname="zstd", clevel=9))
             array.attrs["text"] = "utf-8"
         else:
-            group.create_array(name, data=value, chunks=value.shape or "auto", compressors=BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"))
+            codec = BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")
+            group.create_array(name, data=value, chunks=value.shape or "auto", compressors=codec)
     members = {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}
     write_zip(path, members)
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
     """A zip of already compressed members whose bytes depend only on names and contents."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_STORED) as archive:
+    with files.whole(Path(path)) as temporary, zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
             archive.writestr(info, members[name])
-    temporary.replace(path)
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:

@@ -98,7 +98,8 @@ def rank_groups(values: Sequence[float], samples: Sequence[np.ndarray | None], d
     letters ("ab"): it cannot be told from either neighbour group although these differ from each other. A row without value or
     samples gets "-".
     """
-    ranked = [i for i in np.argsort(badness(np.asarray(values, float), direction), kind="stable") if samples[i] is not None and np.isfinite(values[i])]
+    order = np.argsort(badness(np.asarray(values, float), direction), kind="stable")
+    ranked = [i for i in order if samples[i] is not None and np.isfinite(values[i])]
     turned = {i: badness(samples[i], direction) for i in ranked}
     runs: list[tuple[int, int]] = []
     for start in range(len(ranked)):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import files
+
 if TYPE_CHECKING:
     from flax import nnx
 
@@ -55,10 +57,8 @@ def save(
     tensors = parameters | {TRANSFORMS + name: np.asarray(value) for name, value in (transforms or {}).items()}
     tensors = {name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}
     header = {name: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in (metadata or {}).items()}
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(to_bytes(tensors, metadata=header or None))
-    temporary.replace(path)
+    with files.whole(Path(path)) as temporary:
+        temporary.write_bytes(to_bytes(tensors, metadata=header or None))
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
@@ -81,7 +81,9 @@ def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, np.n
                 else:
                     parameters[name] = value.astype(np.float32) if value.dtype.itemsize < 4 else value
     except SafetensorError as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}); delete it and run `zoo doctor` to fetch it again") from error
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}); delete it and run `zoo doctor` to fetch it again"
+        ) from error
     return parameters, transforms, metadata
 
 
@@ -103,7 +105,9 @@ def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Modu
         )
     for name, (_, leaf) in expected.items():
         if leaf[...].shape != parameters[name].shape:
-            raise WeightsError(f"parameter {name} of {type(model).__name__} has shape {leaf[...].shape}, the file has {parameters[name].shape}")
+            raise WeightsError(
+                f"parameter {name} of {type(model).__name__} has shape {leaf[...].shape}, the file has {parameters[name].shape}"
+            )
         leaf[...] = jnp.asarray(parameters[name], dtype=leaf[...].dtype)
     nnx.update(model, nnx.from_flat_state([(path, leaf) for path, leaf in expected.values()]))
     return model

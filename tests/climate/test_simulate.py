@@ -6,6 +6,7 @@ import builtins
 import errno
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def test_fields_have_the_layout_of_weatherbench2(two_days):
     assert dict(two_days.sizes) == {"time": 8, "level": 5, "longitude": 64, "latitude": 32}
     assert set(two_days.data_vars) == set(solver.VARIABLES)
     np.testing.assert_allclose(two_days.longitude, np.arange(0, 360, 5.625))
-    assert float(two_days.latitude[0]) == -87.1875 and np.all(np.diff(two_days.latitude) > 0)
+    assert float(two_days.latitude[0]) == -87.1875
+    assert np.all(np.diff(two_days.latitude) > 0)
     assert two_days.level.dtype.kind == "i"
 
 
@@ -154,6 +156,20 @@ def test_other_settings_need_another_folder(finished):
         simulate.build(finished, processes=1, solver=solver.Solver(21, step_minutes=30), **SHORT)
 
 
+def test_a_damaged_chunk_is_named(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "copy")
+    damaged = tmp_path / "copy" / "test" / "chunk-0000.zarr.zip"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"chunk-0000\.zarr\.zip .* Delete it"):
+        simulate.build(tmp_path / "copy", processes=1, solver=T21, **SHORT)
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="taken"):
+        simulate.build(tmp_path / "taken", processes=1, solver=T21, **SHORT)
+
+
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypatch):
     real = builtins.open
 
@@ -165,7 +181,8 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, monkeypa
     monkeypatch.setattr(builtins, "open", full)
     with pytest.raises(OSError, match="run the same command again"):
         simulate.build(tmp_path, processes=1, solver=T21, **SHORT)
-    assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("chunk-*"))
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("chunk-*"))
 
 
 def test_too_little_space_is_said_before_the_start(tmp_path, monkeypatch):

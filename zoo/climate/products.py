@@ -73,9 +73,7 @@ def area_weights() -> np.ndarray:
     return weights / weights.mean()
 
 
-def write_products(
-    build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str], *, progress: Progress | None = None
-) -> list[Path]:
+def write_products(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str], *, progress: Progress | None = None) -> list[Path]:
     """Writes the test set, the climatology and both solver baselines; about 20 minutes, nearly all for the solvers."""
     return [
         write_test(build_dir, out_dir),
@@ -198,9 +196,7 @@ def write_solver(
     solver = Solver(truncation=truncation)
     states = list(_start_states(build_dir))
     if len(states) < STARTS:
-        raise ValueError(
-            f"{len(states)} of {STARTS} start states are there. Let `zoo data build climate/held_suarez` finish first."
-        )
+        raise ValueError(f"{len(states)} of {STARTS} start states are there. Let `zoo data build climate/held_suarez` finish first.")
     times = _trajectory(build_dir, "test")["time"].values[:: START_EVERY_DAYS * 4][:STARTS]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in VERIFIED}
     drift = []
@@ -258,9 +254,7 @@ def write_solver(
     return path
 
 
-def run_forecast(
-    solver: Solver, arrays: dict[str, np.ndarray], *, days: int
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+def run_forecast(solver: Solver, arrays: dict[str, np.ndarray], *, days: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Yields (lead in days, fields (level, longitude, latitude)) day by day from a state of higher or equal truncation."""
     state = solver.state_from_arrays(arrays)
     for day in range(1, days + 1):

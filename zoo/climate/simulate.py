@@ -23,19 +23,18 @@ Dates are nominal: the planet has no seasons and no day and night. Each trajecto
 own (test 2020, validation 2018, train-k 1900 + 4 k when built with the defaults).
 
 Cost: about .7 s per simulated day and core (T42, 8 layers, 45 min steps), so ten years and the two short trajectories
-take 35 minutes on two free cores, and 450 MB. What each field is and how it is interpolated: `zoo.climate.solver`.
+take 35 minutes on two free cores, and 1 GB. What each field is and how it is interpolated: `zoo.climate.solver`.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import concurrent.futures.process
 import dataclasses
-import hashlib
-import importlib.metadata
-import json
+import errno
+import itertools
 import multiprocessing
 import os
-import platform
 import queue
 import shutil
 from collections.abc import Callable
@@ -44,6 +43,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.climate.manifest import Manifest
 from zoo.climate.packed import (
     PACKING,
     hours_since_1900,
@@ -112,10 +112,7 @@ def plan(
     return [
         Trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True, **common),
         Trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days, **common),
-        *(
-            Trajectory(f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days, **common)
-            for k in range(trajectories)
-        ),
+        *(Trajectory(f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days, **common) for k in range(trajectories)),
     ]
 
 
@@ -148,25 +145,26 @@ def build(
     out_dir, solver = Path(out_dir), solver or Solver()
     lengths = dict(validation_days=validation_days, test_days=test_days, spinup_days=spinup_days, chunk_days=chunk_days)
     todo = plan(years=years, trajectories=trajectories, **lengths)
-    manifest = Manifest.open(out_dir, solver, todo)
-    need = sum(_DAY_BYTES * t.days for t in todo) - sum(f["bytes"] for f in manifest.files.values())
-    free = shutil.disk_usage(out_dir).free
-    if free < need:
-        raise OSError(
-            f"{out_dir} has {free / 1e6:.0f} MB free and the build needs about {need / 1e6:.0f} MB more. "
-            "Free some space, or give another folder: zoo data build climate/held_suarez --out DIR"
-        )
-    for trajectory in todo:
-        (out_dir / trajectory.name).mkdir(exist_ok=True)
-        for left_over in (out_dir / trajectory.name).glob(".*.tmp"):  # of a build that was killed
-            left_over.unlink(missing_ok=True)
-
-    def report(name: str, done: int, total: int, written: list[Path]) -> None:
-        manifest.add(written)
-        if progress is not None:
-            progress(name, done, total)
-
+    settings = {
+        "solver": dataclasses.asdict(solver) | {"diffusion_hours": round(solver.diffusion_hours, 3)},
+        "trajectories": {t.name: dataclasses.asdict(t) for t in todo},
+    }
     try:
+        for trajectory in todo:
+            (out_dir / trajectory.name).mkdir(parents=True, exist_ok=True)
+            for left_over in (out_dir / trajectory.name).glob(".*.tmp"):  # of a build that was killed
+                left_over.unlink(missing_ok=True)
+        manifest = Manifest.open(out_dir, settings, xla=_WORKER_ENVIRONMENT)
+        need = sum(_DAY_BYTES * t.days for t in todo) - sum(f["bytes"] for f in manifest.files.values())
+        free = shutil.disk_usage(out_dir).free
+        if free < need:
+            raise OSError(errno.ENOSPC, f"only {free / 1e6:.0f} MB free where about {need / 1e6:.0f} MB more are needed")
+
+        def report(name: str, done: int, total: int, written: list[Path]) -> None:
+            manifest.add(written)
+            if progress is not None:
+                progress(name, done, total)
+
         if processes <= 1:
             for trajectory in todo:
                 run_trajectory(out_dir, trajectory, solver, report)
@@ -175,7 +173,7 @@ def build(
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{error.strerror or error} while writing to {out_dir}. Finished chunks are kept and nothing is half "
+            f"{error.strerror or error}, in {error.filename or out_dir}. Finished chunks are kept and nothing is half "
             "written: make room (or make the folder writable) and run the same command again, "
             "or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
@@ -183,12 +181,10 @@ def build(
     return manifest.path
 
 
-def run_trajectory(
-    out_dir: Path, trajectory: Trajectory, solver: Solver, report: Callable[[str, int, int, list[Path]], None]
-) -> None:
+def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report: Callable[[str, int, int, list[Path]], None]) -> None:
     """Spins up and integrates one trajectory, from its last finished chunk on; writes each chunk when complete."""
     folder, total = out_dir / trajectory.name, trajectory.spinup_days + trajectory.days
-    first = len(finished_chunks(out_dir, trajectory.name))
+    first = next(i for i in itertools.count() if not (folder / f"chunk-{i:04d}.zarr.zip").exists())
     if first >= trajectory.chunks:
         report(trajectory.name, total, total, [])
         return
@@ -245,61 +241,19 @@ def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver |
     return xr.decode_cf(_dataset(packed, times, trajectory, solver))
 
 
-class Manifest:
-    """`manifest.json`: what the folder was built with, and the size and SHA-256 of its finished files."""
-
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path, self.content = path, content
-
-    @property
-    def files(self) -> dict[str, dict[str, Any]]:
-        return self.content["files"]
-
-    @classmethod
-    def open(cls, out_dir: Path, solver: Solver, todo: list[Trajectory]) -> Manifest:
-        """The manifest of a new or an interrupted build; an error if the folder was built with other settings."""
-        settings = {
-            "solver": dataclasses.asdict(solver) | {"diffusion_hours": round(solver.diffusion_hours, 3)},
-            "trajectories": {t.name: dataclasses.asdict(t) for t in todo},
-        }
-        out_dir.mkdir(parents=True, exist_ok=True)
-        path = out_dir / "manifest.json"
-        if path.exists():
-            content = json.loads(path.read_text())
-            for key, wanted in settings.items():
-                if content[key] != wanted:
-                    raise ValueError(
-                        f"{out_dir} was built with other settings ({key}: {content[key]}) than asked now ({wanted}). "
-                        "Give the same settings to continue, or another folder to start anew."
-                    )
-            return cls(path, content)
-        packages = ("dinosaur-dycore", "jax", "jaxlib", "numpy", "xarray", "zarr", "numcodecs")
-        versions = {name: importlib.metadata.version(name) for name in packages}
-        machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-        content = {"dataset": "climate/held_suarez", "format": 1, **settings, "versions": versions | machine}
-        return cls(path, content | {"xla": _WORKER_ENVIRONMENT, "files": {}})
-
-    def add(self, paths: list[Path]) -> None:
-        """Hashes those files that are not listed yet and writes the manifest if there were any."""
-        names = {str(p.relative_to(self.path.parent).as_posix()): p for p in paths}
-        new = {name: p for name, p in names.items() if name not in self.files}
-        if not new and self.path.exists():
-            return
-        for name, path in new.items():
-            data = path.read_bytes()
-            self.files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        self.content["files"] = dict(sorted(self.files.items()))
-        write_atomically(self.path, (json.dumps(self.content, indent=1) + "\n").encode())
-
-
 # One thread per process: two such processes are faster than one with two threads, and sums keep their order.
 _WORKER_ENVIRONMENT = {"NPROC": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_PLATFORMS": "cpu"}
 _messages: Any = None
+_stop: Any = None
 
 
-def _start_worker(messages: Any) -> None:
-    global _messages
-    _messages = messages
+class _StoppedError(Exception):
+    """The build that started this worker has ended."""
+
+
+def _start_worker(messages: Any, stop: Any) -> None:
+    global _messages, _stop
+    _messages, _stop = messages, stop
     os.environ.update(_WORKER_ENVIRONMENT)  # before JAX makes its backend
 
 
@@ -307,8 +261,10 @@ def _work(out_dir: Path, trajectory: Trajectory, solver: Solver) -> None:
     parent = os.getppid()
 
     def report(*message: Any) -> None:
-        if os.getppid() != parent:  # the build was killed: stop within a simulated day, a restart must be alone
+        if os.getppid() != parent:  # killed: end within a simulated day, because a restarted build must be alone
             os._exit(1)
+        if _stop.is_set():
+            raise _StoppedError
         _messages.put(message)
 
     run_trajectory(out_dir, trajectory, solver, report)
@@ -322,9 +278,9 @@ def _run_parallel(
     processes: int,
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
+    messages, stop = context.Queue(), context.Event()
     with concurrent.futures.ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_start_worker, initargs=(messages,)
+        processes, mp_context=context, initializer=_start_worker, initargs=(messages, stop)
     ) as pool:
         running = {pool.submit(_work, out_dir, trajectory, solver) for trajectory in todo}
         try:
@@ -335,11 +291,13 @@ def _run_parallel(
                     done, running = concurrent.futures.wait(running, timeout=0)
                     for future in done:
                         future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):
-                process.terminate()
-            raise
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise ChildProcessError(
+                errno.ECHILD, f"a worker process ended (out of memory? each of {processes} needs about 1 GB)"
+            ) from error
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _spin_up(path: Path, trajectory: Trajectory, solver: Solver, report: Callable[[int], None]) -> Any:

@@ -51,9 +51,18 @@ def import_dinosaur() -> Any:
     """The `dinosaur` package with the modules that this file needs, or an error that says how to install it."""
     try:
         import dinosaur
-        from dinosaur import coordinate_systems, held_suarez, primitive_equations, primitive_equations_states  # noqa: F401
-        from dinosaur import scales, sigma_coordinates, spherical_harmonic, time_integration  # noqa: F401
-        from dinosaur import vertical_interpolation, xarray_utils  # noqa: F401
+        from dinosaur import (  # noqa: F401
+            coordinate_systems,
+            held_suarez,
+            primitive_equations,
+            primitive_equations_states,
+            scales,
+            sigma_coordinates,
+            spherical_harmonic,
+            time_integration,
+            vertical_interpolation,
+            xarray_utils,
+        )
     except ImportError as error:
         raise ImportError(
             f"Simulating Held-Suarez needs the spectral core `dinosaur` ({error}). Install it with\n"
@@ -127,9 +136,7 @@ class Solver:
         dinosaur = import_dinosaur()
         integration, hour = dinosaur.time_integration, dinosaur.scales.units.hour
         flat = np.zeros(self.grid.modal_shape)
-        dynamics = dinosaur.primitive_equations.PrimitiveEquations(
-            self._reference_temperature, flat, self.coords, self.constants
-        )
+        dynamics = dinosaur.primitive_equations.PrimitiveEquations(self._reference_temperature, flat, self.coords, self.constants)
         forcing = dinosaur.held_suarez.HeldSuarezForcing(self.coords, self.constants, self._reference_temperature)
         equation = integration.compose_equations([dynamics, forcing])
         dt = self.constants.nondimensionalize(self.step_minutes / 60 * hour)
@@ -169,8 +176,9 @@ class Solver:
                 f"it needs at least ({self.layers}, {orders}, {degrees}). Start from a higher truncation."
             )
         cut = {name: np.array(arrays[name][..., :orders, :degrees], np.float32) for name in STATE_NAMES}
-        for value in cut.values():
-            value[..., -1] = 0.0  # degree T + 1 is only room for derivatives
+        if have[-2] > orders:  # a state of this very truncation stays bit-identical: restarts rely on it
+            for value in cut.values():
+                value[..., -1] = 0.0  # degree T + 1 is only room for derivatives
         state = import_dinosaur().primitive_equations.State
         return state(**{name: jnp.asarray(value) for name, value in cut.items()})
 

@@ -8,9 +8,10 @@ reader ticks them in the table below (without JavaScript the table itself has ev
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import MetricSpec
@@ -69,6 +70,20 @@ def style(number: int, *, published: bool = False) -> Style:
     return Style(-1, "o", "1 2.2") if published else Style(number % len(COLOURS), MARKERS[number % len(MARKERS)], dash)
 
 
+def _styled(draw: Callable[..., str]) -> Callable[..., str]:
+    """Draws under the board's own settings, whatever the caller's matplotlib is set to."""
+
+    @functools.wraps(draw)
+    def styled(*args: Any, name: str, **options: Any) -> str:
+        import matplotlib as mpl
+
+        with mpl.rc_context(_settings(name)):
+            return draw(*args, name=name, **options)
+
+    return styled
+
+
+@_styled
 def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     """The chart of one metric family against its axis: lines with 95 % bands."""
     figure, axes = _figure()
@@ -110,6 +125,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     return re.sub(r'<g id="series (\w+) \w+">', group, svg)
 
 
+@_styled
 def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name: str) -> str:
     """The headline score against latency (logarithmic): what a better score costs."""
     figure, axes = _figure()
@@ -132,6 +148,7 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
 
 
+@_styled
 def heat(rows: Sequence[str], columns: Sequence[str], table: Any, *, title: str, axis: str, name: str) -> str:
     """A table of numbers as shaded cells with the number in each (start month against lead)."""
     import numpy as np
@@ -165,12 +182,10 @@ def _cell(x: int, y: int, strength: float) -> Any:
 
 
 def _figure(height: float = SIZE[1]) -> tuple[Figure, Any]:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_settings("")):
-        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
-        axes = figure.add_subplot()
+    figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+    axes = figure.add_subplot()
     figure.patch.set_visible(False)
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
@@ -179,8 +194,9 @@ def _figure(height: float = SIZE[1]) -> tuple[Figure, Any]:
 
 
 def _settings(name: str) -> dict[str, Any]:
+    """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in typed text starts no formula."""
     return {
-        "svg.hashsalt": f"zoo {name}", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
+        "text.parse_math": False, "svg.hashsalt": f"zoo {name}", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
         "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.linewidth": 0.7,
         "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.5, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
         "axes.formatter.useoffset": False, "axes.unicode_minus": True, "svg.image_inline": True, "path.simplify": False,
@@ -219,12 +235,10 @@ def _svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     """The drawing as an inline SVG element: no XML head, no namespaces, themed colours, `<title>` and `<desc>`."""
     import io
 
-    import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     output = io.StringIO()
-    with mpl.rc_context(_settings(name)):
-        FigureCanvasSVG(figure).print_svg(output, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    FigureCanvasSVG(figure).print_svg(output, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = output.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

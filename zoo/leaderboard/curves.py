@@ -1,16 +1,17 @@
-"""Which rows each chart of a task shows, and the legend that goes with it."""
+"""Which rows each chart of a task shows, and the legend that goes with it.
+
+`Markup` here wraps drawings only, in which `zoo.leaderboard.charts` has escaped every name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from zoo.cards import MetricSpec
 from zoo.leaderboard import charts, text
 from zoo.leaderboard.board import Row, TaskBoard, badness
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 FIRST = 5
 """Series that a chart shows before the reader chooses."""
@@ -38,7 +39,7 @@ class Line:
 class Curve:
     """A chart of one metric family and its lines, in the order of the table."""
 
-    svg: str
+    svg: Markup
     lines: list[Line]
 
     @property
@@ -70,10 +71,10 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
     ordered = sorted(zip(lines, series, strict=True), key=lambda pair: (pair[0].number < 0, pair[0].number))
     svg = charts.by_lead(metric, [one for _, one in ordered], name=f"{task.key} {metric.name}")
     drawn = {line.key for line, _ in ordered[: charts.DRAWN]}
-    return Curve(svg, [line if line.key in drawn else dataclasses.replace(line, key="") for line in lines])
+    return Curve(Markup(svg), [line if line.key in drawn else dataclasses.replace(line, key="") for line in lines])
 
 
-def cost(task: TaskBoard) -> str | None:
+def cost(task: TaskBoard) -> Markup | None:
     """The cost chart; forecast centres are left out, since what their forecasts cost is not measured here."""
     headline = task.spec.headline
     metric = task.spec.metric_of(headline)
@@ -88,10 +89,10 @@ def cost(task: TaskBoard) -> str | None:
         charts.Point(row.entry.title, row.entry.kind, row.entry.cost.latency_ms_p50, score.value, score.ci95, row in front)
         for row in rows if (score := row.score(headline))
     ]
-    return charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost")
+    return Markup(charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost"))
 
 
-def heats(task: TaskBoard) -> list[tuple[str, str]]:
+def heats(task: TaskBoard) -> list[tuple[str, Markup]]:
     """(title, SVG) of the headline family by month of issue, for the rows that have it."""
     metric = task.spec.metric_of(task.spec.headline)
     columns = [f"{position:g}" for position in metric.positions] or [text.point(metric, name) for name in metric.names]
@@ -100,14 +101,13 @@ def heats(task: TaskBoard) -> list[tuple[str, str]]:
         if row.name in task.start_months:
             title = f"{metric.label} by month of issue: {row.entry.title}"
             table = task.start_months[row.name]
-            found.append((title, charts.heat(MONTHS, columns, table, title=title, axis=metric.axis or "", name=f"{task.key} {row.name} months")))
+            svg = charts.heat(MONTHS, columns, table, title=title, axis=metric.axis or "", name=f"{task.key} {row.name} months")
+            found.append((title, Markup(svg)))
     return found
 
 
 def swatch(number: int) -> Markup:
     """A short piece of a series' line with its marker, for legends and tables."""
-    from markupsafe import Markup
-
     look = charts.style(max(number, 0), published=number < 0)
     colour = "var(--muted)" if look.colour < 0 else f"var(--s{look.colour})"
     return Markup(

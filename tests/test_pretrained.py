@@ -1,0 +1,35 @@
+"""Contract of every pretrained model: it loads, it gives its card's stored output, its card tells the truth about its size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo import cost, registry
+from zoo.pretrained import load_model
+from zoo.weights import load
+
+
+@pytest.mark.parametrize("name", registry.list_models())
+def test_the_stored_output_comes_out_again(name):
+    model = load_model(name)
+    expected = model.card.expected
+    assert expected is not None, f"{name} has no expected output; publish it with zoo.publish"
+    output = model.predictor().probe(expected.input_seed)
+    assert list(output.shape) == expected.shape
+    chosen = output.ravel()[:: max(1, output.size // len(expected.values))][: len(expected.values)]
+    np.testing.assert_allclose(chosen, expected.values, atol=expected.tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("name", registry.list_models())
+def test_the_card_counts_parameters_and_names_known_tasks(name):
+    card = registry.model(name)
+    model = load_model(name)
+    sizes = [cost.count_parameters(load(path)[0]) for path in model.weights]
+    assert card.n_params == (sum(sizes) if card.ensemble else sizes[0])
+    assert set(card.tasks) <= set(registry.tasks())
+    assert all(weight.bytes <= 5_000_000 for weight in card.weights)
+
+
+def test_there_are_pretrained_models():
+    assert registry.list_models()

@@ -1,0 +1,120 @@
+"""`climate/held_suarez` as arrays: one channel per variable and level, in the order of `CHANNELS`.
+
+The files are described in `zoo.climate.simulate`: six-hourly fields of an idealised planet on WeatherBench 2's 64x32
+grid, packed as int16. Training keeps them packed (ten years are 1.2 GB) and unpacks each batch on the device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int16
+
+from zoo.climate.packed import PACKING, open_zarr_zip
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+VARIABLES = ("geopotential", "temperature", "u_component_of_wind", "v_component_of_wind")
+LEVELS = (200, 500, 700, 850, 925)
+CHANNELS = tuple((variable, level) for variable in VARIABLES for level in LEVELS)
+UNITS = {"geopotential": "m2 s-2", "temperature": "K", "u_component_of_wind": "m s-1", "v_component_of_wind": "m s-1"}
+STEPS_PER_DAY = 4
+
+SCALE = np.repeat([PACKING[v][0] for v in VARIABLES], len(LEVELS)).astype(np.float32)
+OFFSET = np.repeat([PACKING[v][1] for v in VARIABLES], len(LEVELS)).astype(np.float32)
+"""Value = packed * SCALE + OFFSET, by channel."""
+REFLECTION = np.repeat([1.0, 1.0, 1.0, -1.0], len(LEVELS)).astype(np.float32)
+"""Sign of each channel under reflection about the equator: the northward wind turns round."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Packed fields of several independent trajectories, one after the other.
+
+    Attributes:
+        packed: int16 [time, longitude, latitude, channel], six-hourly.
+        lengths: times in each trajectory. No pair of times may cross from one into the next.
+    """
+
+    packed: Int16[np.ndarray, "time longitude latitude channel"]
+    lengths: tuple[int, ...]
+
+    def starts(self, *, reach: int, every: int = 1) -> np.ndarray:
+        """Indices of times after which at least `reach` more times follow in the same trajectory, `every` apart."""
+        first = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        return np.concatenate([np.arange(a, a + n - reach, every) for a, n in zip(first, self.lengths, strict=True)])
+
+    def fields(self, times: np.ndarray) -> Float[np.ndarray, "time longitude latitude channel"]:
+        """The fields at these times in physical units, float32."""
+        return self.packed[times] * SCALE + OFFSET
+
+
+def load_series(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Series:
+    """Reads the chunk files of each trajectory, in order of time."""
+    parts, lengths = [], []
+    for paths in trajectories:
+        chunks = [_packed(path) for path in paths]
+        if chunks:
+            parts += chunks
+            lengths.append(sum(len(chunk) for chunk in chunks))
+    if not parts:
+        raise FileNotFoundError("no finished chunk of the Held-Suarez truth; make them with `zoo data build climate/held_suarez`")
+    return Series(np.concatenate(parts), tuple(lengths))
+
+
+def _packed(path: str | os.PathLike[str]) -> np.ndarray:
+    """One chunk as int16 [time, longitude, latitude, channel], without unpacking it."""
+    dataset = open_zarr_zip(path, mask_and_scale=False)
+    for name in VARIABLES:
+        packing = (dataset[name].attrs["scale_factor"], dataset[name].attrs["add_offset"])
+        if packing != PACKING[name]:
+            raise ValueError(f"{Path(path).name}: {name} is packed with {packing}, this version reads {PACKING[name]}")
+    arrays = [dataset[v].sel(level=list(LEVELS)).transpose("time", "longitude", "latitude", "level").values for v in VARIABLES]
+    return np.concatenate(arrays, axis=-1)
+
+
+def finished(data_dir: str | os.PathLike[str], split: str) -> list[list[Path]]:
+    """Finished chunk files of a build folder, by trajectory; `split` is "train" or "validation"."""
+    folders = sorted(path for path in Path(data_dir).iterdir() if path.is_dir() and path.name.split("-")[0] == split)
+    return [sorted(folder.glob("chunk-*.zarr.zip")) for folder in folders]
+
+
+def stack(dataset: xr.Dataset) -> Float[np.ndarray, "*time longitude latitude channel"]:
+    """A dataset in WeatherBench 2's layout as one array, with the channels last."""
+    leading = [d for d in ("time", "init_time", "lead_time") if d in dataset.dims]
+    order = (*leading, "longitude", "latitude", "level")
+    return np.concatenate([dataset[v].sel(level=list(LEVELS)).transpose(*order).values for v in VARIABLES], -1).astype(np.float32)
+
+
+def unstack(
+    array: Float[np.ndarray, "init_time lead_time longitude latitude channel"],
+    *,
+    init_time: np.ndarray,
+    lead_time: np.ndarray,
+    longitude: np.ndarray,
+    latitude: np.ndarray,
+) -> xr.Dataset:
+    """The inverse of `stack` for a forecast: dims (init_time, lead_time, level, longitude, latitude)."""
+    import xarray as xr
+
+    by_level = np.moveaxis(np.asarray(array), -1, 2)
+    dims = ("init_time", "lead_time", "level", "longitude", "latitude")
+    size = len(LEVELS)
+    return xr.Dataset(
+        {v: (dims, by_level[:, :, i * size : (i + 1) * size], {"units": UNITS[v]}) for i, v in enumerate(VARIABLES)},
+        coords={
+            "init_time": init_time, "lead_time": lead_time, "level": np.asarray(LEVELS, np.int32),
+            "longitude": longitude, "latitude": latitude,
+        },
+    )  # fmt: skip
+
+
+def open_test(path: str | os.PathLike[str]) -> tuple[xr.Dataset, xr.Dataset]:
+    """The analyses at the test start dates, and the daily truth that verifies forecasts from them."""
+    return open_zarr_zip(path, group="analysis"), open_zarr_zip(path, group="verification")
