@@ -78,13 +78,17 @@ class Events:
     def done(self, row: Row) -> None: ...
 
 
-def predictors(spec: TaskSpec, pattern: str = "*") -> list[tuple[str, Callable[[Task], Predictor], list[str]]]:
-    """The rows that a task can have: `(id, maker, names of data files that only it needs)`, baselines first.
+Candidate = tuple[str, Callable[[Task], Predictor], list[str]]
+"""(id, maker, names of data files that only it needs)"""
+
+
+def predictors(spec: TaskSpec, pattern: str = "*") -> list[Candidate]:
+    """The rows that a task can have, baselines first.
 
     Raises:
         zoo.registry.UnknownName: the pattern matches nothing.
     """
-    found: list[tuple[str, Callable[[Task], Predictor], list[str]]] = []
+    found: list[Candidate] = []
     for baseline in spec.baseline:
         found.append((baseline.id, lambda task, baseline=baseline: _from_baseline(task, baseline), baseline.needs))
     for name, card in registry.models().items():
@@ -92,7 +96,8 @@ def predictors(spec: TaskSpec, pattern: str = "*") -> list[tuple[str, Callable[[
             found.append((name, lambda task, card=card: _from_model(card), []))
     chosen = set(registry.matching(pattern, [name for name, _, _ in found]))
     if not chosen:
-        raise registry.UnknownName(f"no model or baseline of {spec.id} matches {pattern!r}; {registry.did_you_mean(pattern, [name for name, _, _ in found])}")
+        near = registry.did_you_mean(pattern, [name for name, _, _ in found])
+        raise registry.UnknownName(f"no model or baseline of {spec.id} matches {pattern!r}; {near}")
     return [item for item in found if item[0] in chosen]
 
 
@@ -102,14 +107,16 @@ def _from_baseline(task: Task, spec: BaselineSpec) -> Predictor:
 
 def _from_model(card: ModelCard) -> Predictor:
     model = pretrained.load_model(card.id)
-    seeds = () if len(card.weights) < 2 else tuple((weight.seed, lambda seed=weight.seed: model.predictor(seed)) for weight in card.weights)
+    each = tuple((weight.seed, lambda seed=weight.seed: model.predictor(seed)) for weight in card.weights)
     return Predictor(
         card.id, card.title, "model", card.track, model.predictor, n_params=card.n_params,
-        weights=tuple(weight.sha256 for weight in card.weights), seeds=seeds,
+        weights=tuple(weight.sha256 for weight in card.weights), seeds=each if len(each) > 1 else (),
     )
 
 
-def bench(pattern: str, *, models: str = "*", all_seeds: bool = False, measure: bool = False, events: Events | None = None) -> list[TaskResult]:
+def bench(
+    pattern: str, *, models: str = "*", all_seeds: bool = False, measure: bool = False, events: Events | None = None
+) -> list[TaskResult]:
     """Benchmarks every predictor on every task that the pattern means.
 
     Args:
@@ -127,22 +134,22 @@ def bench(pattern: str, *, models: str = "*", all_seeds: bool = False, measure: 
     """
     names = registry.list_tasks(pattern)
     if not names:
-        raise registry.UnknownName(f"no task matches {pattern!r}; {registry.did_you_mean(pattern, registry.tasks())} (`zoo list tasks` shows all)")
-    use_compilation_cache()
-    results, unmatched = [], []
+        near = registry.did_you_mean(pattern, registry.tasks())
+        raise registry.UnknownName(f"no task matches {pattern!r}; {near} (`zoo list tasks` shows all)")
+    chosen, unmatched = [], []
     for name in names:
         try:
-            results.append(_bench_task(registry.task(name), models, all_seeds, measure, events or Events()))
+            chosen.append((registry.task(name), predictors(registry.task(name), models)))
         except registry.UnknownName as error:
             unmatched.append(error)
-    if not results:
+    if not chosen:
         raise unmatched[0]
-    return results
+    use_compilation_cache()
+    return [_bench_task(spec, todo, all_seeds, measure, events or Events()) for spec, todo in chosen]
 
 
-def _bench_task(spec: TaskSpec, models: str, all_seeds: bool, measure: bool, events: Events) -> TaskResult:
+def _bench_task(spec: TaskSpec, todo: list[Candidate], all_seeds: bool, measure: bool, events: Events) -> TaskResult:
     result = TaskResult(spec)
-    todo = predictors(spec, models)
     card = registry.dataset(spec.dataset)
     events.task(spec, len(todo))
     result.unavailable = _unavailable(card, spec.needs)
@@ -157,7 +164,11 @@ def _bench_task(spec: TaskSpec, models: str, all_seeds: bool, measure: bool, eve
         if lacking:
             result.skipped.append((name, lacking[0]))
             continue
-        predictor = make(task)
+        try:
+            predictor = make(task)
+        except files.FileMissing as error:  # weights that are not here
+            result.skipped.append((name, str(error)))
+            continue
         events.predictor(predictor)
         row = journal.load(predictor)
         if row is None:
@@ -182,7 +193,7 @@ def run(task: Task, examples: Examples, predictor: Predictor, *, all_seeds: bool
     if all_seeds:
         for seed, make in predictor.seeds:
             values = stats.scores(task, task.record(make()(examples.inputs), examples))
-            row.seeds.append(SeedScores(seed=seed, metrics={name: value for name, value in values.items() if math.isfinite(value)}))
+            row.seeds.append(SeedScores(seed=seed, metrics={metric: value for metric, value in values.items() if math.isfinite(value)}))
     if measure:
         seconds = []
         for _ in range(REPEATS):
@@ -192,7 +203,8 @@ def run(task: Task, examples: Examples, predictor: Predictor, *, all_seeds: bool
         p50, p95 = cost.latency(seconds, len(examples))
         count = getattr(call, "flops_per_example", None)
         row.cost = Cost(
-            n_params=predictor.n_params, flops_per_example=count() if count else None, latency_ms_p50=p50, latency_ms_p95=p95, repeats=REPEATS,
+            n_params=predictor.n_params, flops_per_example=count() if count else None,
+            latency_ms_p50=p50, latency_ms_p95=p95, repeats=REPEATS,
             peak_memory_bytes=cost.peak_memory_bytes(), wall_seconds=wall, load_average=cost.load_average(),
         )
     return row
@@ -202,9 +214,8 @@ def score(task: Task, row: Row, weights: np.ndarray) -> None:
     """Fills in a row's scores, their intervals and the resampled scores that groups are made from."""
     values = stats.scores(task, row.record)
     row.samples = stats.resample(task, row.record, weights)
-    row.metrics = {
-        name: MetricValue(value=value, ci95=stats.interval(row.samples[name], value)) for name, value in values.items() if math.isfinite(value)
-    }
+    given = {name: value for name, value in values.items() if math.isfinite(value)}
+    row.metrics = {name: MetricValue(value=value, ci95=stats.interval(row.samples[name], value)) for name, value in given.items()}
 
 
 def rank(result: TaskResult) -> None:
@@ -243,15 +254,18 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f"{name}.record.zarr.zip")
         record.write(beside, row.record)
+        made = Provenance(
+            command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=row.predictor.note
+        )
         entry = {
             "schema_version": 1, "id": f"{spec.key}/{name}", "task": spec.id, "task_version": spec.version, "model": row.predictor.id,
-            "title": row.predictor.title, "kind": row.predictor.kind, "track": row.predictor.track, "n_examples": len(next(iter(row.record.values()))),
+            "title": row.predictor.title, "kind": row.predictor.kind, "track": row.predictor.track,
+            "n_examples": len(row.record["example_id"]),
             "metrics": {key: value.model_dump() for key, value in row.metrics.items()},
-            "declined": sorted({name for metric in spec.metric for name in metric.names} - row.metrics.keys()),
+            "declined": sorted({full for metric in spec.metric for full in metric.names} - row.metrics.keys()),
             "training_seeds": [seed.model_dump() for seed in row.seeds], "record": beside.name,
-            "hashes": hashes(spec, row.record["example_id"], row.predictor.weights, beside).model_dump(), "cost": row.cost.model_dump(),
-            "environment": where.model_dump(),
-            "provenance": Provenance(command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=row.predictor.note).model_dump(),
+            "hashes": hashes(spec, row.record["example_id"], row.predictor.weights, beside).model_dump(),
+            "cost": row.cost.model_dump(), "environment": where.model_dump(), "provenance": made.model_dump(),
         }
         files.write_text(target, dump(parse(entry, Entry, where=str(target))))
         paths.append(target)
@@ -304,8 +318,9 @@ class Journal:
     """
 
     def __init__(self, spec: TaskSpec, *, all_seeds: bool, measure: bool):
-        parts = [files.sha256(registry.path_of(spec.id, "task")), files.sha256(registry.path_of(spec.dataset, "dataset")), code_sha256(), str((all_seeds, measure))]
-        self.folder = files.home() / "runs" / f"{spec.key.replace('/', '.')}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}"
+        cards = [files.sha256(registry.path_of(spec.id, "task")), files.sha256(registry.path_of(spec.dataset, "dataset"))]
+        run_id = hashlib.sha256("|".join([*cards, code_sha256(), str((all_seeds, measure))]).encode()).hexdigest()[:16]
+        self.folder = files.home() / "runs" / f"{spec.key.replace('/', '.')}-{run_id}"
         self.usable = True
 
     def _path(self, predictor: Predictor) -> Path:
@@ -321,19 +336,25 @@ class Journal:
         except (OSError, ValueError):
             return None
         seeds = [SeedScores.model_validate(item) for item in kept["seeds"]]
-        return Row(predictor, arrays, {}, kept["wall_seconds"], seeds=seeds, cost=Cost.model_validate(kept["cost"]) if kept["cost"] else None, resumed=True)
+        measured = Cost.model_validate(kept["cost"]) if kept["cost"] else None
+        return Row(predictor, arrays, {}, kept["wall_seconds"], seeds=seeds, cost=measured, resumed=True)
 
     def save(self, row: Row) -> None:
         """Keeps a finished row; without a writable cache the run goes on and can't be resumed."""
         path = self._path(row.predictor)
-        content = {"wall_seconds": row.wall_seconds, "seeds": [seed.model_dump() for seed in row.seeds], "cost": row.cost.model_dump() if row.cost else None}
+        content = {
+            "wall_seconds": row.wall_seconds, "seeds": [seed.model_dump() for seed in row.seeds],
+            "cost": row.cost.model_dump() if row.cost else None,
+        }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             record.write(path.with_suffix(".zarr.zip"), row.record)
             path.write_text(json.dumps(content), encoding="utf-8")
         except OSError as error:
             if self.usable:
-                warnings.warn(f"this run could not be resumed if interrupted ({error}); point ZOO_HOME at a folder that can be written", stacklevel=2)
+                warnings.warn(
+                    f"this run could not be resumed if interrupted ({error}); point ZOO_HOME at a folder that can be written", stacklevel=2
+                )
             self.usable = False
 
     def close(self) -> None:

@@ -385,7 +385,7 @@ class Entry(Card):
     track: str | None = None
     n_examples: int = Field(gt=0)
     metrics: dict[MetricName, MetricValue] = Field(min_length=1)
-    declined: list[MetricName] = Field(default_factory=list, description="Metrics that the predictor does not give; a gap, never averaged over.")
+    declined: list[MetricName] = Field(default_factory=list, description="Metrics that it does not give; a gap, never averaged over.")
     training_seeds: list[SeedScores] = Field(default_factory=list)
     record: FileName = Field(description="The per-example record: a file beside the entry.")
     hashes: Hashes

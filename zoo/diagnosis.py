@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -13,18 +14,18 @@ from zoo import files, registry
 
 def run() -> Iterator[tuple[bool, str]]:
     """Pairs (is it well, what was found)."""
-    yield True, f"Python {platform.python_version()}, scizoo {importlib.metadata.version('scizoo')}, {platform.system()} {platform.machine()}"
+    version = importlib.metadata.version("scizoo")
+    yield True, f"Python {platform.python_version()}, scizoo {version}, {platform.system()} {platform.machine()}"
     yield True, f"cards: {len(registry.datasets())} datasets, {len(registry.tasks())} tasks, {len(registry.models())} pretrained models"
     yield from _cache()
     for mirror in files.mirrors():
         yield mirror.is_dir(), f"ZOO_MIRROR folder {mirror}{'' if mirror.is_dir() else ' does not exist: correct or unset ZOO_MIRROR'}"
-    yield True, "network: forbidden by ZOO_OFFLINE" if files.offline() else "network: used for files that are in no local place (ZOO_OFFLINE=1 forbids it)"
+    allowed = "used for files that are in no local place (ZOO_OFFLINE=1 forbids it)"
+    yield True, f"network: {'forbidden by ZOO_OFFLINE' if files.offline() else allowed}"
     yield from _data()
     yield from _weights()
     yield _jax()
     for extra, module, what in (("generate", "dinosaur", "simulate the Held-Suarez truth"), ("dev", "pytest", "run the tests")):
-        import importlib.util
-
         found = importlib.util.find_spec(module) is not None
         yield True, f"extra {extra!r}: {'installed' if found else f'not installed (pip install scizoo[{extra}] to {what})'}"
 
@@ -34,7 +35,8 @@ def _cache() -> Iterator[tuple[bool, str]]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         writable = os.access(home, os.W_OK)
-        yield writable, f"cache {home}: {shutil.disk_usage(home).free / 1e9:.1f} GB free" + ("" if writable else "; not writable, set ZOO_HOME")
+        free = shutil.disk_usage(home).free / 1e9
+        yield writable, f"cache {home}: {free:.1f} GB free" + ("" if writable else "; not writable, set ZOO_HOME")
     except OSError as error:
         yield False, f"cache {home} cannot be made ({error.strerror}); set ZOO_HOME to a folder that can be written"
 
@@ -51,7 +53,8 @@ def _data() -> Iterator[tuple[bool, str]]:
             except files.FileAltered as error:
                 yield False, str(error)
         size = sum(file.bytes for file in absent) / 1e6
-        yield True, f"dataset {name}: {here} files verified" + (f", {len(absent)} absent ({size:.1f} MB; `zoo data get {name}`)" if absent else "")
+        lacking = f", {len(absent)} absent ({size:.1f} MB; `zoo data get {name}`)" if absent else ""
+        yield True, f"dataset {name}: {here} files verified{lacking}"
 
 
 def _weights() -> Iterator[tuple[bool, str]]:

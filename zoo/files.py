@@ -133,7 +133,8 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
         return path
     if not file.urls:
         raise FileMissing(
-            f"{file.name} belongs to the repository (at {file.path}) but is not there; run `git checkout -- {file.path}` in {folder or 'its folder'}"
+            f"{file.name} belongs to the repository (at {file.path}) but is not there; "
+            f"run `git checkout -- {file.path}` in {folder or 'its folder'}"
         )
     reasons, altered = [], []
     for url in [] if offline() else file.urls:

@@ -84,9 +84,13 @@ def load_model(name: str) -> PretrainedModel:
 
 def weight_path(card: ModelCard, folder: Path, index: int) -> Path:
     """The verified path of one of a model's weight files."""
+    return files.get(weight_file(card, index), folder=folder)
+
+
+def weight_file(card: ModelCard, index: int) -> FileCard:
+    """One of a model's weight files, described like a file of a dataset."""
     weight = card.weights[index]
-    as_file = FileCard(
+    return FileCard(
         name=Path(weight.file).name, path=weight.file, urls=weight.urls, sha256=weight.sha256, bytes=weight.bytes,
         licence=card.licence, role=f"weights of {card.id}, seed {weight.seed}", redistributable=True,
     )
-    return files.get(as_file, folder=folder)

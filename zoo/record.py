@@ -62,6 +62,8 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     from zarr.storage import ZipStore
 
     try:
+        with zipfile.ZipFile(path):  # zarr's own complaint about what is no zip is an AttributeError
+            pass
         with ZipStore(path, mode="r") as store:
             group = zarr.open_group(store, mode="r")
             arrays = {}

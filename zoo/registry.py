@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,9 +22,6 @@ from zoo.cards import CardError, DatasetCard, ModelCard, TaskSpec, read
 
 if TYPE_CHECKING:
     from zoo.task import Task
-
-DOMAINS = ("climate", "genomics", "particle_physics")
-
 
 class UnknownName(KeyError):
     """No card has this name; the message offers the nearest."""
@@ -46,14 +44,15 @@ def _datasets() -> dict[str, Found]:
 
 @functools.cache
 def _tasks() -> dict[str, Found]:
-    return _scan([files.share() / "benchmarks"], "*/*.toml", TaskSpec) | _scan(_plugin_folders("zoo.tasks"), "*.toml", TaskSpec, trusted=False)
+    ours = _scan([files.share() / "benchmarks"], "*/*.toml", TaskSpec)
+    return _with_plugins(ours, "zoo.tasks", TaskSpec)
 
 
 @functools.cache
 def _models() -> dict[str, Found]:
     package = Path(__file__).resolve().parent
     ours = _scan([package], "*/weights/*.toml", ModelCard)
-    return ours | _scan(_plugin_folders("zoo.models"), "*.toml", ModelCard, trusted=False)
+    return _with_plugins(ours, "zoo.models", ModelCard)
 
 
 def datasets() -> dict[str, DatasetCard]:
@@ -108,7 +107,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 def matching(pattern: str, names: Any) -> list[str]:
     """The names that a wildcard means: exact, by wildcard, or all of a domain."""
-    if pattern in DOMAINS:
+    if re.fullmatch(r"[\w\-]+", pattern):
         pattern += "/*"
     return sorted(fnmatch.filter(names, pattern))
 
@@ -161,31 +160,36 @@ def _one(name: str, found: dict[str, Found], kind: str) -> Found:
     raise UnknownName(f"no {kind} is called {name!r}; {did_you_mean(name, found)} (`zoo list {kind}s` shows all)")
 
 
-def _scan(folders: list[Path], glob: str, kind: type, *, trusted: bool = True) -> dict[str, Found]:
+def _scan(folders: list[Path], glob: str, kind: type) -> dict[str, Found]:
     found: dict[str, Found] = {}
     for folder in folders:
         for path in sorted(folder.glob(glob)):
-            try:
-                card = read(path, kind)
-            except CardError as error:
-                if trusted:
-                    raise
-                warnings.warn(f"left out: {error}", stacklevel=2)
-                continue
+            card = read(path, kind)
             if card.id in found:
                 raise CardError(f"{path} and {found[card.id].path} both describe {card.id}")
             found[card.id] = Found(card, path)
     return dict(sorted(found.items()))
 
 
-def _plugin_folders(group: str) -> list[Path]:
-    folders = []
+def _with_plugins(ours: dict[str, Found], group: str, kind: type) -> dict[str, Found]:
+    """Our cards and those of installed plug-ins, which may add names but never take one that is there."""
+    found = dict(ours)
     for point in importlib.metadata.entry_points(group=group):
         try:
-            spec = importlib.util.find_spec(point.value)
-            if spec is None or not spec.submodule_search_locations:
-                raise ImportError(f"{point.value!r} is no installed package")
-            folders.extend(Path(location) for location in spec.submodule_search_locations)
+            for name, card in _scan(_package_folders(point.value), "*.toml", kind).items():
+                if name in found:
+                    raise CardError(f"{card.path} describes {name}, which {found[name].path} describes already")
+                found[name] = card
         except Exception as error:  # a plug-in may fail in any way; it must not break `zoo list`
             warnings.warn(f"plug-in {point.name!r} ({group}) left out: {error}", stacklevel=2)
+    return dict(sorted(found.items()))
+
+
+def _package_folders(package: str) -> list[Path]:
+    """The folders of an installed package; `find_spec` of a dotted name would import its parents, so only the first part is asked for."""
+    first, *rest = package.split(".")
+    spec = importlib.util.find_spec(first)
+    folders = [Path(location, *rest) for location in (spec and spec.submodule_search_locations) or ()]
+    if not any(folder.is_dir() for folder in folders):
+        raise ImportError(f"{package!r} is no installed package")
     return folders

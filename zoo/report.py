@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from zoo import files
+from zoo import files, stats
 from zoo.bench import Events, Predictor, Row, TaskResult
 from zoo.cards import CardError, Entry, MetricValue, PeerTable, TableColumn, TaskSpec, read
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 KINDS = {"model": "model", "baseline": "baseline", "solver": "solver", "forecast_centre": "centre", "published": "published"}
 TRUTHS = {
-    "simulated": "SIMULATED data: no observation enters", "observed": "OBSERVED truth", "reanalysis": "REANALYSIS truth (a model fed with observations)",
+    "simulated": "SIMULATED data: no observation enters", "observed": "OBSERVED truth",
+    "reanalysis": "REANALYSIS truth (a model fed with observations)",
     "mixed": "truth partly simulated, partly observed",
 }
 
@@ -66,7 +68,10 @@ class Report(Events):
         self.console.print(f"\n[bold]{spec.title}[/bold]  {spec.key}", soft_wrap=True)
         self.console.print(f"{TRUTHS[spec.truth]}.", soft_wrap=True)
         if result.rows:
-            rows = [(row.group, row.predictor.id, row.predictor.kind, row.predictor.track, row.metrics, f"{row.wall_seconds:.1f}s") for row in result.rows]
+            rows = [
+                (row.group, row.predictor.id, row.predictor.kind, row.predictor.track, row.metrics, f"{row.wall_seconds:.1f}s")
+                for row in result.rows
+            ]
             self._rows(spec, rows, "computed now from shipped files")
         for problem in result.unavailable:
             self.console.print(f"cannot run here: {problem}", soft_wrap=True, markup=False)
@@ -77,7 +82,10 @@ class Report(Events):
                 self._rows(spec, rows, "from the leaderboard's entries, NOT computed now")
         peers = peer_rows(spec)
         if peers:
-            rows = [("-", row.name, row.kind, row.track, {k: MetricValue(value=v, ci95=None) for k, v in row.metrics.items()}, "-") for row in peers.row]
+            rows = []
+            for row in peers.row:
+                values = {name: MetricValue(value=value, ci95=None) for name, value in row.metrics.items()}
+                rows.append(("-", row.name, row.kind, row.track, values, "-"))
             self._rows(spec, rows, "published, not re-run")
         for reason in dict.fromkeys(reason for _, reason in result.skipped):
             names = [name.split("/")[1] for name, other in result.skipped if other == reason]
@@ -106,10 +114,11 @@ class Report(Events):
             table.add_row(group, short(name), KINDS[kind], *([track or ""] if tracks else []), *scores, seconds, style=style)
         self.console.print(table)
         head = spec.metric_of(spec.headline)
-        self.console.print(
-            f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter cannot be told apart (paired 95 % interval). ± is half the "
-            f"95 % interval, {spec.resampling.unit} resampled.\n" if caption.startswith("computed") else "", soft_wrap=False, style="dim",
+        legend = (
+            f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter cannot be told apart "
+            f"(paired 95 % interval). ± is half the 95 % interval, {spec.resampling.unit} resampled.\n"
         )
+        self.console.print(legend if caption.startswith("computed") else "", style="dim", markup=False)
 
     def as_json(self, result: TaskResult) -> dict[str, Any]:
         """The result as plain data, for `--json`."""
@@ -139,7 +148,7 @@ def shown(value: MetricValue | None, column: TableColumn) -> str:
     text = f"{value.value:.{column.decimals}f}"
     if value.ci95 is not None and math.isfinite(value.ci95[0]):
         text += f" ±{(value.ci95[1] - value.ci95[0]) / 2:.{column.decimals}f}"
-    return text.replace("0.", ".") if column.decimals >= 2 and abs(value.value) < 1 else text
+    return re.sub(r"\b0\.", ".", text) if column.decimals >= 2 and abs(value.value) < 1 else text
 
 
 def stored_entries(spec: TaskSpec) -> list[Entry]:
@@ -150,8 +159,13 @@ def stored_entries(spec: TaskSpec) -> list[Entry]:
             entries.append(read(path, Entry))
         except CardError:
             continue
-    sign = -1.0 if spec.metric_of(spec.headline).direction == "higher" else 1.0
-    return sorted(entries, key=lambda entry: sign * entry.metrics[spec.headline].value if spec.headline in entry.metrics else math.inf)
+    direction = spec.metric_of(spec.headline).direction
+
+    def order(entry: Entry) -> float:
+        given = entry.metrics.get(spec.headline)
+        return math.inf if given is None else float(stats.badness(given.value, direction))
+
+    return sorted(entries, key=order)
 
 
 def peer_rows(spec: TaskSpec) -> PeerTable | None:

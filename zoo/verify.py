@@ -27,7 +27,8 @@ def verify(path: str | Path, *, level: str = "rerun") -> Verification:
 
     Raises:
         zoo.cards.CardError: the file is no entry at all.
-        zoo.registry.UnknownName: its task or model is not installed.
+        zoo.registry.UnknownName: its task is not installed.
+        zoo.files.FileMissing: a re-run needs files that cannot be had here.
     """
     if level not in LEVELS:
         raise ValueError(f"level {level!r} is none of {', '.join(LEVELS)}")
@@ -41,16 +42,20 @@ def verify(path: str | Path, *, level: str = "rerun") -> Verification:
         reached = "rescored"
         task = registry.resolve(spec.code)(spec, file=Path)  # the formulas need no data file
         arrays = record.read(path.with_name(entry.record))
-        checked = _compare(entry, stats.scores(task, arrays))
+        obtained = stats.scores(task, arrays)
+        checked = _compare(entry, obtained)
         problems += _differences(checked, entry, RESCORE_TOLERANCE, "rescored")
+        hidden = [name for name in entry.declined if math.isfinite(obtained.get(name, math.nan))]
+        problems += [f"declined: {name} is said to be declined, rescored gives {obtained[name]:.6g}" for name in hidden]
         problems += _interval_problems(entry, spec, task, arrays)
     if not problems and level == "rerun":
         reached = "rerun"
         checked, more = _rerun(entry, spec)
         problems += more
+    largest = max((relative_difference(pair.claimed, pair.obtained) for pair in checked.values()), default=0.0)
     return Verification(
-        schema_version=1, entry=entry.id, entry_sha256=files.sha256(path), level=reached, ok=not problems and reached == level, problems=problems,
-        metrics=checked, largest_relative_difference=max((relative_difference(pair.claimed, pair.obtained) for pair in checked.values()), default=0.0),
+        schema_version=1, entry=entry.id, entry_sha256=files.sha256(path), level=reached, ok=not problems and reached == level,
+        problems=problems, metrics=checked, largest_relative_difference=largest,
         environment=environment.capture(), created=datetime.now(UTC).replace(microsecond=0),
     )
 
@@ -59,17 +64,22 @@ def static_problems(path: Path, entry: Entry) -> list[str]:
     """Everything that is wrong with an entry before anything is computed; each names its field."""
     spec = registry.task(entry.task)
     problems = []
-    if path.parent.name != spec.key.split("/")[1] or f"{path.stem}" != entry.model.split("/")[1]:
-        problems.append(f"id: {entry.id} must lie at {entry.task}@{entry.task_version}/{entry.model.split('/')[1]}.json, not at {'/'.join(path.parts[-3:])}")
+    if (here := path.absolute().parts[-3:]) != tuple(f"{entry.id}.json".split("/")):
+        problems.append(f"id: {entry.id} must lie at {entry.id}.json, not at {'/'.join(here)}")
     if entry.task_version != spec.version:
         problems.append(f"task_version: the entry is of version {entry.task_version}, the task is at version {spec.version}; run it again")
     defined = {name for metric in spec.metric for name in metric.names}
     problems += [f"metrics.{name}: task {spec.id} defines no such metric" for name in sorted(entry.metrics.keys() - defined)]
     problems += [f"metrics.{name}: neither given nor declined" for name in sorted(defined - entry.metrics.keys() - set(entry.declined))]
+    problems += [f"declined: {name} is given, too" for name in sorted(entry.metrics.keys() & set(entry.declined))]
+    problems += _identity_problems(entry, spec)
     beside = path.with_name(entry.record)
     if not beside.is_file() or beside.is_symlink():
-        return [*problems, f"record: {entry.record} does not lie beside the entry"]
-    arrays = record.read(beside)
+        return [*problems, f"record: {entry.record} does not lie beside the entry as a file of its own"]
+    try:
+        arrays = record.read(beside)
+    except record.RecordError as error:
+        return [*problems, f"record: {error}"]
     if "example_id" not in arrays:
         return [*problems, "record: has no example_id"]
     known = registry.models().get(entry.model)
@@ -80,11 +90,22 @@ def static_problems(path: Path, entry: Entry) -> list[str]:
             problems.append(f"hashes.{name}: claimed {claimed}, the file has {value}")
     if len(arrays["example_id"]) != entry.n_examples:
         problems.append(f"n_examples: claimed {entry.n_examples}, the record has {len(arrays['example_id'])}")
-    if known is None and entry.model not in {baseline.id for baseline in spec.baseline}:
-        problems.append(f"model: {entry.model} is neither an installed model nor a baseline of {spec.id}")
-    if known is not None and entry.cost.n_params != known.n_params:
-        problems.append(f"cost.n_params: claimed {entry.cost.n_params}, the card says {known.n_params}")
     return problems
+
+
+def _identity_problems(entry: Entry, spec: TaskSpec) -> list[str]:
+    """Where an entry says something else about its model or baseline than the card does."""
+    model = registry.models().get(entry.model)
+    baseline = next((each for each in spec.baseline if each.id == entry.model), None)
+    if model is None and baseline is None:
+        return [f"model: {entry.model} is neither an installed model nor a baseline of {spec.id}"]
+    seeds = [weight.seed for weight in model.weights] if model and len(model.weights) > 1 else []
+    facts = [
+        ("title", entry.title, (model or baseline).title), ("kind", entry.kind, "model" if model else baseline.kind),
+        ("track", entry.track, (model or baseline).track), ("cost.n_params", entry.cost.n_params, model.n_params if model else 0),
+        ("training_seeds", [each.seed for each in entry.training_seeds], seeds),
+    ]
+    return [f"{field}: claimed {claimed}, the card says {true}" for field, claimed, true in facts if claimed != true]
 
 
 def write(verification: Verification, folder: Path) -> Path:
@@ -124,7 +145,8 @@ def _compare(entry: Entry, obtained: dict[str, float]) -> dict[str, CheckedMetri
 
 
 def _differences(checked: dict[str, CheckedMetric], entry: Entry, tolerance: float, how: str) -> list[str]:
-    problems = [f"metrics.{name}: claimed {claimed.value:.6g}, {how} gives nothing" for name, claimed in entry.metrics.items() if name not in checked]
+    lost = [name for name in entry.metrics if name not in checked]
+    problems = [f"metrics.{name}: claimed {entry.metrics[name].value:.6g}, {how} gives nothing" for name in lost]
     for name, pair in checked.items():
         if relative_difference(pair.claimed, pair.obtained) > tolerance:
             problems.append(f"metrics.{name}: claimed {pair.claimed:.8g}, {how} gives {pair.obtained:.8g} (tolerance {tolerance:g})")
@@ -136,9 +158,11 @@ def _interval_problems(entry: Entry, spec: TaskSpec, task: stats.Formulas, array
     problems = []
     for name, claimed in entry.metrics.items():
         bounds = stats.interval(samples[name], claimed.value) if name in samples else None
-        if (bounds is None) != (claimed.ci95 is None):
-            problems.append(f"metrics.{name}.ci95: claimed {claimed.ci95}, rescored gives {bounds}")
-        elif bounds is not None and max(map(relative_difference, claimed.ci95, bounds)) > RESCORE_TOLERANCE:
+        if bounds is None or claimed.ci95 is None:
+            same = bounds is None and claimed.ci95 is None
+        else:
+            same = max(map(relative_difference, claimed.ci95, bounds)) <= RESCORE_TOLERANCE
+        if not same:
             problems.append(f"metrics.{name}.ci95: claimed {claimed.ci95}, rescored gives {bounds}")
     return problems
 

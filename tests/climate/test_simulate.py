@@ -7,6 +7,9 @@ import errno
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -261,3 +264,30 @@ def test_missing_dinosaur_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(ImportError, match=r"scizoo\[generate\]"):
         solver.import_dinosaur()
+
+
+_BUILD = """
+import sys
+from zoo.climate import simulate, solver
+lengths = dict(years=4 / 365, trajectories=1, validation_days=2, test_days=6, spinup_days=1, chunk_days=2)
+simulate.build(sys.argv[1], processes=2, solver=solver.Solver(21), **lengths)
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_loses_only_the_running_chunk(tmp_path):
+    """Two processes, killed without warning after the first chunk: the restarted build ends with the same bytes."""
+    command = [sys.executable, "-c", _BUILD]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=600)
+    killed = subprocess.Popen([*command, str(tmp_path / "killed")])
+    first = tmp_path / "killed" / "test" / "chunk-0000.zarr.zip"
+    deadline = time.monotonic() + 600
+    while not first.exists() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    assert first.exists()
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, timeout=600)
+    whole, again = ((tmp_path / name / "manifest.json").read_bytes() for name in ("whole", "killed"))
+    assert whole == again
+    assert not list((tmp_path / "killed").rglob("*.tmp"))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import MetricSpec
-from zoo.leaderboard.text import ARROWS, DIRECTIONS, unit
+from zoo.leaderboard.text import ARROWS, DIRECTIONS, titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ COLOURS = ("#0b62a8", "#c14f00", "#00785a", "#a8397a", "#7a6000", "#5b4bc4", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
 KIND_STYLES = {"model": ("o", 0), "baseline": ("s", 4), "solver": ("D", 2), "forecast_centre": ("^", 1)}
-SIZE = (5.4, 3.35)
+SIZE = (4.8, 3.1)
 DRAWN = 40
 """Series in one drawing at most; the table has all."""
 
@@ -109,7 +109,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
         axes.set_ylim(*_limits(values))
     axes.set_xticks(positions)
     axes.set_xlabel(metric.axis or "")
-    axes.set_ylabel(f"{metric.label} {unit(metric)} {ARROWS[metric.direction]}".replace("  ", " "))
+    axes.set_ylabel(f"{titled(metric.label, metric)} {ARROWS[metric.direction]}")
     first = ", ".join(line.name for line in series if line.shown)
     title = f"{metric.label} by {metric.axis or 'point'}"
     desc = f"{title}, {DIRECTIONS[metric.direction]}. Lines shown first: {first}. Bands are 95 % intervals. All numbers stand in the table that follows."
@@ -128,6 +128,8 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
 @_styled
 def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name: str) -> str:
     """The headline score against latency (logarithmic): what a better score costs."""
+    from matplotlib.ticker import NullFormatter
+
     figure, axes = _figure()
     for number, point in enumerate(points):
         marker, colour = KIND_STYLES.get(point.kind, ("o", 0))
@@ -138,54 +140,24 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
         )
         bar.lines[0].set_gid(f"point {number}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12, y=0.1)
     _label(axes, [point for point in points if point.labelled])
     axes.set_xlabel("latency per example (ms, logarithmic)")
-    axes.set_ylabel(f"{metric_label} {unit(metric)} {ARROWS[metric.direction]}".replace("  ", " "))
+    axes.set_ylabel(f"{titled(metric_label, metric)} {ARROWS[metric.direction]}")
     title = f"{metric_label} against latency"
     desc = f"{title}: one marker per row, vertical bars are 95 % intervals, {DIRECTIONS[metric.direction]}. All numbers stand in the table of scores."
     svg = _svg(figure, name=name, title=title, desc=desc)
     return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
 
 
-@_styled
-def heat(rows: Sequence[str], columns: Sequence[str], table: Any, *, title: str, axis: str, name: str) -> str:
-    """A table of numbers as shaded cells with the number in each (start month against lead)."""
-    import numpy as np
-
-    figure, axes = _figure(height=0.8 + 0.24 * len(rows))
-    table = np.asarray(table, float)
-    finite = table[np.isfinite(table)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    for i, values in enumerate(table):
-        for j, value in enumerate(values):
-            if np.isfinite(value):
-                strength = float((value - low) / (high - low)) if high > low else 0.5
-                axes.add_patch(_cell(j, i, strength))
-                axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=INK)
-            else:
-                axes.text(j + 0.5, i + 0.5, "\N{EN DASH}", ha="center", va="center", fontsize=7.5, color=INK)
-    axes.set_xlim(0, len(columns))
-    axes.set_ylim(len(rows), 0)
-    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
-    axes.grid(False)
-    axes.tick_params(length=0)
-    axes.set_xlabel(axis)
-    return _svg(figure, name=name, title=title, desc=f"{title}. Rows: {', '.join(rows)}. Darker cells are larger numbers; each cell holds its number.")
-
-
-def _cell(x: int, y: int, strength: float) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x, y), 1, 1, facecolor=COLOURS[0], alpha=round(0.04 + 0.5 * strength, 3), linewidth=0)
-
-
-def _figure(height: float = SIZE[1]) -> tuple[Figure, Any]:
+def _figure() -> tuple[Figure, Any]:
+    """An empty figure with fixed margins (a layout engine would draw everything twice)."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(SIZE[0], height), layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=SIZE)
+    axes = figure.add_axes((0.135, 0.15, 0.85, 0.825))
     figure.patch.set_visible(False)
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)

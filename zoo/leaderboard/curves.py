@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from markupsafe import Markup
 
@@ -92,18 +93,29 @@ def cost(task: TaskBoard) -> Markup | None:
     return Markup(charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost"))
 
 
-def heats(task: TaskBoard) -> list[tuple[str, Markup]]:
-    """(title, SVG) of the headline family by month of issue, for the rows that have it."""
+@dataclasses.dataclass(frozen=True)
+class Heat:
+    """The headline family of one row by month of issue: cells of (value or None, shade 0..1)."""
+
+    row: Row
+    columns: list[str]
+    cells: list[tuple[str, list[tuple[float | None, float]]]]
+
+
+def heats(task: TaskBoard) -> list[Heat]:
+    """A shaded table for each row that has one; all on one scale."""
     metric = task.spec.metric_of(task.spec.headline)
     columns = [f"{position:g}" for position in metric.positions] or [text.point(metric, name) for name in metric.names]
-    found = []
-    for row in task.rows:
-        if row.name in task.start_months:
-            title = f"{metric.label} by month of issue: {row.entry.title}"
-            table = task.start_months[row.name]
-            svg = charts.heat(MONTHS, columns, table, title=title, axis=metric.axis or "", name=f"{task.key} {row.name} months")
-            found.append((title, Markup(svg)))
-    return found
+    values = [value for table in task.start_months.values() for line in table for value in line if math.isfinite(value)]
+    low, span = (min(values), max(values) - min(values)) if values else (0.0, 1.0)
+    return [
+        Heat(row, columns, [(month, [_shade(value, low, span) for value in line]) for month, line in zip(MONTHS, task.start_months[row.name], strict=True)])
+        for row in task.rows if row.name in task.start_months
+    ]
+
+
+def _shade(value: float, low: float, span: float) -> tuple[float | None, float]:
+    return (value, round((value - low) / (span or 1.0), 3)) if math.isfinite(value) else (None, 0.0)
 
 
 def swatch(number: int) -> Markup:

@@ -34,7 +34,7 @@ def _task(task: TaskBoard) -> str:
     others = [column for column in spec.table if column.metric != spec.headline]
     tracks = bool(task.tracks)
     title = next((column.label for column in spec.table if column.metric == spec.headline), text.label(headline, spec.headline))
-    heads = ["Group", "Row", "Kind", *(["Track"] if tracks else []), f"{title} {text.unit(headline)} {text.ARROWS[headline.direction]}".replace("  ", " ")]
+    heads = ["Group", "Row", "Kind", *(["Track"] if tracks else []), f"{text.titled(title, headline)} {text.ARROWS[headline.direction]}"]
     heads += [f"{column.label} {text.ARROWS[spec.metric_of(column.metric).direction]}" for column in others] + ["Params", "Verified"]
     left = 4 if tracks else 3
     lines = [_line(heads), "|" + "|".join(["---"] * left + ["---:"] * (len(heads) - left - 1) + ["---"]) + "|"]

@@ -115,6 +115,11 @@ def unit(metric: MetricSpec) -> str:
     return f"({text})"
 
 
+def titled(name: str, metric: MetricSpec) -> str:
+    """A name with the metric's unit behind it, if it has one."""
+    return f"{name} {unit(metric)}".rstrip()
+
+
 def point(metric: MetricSpec, name: str) -> str:
     """The last part of a metric's full name as a reader expects it: `day5` is "day 5"."""
     _, _, at = name.partition(".")

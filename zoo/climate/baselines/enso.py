@@ -14,6 +14,7 @@ import numpy as np
 
 from zoo.climate.data import enso as data
 from zoo.climate.data.enso import LEADS, Observations, calendar_month, three_month_mean
+from zoo.climate.data.enso_state import IndexState, first_month, fourier, least_squares_operator, parse_indices
 
 if TYPE_CHECKING:
     from zoo.climate.tasks.enso import Enso, EnsoInputs
@@ -76,7 +77,7 @@ def ridge(
     past = task.fit_observations(last)
     x = state.standardise(past)
     season = three_month_mean(x[:, 0])
-    begin = int(np.searchsorted(past.months, state.first)) + lags - 1
+    begin = int(np.searchsorted(past.months, first_month(parse_indices(indices)[0], first))) + lags - 1
     weights = np.zeros((12, LEADS, lags * x.shape[1]))
     for k in range(LEADS):
         t = np.arange(begin, len(x) - 3 - k)
@@ -87,52 +88,10 @@ def ridge(
             weights[m, k] = np.linalg.solve(d.T @ d + penalty * len(d) * np.eye(d.shape[1]), d.T @ y)
 
     def forecast(past: Observations) -> np.ndarray:
-        x = state.standardise(past.until(past.months[-1]))[-lags:][::-1].ravel()
+        x = state.standardise(past)[-lags:][::-1].ravel()
         return weights[calendar_month(past.months[-1:])[0]] @ x * state.scale[0]
 
     return _forecaster(task, forecast, first=first, last=last, warm_up=lags)
-
-
-class IndexState:
-    """Chosen indices as a standardised state: anomalies from the fit period's monthly means over its standard deviation.
-
-    Base and scale use the months `first`..2003-12 alone. The ten modes carry their authors' own detrending over 1979-2024
-    on top, a look-ahead that this cannot undo.
-    """
-
-    def __init__(self, source: str, columns: list[int], first: np.datetime64, base: np.ndarray, scale: np.ndarray):
-        self.source, self.columns, self.first, self.base, self.scale = source, columns, first, base, scale
-
-    @classmethod
-    def fit(cls, task: Enso, indices: str, *, first: str, last: str = "2003-12") -> IndexState:
-        """Base and scale of `indices`: "core", "modes", or some of one of them as "core:Nino34,Hw"."""
-        source, _, chosen = indices.partition(":")
-        names = {"core": data.CORE, "modes": data.MODES}.get(source)
-        if names is None:
-            raise ValueError(f"indices={indices!r}: begin with 'core' or 'modes', e.g. 'core:Nino34,Hw'")
-        wanted = chosen.split(",") if chosen else list(names)
-        if unknown := [name for name in wanted if name not in names]:
-            raise ValueError(f"indices={indices!r}: {', '.join(unknown)} not among {', '.join(names)}")
-        columns = [names.index(name) for name in wanted]
-        begin = np.datetime64(first, "M") if source == "core" else max(np.datetime64(first, "M"), np.datetime64("1979-01", "M"))
-        past = task.fit_observations(last)
-        last = past.months[-1]
-        values = getattr(past, source)[:, columns]
-        base = data.monthly_climatology(values, past.months, first=begin, last=last)
-        anomaly = (values - base[calendar_month(past.months)])[past.months >= begin]
-        return cls(source, columns, begin, base, anomaly.std(0))
-
-    def standardise(self, past: Observations) -> np.ndarray:
-        """`[month, index]` state of a record."""
-        values = getattr(past, self.source)[:, self.columns]
-        return (values - self.base[calendar_month(past.months)]) / self.scale
-
-
-def fourier(month: np.ndarray, harmonics: int) -> np.ndarray:
-    """1, cos, sin of the annual cycle and its overtones at calendar months 0..11: `[..., 1 + 2·harmonics]`."""
-    angle = 2.0 * np.pi * np.asarray(month) / 12.0
-    waves = [wave(h * angle) for h in range(1, harmonics + 1) for wave in (np.cos, np.sin)]
-    return np.stack([np.ones_like(angle), *waves], axis=-1)
 
 
 def linear_inverse_model(
@@ -154,14 +113,12 @@ def linear_inverse_model(
         last: last month of the fit, targets included; earlier than 2003-12 only to choose settings.
     """
     state = IndexState.fit(task, indices, first=first, last=last)
+    begin = first_month(parse_indices(indices)[0], first)
     past = task.fit_observations(last)
-    x = state.standardise(past)[past.months >= state.first]
-    month = calendar_month(past.months[past.months >= state.first])
+    fitted = past.months >= begin
+    x, month = state.standardise(past)[fitted], calendar_month(past.months[fitted])
     n = x.shape[1]
-    waves = fourier(month[:-1], harmonics)
-    design = (waves[:, :, None] * x[:-1, None, :]).reshape(len(x) - 1, -1)
-    gram = design.T @ design + penalty * len(design) * np.eye(design.shape[1])
-    tendency = np.linalg.solve(gram, design.T @ np.diff(x, axis=0)).reshape(-1, n, n)
+    tendency = least_squares_operator(x, month, harmonics=harmonics, penalty=penalty).reshape(-1, n, n)
     operators = np.eye(n) + np.einsum("mh,hij->mji", fourier(np.arange(12), harmonics), tendency)
 
     def forecast(past: Observations) -> np.ndarray:
@@ -172,7 +129,7 @@ def linear_inverse_model(
             monthly.append(x[0] * state.scale[0])
         return np.convolve(monthly, np.full(3, 1.0 / 3.0), "valid")
 
-    return _forecaster(task, forecast, first=str(state.first), last=last)
+    return _forecaster(task, forecast, first=str(begin), last=last)
 
 
 def plume_system(task: Enso, *, system: str) -> Predictor:

@@ -20,7 +20,9 @@ MODES = (10, 20, 40)
 RIDGES = (1e-4, 1e-3, 1e-2)
 
 
-def fit(train: list[np.ndarray], validation: np.ndarray, *, mean: np.ndarray, scale: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def fit(
+    train: list[np.ndarray], validation: np.ndarray, *, mean: np.ndarray, scale: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """The parameters of the model.
 
     Args:
@@ -87,7 +89,8 @@ def main(build_folder: str, output: str) -> None:
         whole = []
         for path in finished_chunks(build_folder, trajectory):
             chunk = open_chunk(path).isel(time=slice(None, None, 4))
-            whole.append(np.concatenate([chunk[name].transpose("time", "longitude", "level", "latitude").values.astype(np.float32) for name in VARIABLES], 2))
+            fields = [chunk[name].transpose("time", "longitude", "level", "latitude").values for name in VARIABLES]
+            whole.append(np.concatenate(fields, axis=2).astype(np.float32))
         return np.concatenate(whole)
 
     climate = open_zarr_zip(files.share() / "datasets/climate/held_suarez/climatology.zarr.zip").load()

@@ -73,7 +73,8 @@ def linear_regression(task: Any, *, file: str) -> Forecast:
 
         parameters, _, _ = load(task.file(file))
         levels = request.analysis["level"].values
-        state = np.concatenate([request.analysis[name].transpose("time", "longitude", "level", "latitude").values for name in VARIABLES], axis=2)
+        fields = [request.analysis[name].transpose("time", "longitude", "level", "latitude").values for name in VARIABLES]
+        state = np.concatenate(fields, axis=2)
         eof = parameters["eof_real"] + 1j * parameters["eof_imag"]
         step = parameters["step_real"] + 1j * parameters["step_imag"]
         waves = to_waves(state, parameters["mean"], parameters["scale"], parameters["root"])

@@ -54,7 +54,9 @@ def anomaly_correlation(
         return area_mean(f * t, weights) / np.sqrt(area_mean(f * f, weights) * area_mean(t * t, weights))
 
 
-def zonal_spectrum(field: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]) -> Float[np.ndarray, "*batch wavenumber"]:
+def zonal_spectrum(
+    field: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]
+) -> Float[np.ndarray, "*batch wavenumber"]:
     """Area-mean power per zonal wavenumber, 0 to the grid's Nyquist number; it sums to the area-mean square of the field (Parseval)."""
     coefficients = np.fft.rfft(field, axis=-2, norm="forward")
     power = np.square(np.abs(coefficients))
@@ -64,14 +66,18 @@ def zonal_spectrum(field: Float[np.ndarray, "*batch lon lat"], weights: Float[np
     return np.einsum("...ky,y->...k", power, weights / weights.sum(), optimize=True)
 
 
-def log_spectrum_error(forecast: Float[np.ndarray, "*batch wavenumber"], truth: Float[np.ndarray, "*batch wavenumber"]) -> Float[np.ndarray, "*batch"]:
+def log_spectrum_error(
+    forecast: Float[np.ndarray, "*batch wavenumber"], truth: Float[np.ndarray, "*batch wavenumber"]
+) -> Float[np.ndarray, "*batch"]:
     """Mean over wavenumbers of |log10(forecast power / true power)|; 0.3 means off by a factor of two. NaN for a forecast without waves."""
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.abs(np.log10(forecast / truth)).mean(axis=-1)
     return np.where(np.isfinite(error), error, np.nan)
 
 
-def days_until(acc: Float[np.ndarray, "*batch lead"], days: Float[np.ndarray, " lead"], *, threshold: float = 0.6) -> Float[np.ndarray, "*batch"]:
+def days_until(
+    acc: Float[np.ndarray, "*batch lead"], days: Float[np.ndarray, " lead"], *, threshold: float = 0.6
+) -> Float[np.ndarray, "*batch"]:
     """Lead in days at which a falling score crosses `threshold`, between leads by straight lines; from one at day zero.
 
     The last lead if it never falls below; NaN if a lead before the crossing is missing.
@@ -86,4 +92,5 @@ def days_until(acc: Float[np.ndarray, "*batch lead"], days: Float[np.ndarray, " 
         fraction = np.clip((high - threshold) / (high - low), 0, 1)
     crossing = days[before] + fraction * (days[after] - days[before])
     crossing = np.where(below.any(axis=-1), crossing, days[-1])
-    return np.where(np.isnan(acc).any(axis=-1), np.nan, crossing)
+    unknown = np.isnan(acc) & (np.arange(acc.shape[-1]) <= after[..., None])
+    return np.where(unknown.any(axis=-1), np.nan, crossing)

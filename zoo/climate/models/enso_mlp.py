@@ -1,7 +1,7 @@
 """Niño3.4 forecasts by an ensemble of small networks: a seasonal linear map plus a learned residual, Gaussian head.
 
 One module holds all members on a leading axis, so a whole ensemble trains and predicts as a few batched products.
-Forecast of step k from the last `lags` months x of the core indices, m the calendar month of the last one:
+Forecast of step k from the last months x of the core indices, m the calendar month of the last one:
 
     mean_k = Σ_h F_h(m) W_hk · x  +  MLP_k(x, F(m)),    log sd_k = Σ_h F_h(m) s_hk,    F = 1, cos, sin of the annual cycle
 
@@ -28,18 +28,27 @@ class EnsoMlpConfig:
     """Sizes.
 
     Attributes:
-        members: networks in the ensemble.
+        lags: for each member of the ensemble, the number of months it sees. Members that see one month and members that see
+            two err differently, which is what an ensemble wants.
         indices: core indices per month.
-        lags: months seen, newest first.
         harmonics: overtones of the annual cycle in the linear map and the input.
         hidden: width of the residual's two hidden layers; 0 leaves the linear map alone.
     """
 
-    members: int = 10
+    lags: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 2, 2, 2, 2)
     indices: int = 4
-    lags: int = 2
     harmonics: int = 3
-    hidden: int = 32
+    hidden: int = 16
+
+    @property
+    def members(self) -> int:
+        """Networks in the ensemble."""
+        return len(self.lags)
+
+    @property
+    def window(self) -> int:
+        """Months in the input."""
+        return max(self.lags)
 
 
 Config = EnsoMlpConfig
@@ -55,9 +64,11 @@ class EnsoMlp(nnx.Module):
 
     def __init__(self, config: EnsoMlpConfig, *, rngs: nnx.Rngs):
         self.config = config
-        waves, width = 1 + 2 * config.harmonics, config.indices * config.lags
+        waves, width = 1 + 2 * config.harmonics, config.indices * config.window
         self.linear = nnx.Param(jnp.zeros((config.members, waves, width, LEADS)))
         self.log_std = nnx.Param(jnp.zeros((config.members, waves, LEADS)))
+        months = jnp.repeat(jnp.arange(config.window), config.indices)
+        self.seen = nnx.Variable((months < jnp.asarray(config.lags)[:, None]).astype(jnp.float32)[:, None, :])
         if config.hidden:
             init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=-2, out_axis=-1, batch_axis=0)
             h = config.hidden
@@ -70,17 +81,19 @@ class EnsoMlp(nnx.Module):
         """Standardised forecasts of every member.
 
         Args:
-            x: `[batch, lags * indices]` standardised indices, newest month first.
+            x: `[batch, window * indices]` standardised indices, newest month first.
             month: `[batch]` calendar month 0..11 of the newest month.
 
         Returns:
             Mean and standard deviation, `[member, batch, 9]` each, in units of Nino34's standard deviation.
         """
         waves = annual_cycle(month, self.config.harmonics)
-        seasonal = (waves[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+        x = x * self.seen[...]
+        seasonal = (waves[:, :, None] * x[:, :, None, :]).reshape(*x.shape[:2], -1)
         mean = seasonal @ self.linear[...].reshape(self.config.members, -1, LEADS)
         if self.config.hidden:
-            h = jax.nn.silu(jnp.concatenate([x, waves], axis=-1) @ self.enter[...])
+            season = jnp.broadcast_to(waves, (*x.shape[:2], waves.shape[-1]))
+            h = jax.nn.silu(jnp.concatenate([x, season], axis=-1) @ self.enter[...])
             h = jax.nn.silu(h @ self.inner[...] + self.inner_bias[...])
             mean = mean + h @ self.leave[...]
         return mean, jnp.exp(waves @ self.log_std[...])

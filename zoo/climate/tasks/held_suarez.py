@@ -19,7 +19,9 @@ from zoo.task import Arrays, Examples, Task
 if TYPE_CHECKING:
     import xarray as xr
 
-SCORED = {"z500": ("geopotential", 500), "t850": ("temperature", 850), "u850": ("u_component_of_wind", 850), "v850": ("v_component_of_wind", 850)}
+SCORED = {
+    "z500": ("geopotential", 500), "t850": ("temperature", 850), "u850": ("u_component_of_wind", 850), "v850": ("v_component_of_wind", 850),
+}
 """Short name in metrics -> (variable, level in hPa)."""
 DAYS = np.array([1, 2, 3, 5, 7, 10])
 SPECTRUM_DAYS = (1, 5, 10)
@@ -77,7 +79,19 @@ class _HeldSuarezTask(Task):
 
     @functools.cached_property
     def weights(self) -> np.ndarray:
+        """Area weights of the latitudes, with mean one."""
         return weather.latitude_weights(self.analysis["latitude"].values)
+
+    def _require_same_grid(self, predictions: xr.Dataset, examples: Examples) -> None:
+        """A forecast of other start dates, or on a grid turned round, would score without a word; it is refused."""
+        starts = tuple(np.datetime_as_string(np.atleast_1d(predictions["init_time"].values), unit="h"))
+        if starts != examples.ids:
+            asked = f"{len(examples)} from {examples.ids[0]} on"
+            raise ValueError(f"the forecast has {len(starts)} start dates from {starts[0]} on; asked for: {asked}")
+        for name in ("longitude", "latitude"):
+            true = self.analysis[name].values
+            if predictions.sizes[name] != len(true) or (name in predictions.coords and not np.allclose(predictions[name], true, atol=1e-3)):
+                raise ValueError(f"the forecast's {name} is not the analysis's ({true[0]:g} .. {true[-1]:g}, {len(true)} of them)")
 
     def climatology_of(self, name: str) -> np.ndarray:
         """Climatology of one scored field `[longitude, latitude]` (zonally constant)."""
@@ -108,10 +122,12 @@ class HeldSuarez(_HeldSuarezTask):
 
     def record(self, predictions: xr.Dataset, examples: Examples) -> Arrays:
         """Sufficient statistics per start date and lead: squared errors, ACC ratios, zonal spectra. Leads not given are NaN."""
-        given = predictions["lead_time"].values.astype("timedelta64[h]").astype(int) // 24
+        given = predictions["lead_time"].values / np.timedelta64(24, "h")
         unknown = sorted(set(given.tolist()) - set(DAYS.tolist()))
         if unknown:
-            raise ValueError(f"forecast of day {unknown[0]}: {self.spec.id} asks for days {', '.join(map(str, DAYS))}")
+            raise ValueError(f"forecast of day {unknown[0]:g}: {self.spec.id} asks for days {', '.join(map(str, DAYS))}")
+        given = given.astype(int)
+        self._require_same_grid(predictions, examples)
         place = np.searchsorted(DAYS, given)
         arrays: Arrays = {}
 
@@ -123,7 +139,8 @@ class HeldSuarez(_HeldSuarezTask):
         forecasts = {name: field(predictions, name) for name in SCORED}
         for name, forecast in forecasts.items():
             if not np.isfinite(forecast).all():
-                raise FloatingPointError(f"the forecast of {name} is not finite from day {given[~np.isfinite(forecast).all(axis=(0, 2, 3))][0]} on")
+                first = given[~np.isfinite(forecast).all(axis=(0, 2, 3))].min()
+                raise FloatingPointError(f"the forecast of {name} is not finite from day {first} on")
             truth = examples.targets[name][:, place]
             arrays[f"{name}_squared_error"] = full(weather.squared_error(forecast, truth, self.weights))
         for name in ("z500", "t850"):
@@ -132,12 +149,15 @@ class HeldSuarez(_HeldSuarezTask):
         spectrum = np.full((len(examples), len(SPECTRUM_DAYS), 21), np.nan, np.float32)
         true_spectrum = np.zeros_like(spectrum)
         for i, day in enumerate(SPECTRUM_DAYS):
-            true_spectrum[:, i] = _kinetic_spectrum(*(examples.targets[name][:, list(DAYS).index(day)] for name in ("u850", "v850")), self.weights)
+            true_u, true_v = (examples.targets[name][:, list(DAYS).index(day)] for name in ("u850", "v850"))
+            true_spectrum[:, i] = _kinetic_spectrum(true_u, true_v, self.weights)
             if day in given:
                 lead = int(np.flatnonzero(given == day)[0])
                 spectrum[:, i] = _kinetic_spectrum(forecasts["u850"][:, lead], forecasts["v850"][:, lead], self.weights)
-        arrays |= {"kinetic_energy_spectrum": spectrum, "true_kinetic_energy_spectrum": true_spectrum, "lead_days": np.tile(DAYS, (len(examples), 1))}
-        return arrays
+        return arrays | {
+            "kinetic_energy_spectrum": spectrum, "true_kinetic_energy_spectrum": true_spectrum,
+            "lead_days": np.tile(DAYS, (len(examples), 1)),
+        }
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
         """Squared errors and ACC by lead, spectra by day; zero where no forecast was given, with a `count` of one where it was."""
@@ -185,7 +205,8 @@ class HeldSuarezDrift(_HeldSuarezTask):
             zonal = np.nan_to_num(values.mean(axis=(1, 3)), nan=1e6, posinf=1e6, neginf=-1e6) - examples.targets
             eddies = weather.area_mean(np.square(t850 - t850.mean(axis=-2, keepdims=True)), self.weights).mean(axis=1)
         return {
-            "zonal_temperature_error": np.clip(zonal, -1e6, 1e6), "eddy_variance": np.clip(np.nan_to_num(eddies, nan=1e12, posinf=1e12), 0, 1e12),
+            "zonal_temperature_error": np.clip(zonal, -1e6, 1e6),
+            "eddy_variance": np.clip(np.nan_to_num(eddies, nan=1e12, posinf=1e12), 0, 1e12),
             "true_eddy_variance": np.full(len(examples), self._true_eddy_variance), "finite": finite.astype(np.float64),
         }
 
@@ -195,7 +216,9 @@ class HeldSuarezDrift(_HeldSuarezTask):
         return float(weather.area_mean(np.square(t850 - t850.mean(axis=-2, keepdims=True)), self.weights).mean())
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        return {name: np.asarray(record[name], np.float64) for name in ("zonal_temperature_error", "eddy_variance", "true_eddy_variance", "finite")}
+        """The record itself, in double precision."""
+        names = ("zonal_temperature_error", "eddy_variance", "true_eddy_variance", "finite")
+        return {name: np.asarray(record[name], np.float64) for name in names}
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Largest zonal-mean error over levels and latitudes (K), ratio of eddy standard deviations, share of finite rollouts."""

@@ -1,0 +1,134 @@
+"""Alternating measurement: ours, peer, ours, peer, ... in one process, so that a change of the machine's load meets both.
+
+Two numbers per sample: wall time (`perf_counter`) and CPU time of the whole process (`process_time`). On a machine that
+other work shares only the CPU time of one pinned thread is a fact about the code; wall time is a fact about the evening.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy", "xarray", "zarr", "tensorstore", "grain")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Seconds of one call (the mean over the calls of one turn), and the one-minute load average at its end."""
+
+    wall: float
+    cpu: float
+    load: float
+
+
+def alternate(variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: int, warm_up: int = 1) -> dict[str, list[Sample]]:
+    """Samples of each variant, `rounds` of them, taken in turn.
+
+    Args:
+        variants: what to measure; each call must return only when its work is done.
+        rounds: turns of each variant.
+        calls: calls per turn.
+        warm_up: calls of each variant before the first turn (compilation, first touch of memory).
+    """
+    for call in variants.values():
+        for _ in range(warm_up):
+            call()
+    samples: dict[str, list[Sample]] = {name: [] for name in variants}
+    for turn in range(rounds):
+        # Every other round runs backwards, so that no variant is always the one that follows a hot or a cold cache.
+        for name in list(variants)[:: -1 if turn % 2 else 1]:
+            variants[name]()  # not timed: threads of the variant before go to sleep, caches fill
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(calls):
+                variants[name]()
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            samples[name].append(Sample(wall / calls, cpu / calls, os.getloadavg()[0]))
+    return samples
+
+
+def ratios(samples: Mapping[str, list[Any]], ours: str, peer: str, *, clock: str) -> tuple[float, float, float]:
+    """(median, lowest, highest) over the rounds of peer time over ours: above 1, ours is faster."""
+    each = [value(b, clock) / value(a, clock) for a, b in zip(samples[ours], samples[peer], strict=True)]
+    return statistics.median(each), min(each), max(each)
+
+
+def value(sample: Sample | Mapping[str, float], clock: str) -> float:
+    """One clock of a sample, also of one that went through JSON."""
+    return sample[clock] if isinstance(sample, Mapping) else getattr(sample, clock)
+
+
+def pin(threads: int) -> None:
+    """Restricts this process to `threads` cores; call it before importing JAX or PyTorch, which size their pools by it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    os.environ["ZOO_FUSED_THREADS"] = str(threads)
+
+
+def environment() -> dict[str, Any]:
+    """Processor, cores, versions: what has to stand beside every figure."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
+        fields = {key.strip(): text.strip() for key, text in lines.items()}
+        amx = " amx_bf16" if "amx_bf16" in fields.get("flags", "").split() else ""
+        model = f"{fields.get('model name', model)}, family {fields.get('cpu family')} model {fields.get('model')}{amx}"
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def table(samples: Mapping[str, list[Any]], *, clock: str, reference: str, unit: float = 1e3, per: float | None = None) -> str:
+    """A Markdown table: median [min-max] of each variant and its speed against `reference`.
+
+    Args:
+        samples: what `alternate` returned.
+        clock: "wall" or "cpu".
+        reference: the variant that has speed 1.
+        unit: seconds are multiplied by it (1e3: milliseconds).
+        per: work items of one call; if given, the table also has items per second.
+    """
+    rows = ["| variant | ms [min-max] | speed [min-max over rounds] |" + (" items/s |" if per else ""), "|---|---|---|" + ("---|" if per else "")]
+    for name, each in samples.items():
+        times = [value(s, clock) * unit for s in each]
+        middle, low, high = ratios(samples, name, reference, clock=clock)
+        row = f"| {name} | {statistics.median(times):.3g} [{min(times):.3g}-{max(times):.3g}] | {middle:.2f} [{low:.2f}-{high:.2f}] |"
+        rows.append(row + (f" {per * unit / statistics.median(times):.0f} |" if per else ""))
+    return "\n".join(rows)
+
+
+class Replay:
+    """A clock for pytest-benchmark that plays recorded durations: rounds that alternated become its statistics.
+
+    pytest-benchmark runs all rounds of one test before the next test; alternating measurements cannot be made inside it.
+    """
+
+    def __init__(self) -> None:
+        self.now, self.left = 0.0, iter(())
+
+    def __call__(self) -> float:
+        return self.now
+
+    def play(self, benchmark: Any, durations: list[float], **extra_info: Any) -> None:
+        """Hands the durations to the `benchmark` fixture, whose timer must be this object."""
+        self.left = iter(durations)
+        benchmark.extra_info.update(extra_info)
+        benchmark.pedantic(self._advance, rounds=len(durations), iterations=1)
+
+    def _advance(self) -> None:
+        self.now += next(self.left, 0.0)
+
+
+replay = Replay()

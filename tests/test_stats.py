@@ -1,0 +1,119 @@
+"""Intervals and groups say what they claim: coverage, dependence in time, pairing, ties that are not transitive."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.signal
+import scipy.stats
+
+from zoo import stats
+from zoo.cards import ResamplingSpec
+
+
+def spec(method: str = "bootstrap", *, block: float | None = None, resamples: int = 2000, seed: int = 1) -> ResamplingSpec:
+    return ResamplingSpec(unit="example", method=method, mean_block=block, resamples=resamples, seed=seed)
+
+
+def blocks(mean_block: float, **options) -> ResamplingSpec:
+    return spec("stationary_block_bootstrap", block=mean_block, **options)
+
+
+@pytest.mark.parametrize("how", [spec(), blocks(7)])
+def test_every_resample_weighs_as_much_as_the_sample(how):
+    weights = stats.bootstrap_weights(31, how)
+    assert weights.shape == (2000, 31) and (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    np.testing.assert_allclose(weights.mean(axis=0), 1 / 31, rtol=0.1)
+
+
+def test_the_same_seed_draws_the_same_resamples():
+    np.testing.assert_array_equal(stats.bootstrap_weights(20, blocks(3)), stats.bootstrap_weights(20, blocks(3)))
+    assert (stats.bootstrap_weights(20, blocks(3)) != stats.bootstrap_weights(20, blocks(3, seed=2))).any()
+
+
+@pytest.mark.parametrize("mean_block", [2, 5, 20])
+def test_blocks_have_the_mean_length_that_was_asked_for(mean_block):
+    """The share of neighbours drawn together is 1 - 1/L: seen in the correlation of neighbours' weights of a long series."""
+    n = 400
+    weights = stats.bootstrap_weights(n, blocks(mean_block, resamples=1500)) * n
+    neighbours = np.mean([np.corrcoef(weights[:, i], weights[:, i + 1])[0, 1] for i in range(0, n - 1, 40)])
+    assert neighbours == pytest.approx(1 - 1 / mean_block, abs=0.06)
+
+
+def test_blocks_see_the_dependence_that_single_draws_miss():
+    """Standard error of an AR(1) series' mean: sigma_x sqrt((1 + phi) / (1 - phi) / n) in theory, twice sigma_x / sqrt(n) for phi = .6."""
+    phi, n = 0.6, 2000
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=n + 200)
+    series = scipy.signal.lfilter([1], [1, -phi], noise)[200:]
+    theory = np.sqrt(1 / (1 - phi**2) * (1 + phi) / (1 - phi) / n)
+    independent = (stats.bootstrap_weights(n, spec(resamples=600)) @ series).std()
+    blockwise = (stats.bootstrap_weights(n, blocks(25, resamples=600)) @ series).std()
+    assert independent < 0.6 * theory
+    assert blockwise == pytest.approx(theory, rel=0.2)
+
+
+def test_the_interval_of_a_normal_mean_covers_it_in_95_of_100_cases():
+    rng = np.random.default_rng(5)
+    weights = stats.bootstrap_weights(80, spec(resamples=500))
+    samples = rng.normal(size=(600, 80)) @ weights.T
+    hits = [low <= 0 <= high for low, high in map(stats.interval, samples)]
+    assert 0.92 < np.mean(hits) < 0.97  # percentile intervals of 80 examples are a little narrow: 94.3 % in theory
+
+
+def test_the_interval_of_a_mean_is_scipys():
+    data = np.random.default_rng(2).gamma(2, size=150)
+    ours = stats.interval(stats.bootstrap_weights(150, spec(resamples=5000)) @ data)
+    theirs = scipy.stats.bootstrap((data,), np.mean, n_resamples=5000, method="percentile", rng=0).confidence_interval
+    np.testing.assert_allclose(ours, theirs, atol=0.03 * (theirs.high - theirs.low) + 0.005)
+
+
+def test_an_interval_always_holds_its_value_and_is_none_where_most_resamples_are_undefined():
+    assert stats.interval(np.linspace(0, 1, 101), 1.5) == (pytest.approx(0.025), 1.5)
+    assert stats.interval(np.array([1.0] * 8 + [np.nan] * 2)) is None
+    assert stats.interval(np.array([1.0] * 95 + [np.nan] * 5)) == (1.0, 1.0)
+
+
+def test_pairing_finds_a_small_constant_shift_that_two_separate_intervals_cannot():
+    rng = np.random.default_rng(4)
+    hard = rng.gamma(2, size=200)  # how hard each example is, common to both rows
+    first, second = hard + rng.normal(scale=0.01, size=200), hard + 0.02 + rng.normal(scale=0.01, size=200)
+    weights = stats.bootstrap_weights(200, spec())
+    one, two = weights @ first, weights @ second
+    assert stats.interval(one)[1] > stats.interval(two)[0]  # the intervals overlap
+    assert stats.differ(one, two)
+    assert not stats.differ(one, weights @ (hard + rng.normal(scale=0.01, size=200)))
+
+
+def row(value: float, spread: float = 1.0) -> np.ndarray:
+    """Independent resampled scores around a value."""
+    return value + spread * np.random.default_rng(int(1000 * value)).normal(size=2000)
+
+
+def test_rows_that_tie_share_a_letter_and_rows_that_differ_do_not():
+    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "lower") == ["a", "a", "b"]
+    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "higher") == ["b", "b", "a"]
+
+
+def test_a_row_between_two_that_differ_carries_both_letters():
+    assert stats.rank_groups([0.0, 2.0, 4.0], [row(0.0), row(2.0), row(4.0)], "lower") == ["a", "ab", "b"]
+
+
+def test_the_order_of_rows_does_not_matter():
+    assert stats.rank_groups([4.0, 0.0, 2.0], [row(4.0), row(0.0), row(2.0)], "lower") == ["b", "a", "ab"]
+
+
+def test_a_gap_has_no_group_and_leaves_the_others_alone():
+    assert stats.rank_groups([np.nan, 1.0, 9.0, 5.0], [None, row(1.0), row(9.0), None], "lower") == ["-", "a", "b", "-"]
+    assert stats.rank_groups([], [], "lower") == []
+
+
+def test_nearer_one_is_better_on_both_sides():
+    values = [0.5, 1.4, 1.0]
+    assert stats.rank_groups(values, [row(value, 0.001) for value in values], "nearer_one") == ["c", "b", "a"]
+    assert float(stats.badness(-3.0, "nearer_zero")) == 3.0
+
+
+def test_there_are_letters_for_any_number_of_groups():
+    assert [stats.letter(number) for number in (0, 25, 26, 53)] == ["a", "z", "a1", "b2"]
