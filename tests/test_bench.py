@@ -19,7 +19,8 @@ def one(**options) -> bench.TaskResult:
 
 def test_two_runs_give_the_same_numbers(toy):
     first, second = one(), one()
-    assert [(row.predictor.id, row.metrics, row.group) for row in first.rows] == [(row.predictor.id, row.metrics, row.group) for row in second.rows]
+    one_way, other_way = ([(row.predictor.id, row.metrics, row.group) for row in result.rows] for result in (first, second))
+    assert one_way == other_way
     assert len(synthetic_task.calls) == 2 * 5  # nothing was remembered from the first
 
 
@@ -119,7 +120,8 @@ def test_a_task_whose_dataset_has_no_card_is_not_passed_over_in_silence(toy):
     from zoo.registry import UnknownName
 
     second = toy / "benchmarks/climate/other.toml"
-    second.write_text(synthetic_task.SPEC.replace('"climate/toy"', '"climate/other"').replace('dataset = "climate/other"', 'dataset = "climate/gone"'))
+    text = synthetic_task.SPEC.replace('"climate/toy"', '"climate/other"')
+    second.write_text(text.replace('dataset = "climate/other"', 'dataset = "climate/gone"'))
     with pytest.raises(UnknownName, match="no dataset is called 'climate/gone'"):
         bench.bench("climate")
 

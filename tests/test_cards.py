@@ -16,7 +16,8 @@ ROOT = files.share()
 SHA = "0" * 64
 
 FILE = {
-    "name": "a.nc", "urls": ["https://example.org/a.nc"], "sha256": SHA, "bytes": 10, "licence": "CC0-1.0", "role": "truth", "redistributable": True,
+    "name": "a.nc", "urls": ["https://example.org/a.nc"], "sha256": SHA, "bytes": 10, "licence": "CC0-1.0", "role": "truth",
+    "redistributable": True,
 }
 DATASET = {
     "schema_version": 1, "id": "climate/toy", "version": "1", "title": "Toy", "truth": "simulated", "summary": "s", "loader": "numpy:load",
@@ -27,11 +28,12 @@ ENTRY = {
     "kind": "baseline", "n_examples": 3, "metrics": {"rmse.day1": {"value": 1.0, "ci95": [0.5, 1.5]}}, "record": "best.record.zarr.zip",
     "hashes": {"task": SHA, "dataset_card": SHA, "example_ids": SHA, "weights": [], "record": SHA},
     "cost": {
-        "n_params": 0, "latency_ms_p50": 1.0, "latency_ms_p95": 1.0, "repeats": 5, "peak_memory_bytes": 1, "wall_seconds": 1.0, "load_average": 0.1,
+        "n_params": 0, "latency_ms_p50": 1.0, "latency_ms_p95": 1.0, "repeats": 5, "peak_memory_bytes": 1, "wall_seconds": 1.0,
+        "load_average": 0.1,
     },
     "environment": {
-        "python": "3.11", "packages": {}, "packages_sha256": SHA, "platform": "linux-x86_64", "cpu_count": 2, "accelerator": "cpu", "xla_flags": "",
-        "dirty": False,
+        "python": "3.11", "packages": {}, "packages_sha256": SHA, "platform": "linux-x86_64", "cpu_count": 2, "accelerator": "cpu",
+        "xla_flags": "", "dirty": False,
     },
     "provenance": {"command": "zoo bench", "submitted_by": "ada", "created": "2026-11-20T12:00:00Z"},
 }
@@ -143,7 +145,9 @@ def test_only_plain_https_addresses_are_accepted(url):
     refused(FILE | {"urls": [url]}, FileCard, "urls.0: .*not a plain https:// address")
 
 
-@pytest.mark.parametrize("name", ["climate", "Climate/toy", "climate/toy/x", "climate/../x", "climate/a b", "climate/tøy", "climate/toy\n", "/toy", "a/*"])
+@pytest.mark.parametrize("name", [
+    "climate", "Climate/toy", "climate/toy/x", "climate/../x", "climate/a b", "climate/tøy", "climate/toy\n", "/toy", "a/*",
+])
 def test_an_id_with_odd_characters_is_refused(name):
     refused(DATASET | {"id": name}, DatasetCard, "id: ")
     refused(changed(ENTRY, "model", name), Entry, "model: ")

@@ -80,8 +80,8 @@ def serve(isolated_home, monkeypatch):
 def test_the_order_is_checkout_mirrors_cache(tmp_path, isolated_home, monkeypatch):
     monkeypatch.setenv("ZOO_MIRROR", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
     expected = [
-        put(tmp_path / "checkout/field.nc"), put(tmp_path / "first/example.org/data/field.nc"), put(tmp_path / "second/example.org/data/field.nc"),
-        put(isolated_home / "files/example.org/data/field.nc"),
+        put(tmp_path / "checkout/field.nc"), put(tmp_path / "first/example.org/data/field.nc"),
+        put(tmp_path / "second/example.org/data/field.nc"), put(isolated_home / "files/example.org/data/field.nc"),
     ]
     for path in expected:
         assert files.get(card(), folder=tmp_path / "checkout") == path
@@ -113,16 +113,13 @@ def test_a_file_that_only_the_repository_has_says_how_to_restore_it(isolated_hom
         files.get(card(urls=()), folder=tmp_path)
 
 
-@pytest.mark.parametrize("url", ["https://h/../../etc/passwd", "https://h/%2e%2e/x", "https://h/a/%2E%2E%2Fx", "https://../x", "https:///x", "https://h/a\\..\\b",
-                                 "https://h/a/..%5c..%5cb", "https://h", "https://h/a/", "https://h//a//b"])
-def test_no_address_leads_out_of_a_mirror(url, tmp_path):
-    try:
-        place = (tmp_path / files.under_host(url)).resolve()
-    except ValueError as error:
-        assert "has no place in a mirror" in str(error)
-    else:
-        assert place.is_relative_to(tmp_path)
-        pytest.fail(f"{url} was given the place {place}")
+@pytest.mark.parametrize("url", [
+    "https://h/../../etc/passwd", "https://h/%2e%2e/x", "https://h/a/%2E%2E%2Fx", "https://../x", "https:///x", "https://h/a\\..\\b",
+    "https://h/a/..%5c..%5cb", "https://h", "https://h/a/", "https://h//a//b",
+])
+def test_no_address_leads_out_of_a_mirror(url):
+    with pytest.raises(ValueError, match="has no place in a mirror"):
+        files.under_host(url)
 
 
 def test_addresses_lie_where_wget_puts_them():
@@ -134,8 +131,8 @@ def test_names_that_a_dataset_lacks_are_told(isolated_home):
     from zoo.cards import DatasetCard
 
     dataset = DatasetCard(
-        schema_version=1, id="climate/toy", version="1", title="", truth="simulated", summary="", loader="a:b", licence="", citation=[], splits={},
-        file=[card()],
+        schema_version=1, id="climate/toy", version="1", title="", truth="simulated", summary="", loader="a:b", licence="", citation=[],
+        splits={}, file=[card()],
     )
     assert files.missing(dataset, ["field.nc"]) == [card()]
     with pytest.raises(KeyError, match=r"no file 'x'; it has field.nc"):
@@ -219,7 +216,7 @@ def test_a_cache_that_cannot_be_made_is_told_with_the_way_out(serve, tmp_path, m
 def test_a_full_disk_is_told_and_nothing_lies_under_the_final_name(serve, isolated_home, monkeypatch):
     class Full:
         def __init__(self, path, mode):
-            self.file = open(path, mode)
+            self.file = open(path, mode)  # noqa: SIM115
 
         def __enter__(self):
             return self
@@ -231,7 +228,7 @@ def test_a_full_disk_is_told_and_nothing_lies_under_the_final_name(serve, isolat
             self.file.write(block[:50])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "open", lambda path, mode: Full(path, mode) if mode in ("wb", "ab") else open(path, mode), raising=False)
+    monkeypatch.setattr(files, "open", Full, raising=False)
     with pytest.raises(OSError, match=r"cannot write .*field.nc \(No space left on device; .* MB free, 0.0 MB needed\)"):
         files.get(card(urls=(serve().url,), path=None))
     assert not (isolated_home / "files/127.0.0.1/data/field.nc").exists()

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,7 +32,9 @@ class Sample:
     load: float
 
 
-def alternate(variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: int, warm_up: int = 1) -> dict[str, list[Sample]]:
+def alternate(
+    variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: int, warm_up: int = 1, settle: bool = True
+) -> dict[str, list[Sample]]:
     """Samples of each variant, `rounds` of them, taken in turn.
 
     Args:
@@ -36,6 +42,7 @@ def alternate(variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: 
         rounds: turns of each variant.
         calls: calls per turn.
         warm_up: calls of each variant before the first turn (compilation, first touch of memory).
+        settle: begin each turn with a call that is not timed: threads of the variant before go to sleep, caches fill.
     """
     for call in variants.values():
         for _ in range(warm_up):
@@ -44,7 +51,8 @@ def alternate(variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: 
     for turn in range(rounds):
         # Every other round runs backwards, so that no variant is always the one that follows a hot or a cold cache.
         for name in list(variants)[:: -1 if turn % 2 else 1]:
-            variants[name]()  # not timed: threads of the variant before go to sleep, caches fill
+            if settle:
+                variants[name]()
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(calls):
                 variants[name]()
@@ -100,7 +108,9 @@ def table(samples: Mapping[str, list[Any]], *, clock: str, reference: str, unit:
         unit: seconds are multiplied by it (1e3: milliseconds).
         per: work items of one call; if given, the table also has items per second.
     """
-    rows = ["| variant | ms [min-max] | speed [min-max over rounds] |" + (" items/s |" if per else ""), "|---|---|---|" + ("---|" if per else "")]
+    rows = ["| variant | ms [min-max] | speed [min-max over rounds] |", "|---|---|---|"]
+    if per:
+        rows = [rows[0] + " items/s |", rows[1] + "---|"]
     for name, each in samples.items():
         times = [value(s, clock) * unit for s in each]
         middle, low, high = ratios(samples, name, reference, clock=clock)
@@ -132,3 +142,32 @@ class Replay:
 
 
 replay = Replay()
+reports: dict[str, str] = {}
+"""Tables by title, printed at the end of a pytest run."""
+
+
+def clock(threads: int) -> str:
+    """The clock that means something: CPU time of one pinned thread, wall time of several."""
+    return "cpu" if threads == 1 else "wall"
+
+
+def median(samples: list[Any], clock: str) -> float:
+    """Median seconds of a call."""
+    return statistics.median(value(s, clock) for s in samples)
+
+
+def run_script(script: Path, options: list[str]) -> dict[str, Any]:
+    """What a measuring script of this folder writes with `--out`, from a fresh interpreter: pools are sized at start-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "result.json"
+        done = subprocess.run([sys.executable, "-B", str(script), *options, f"--out={out}"], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{script.name} {' '.join(options)} failed:\n{done.stderr[-3000:]}")
+        return json.loads(out.read_text())
+
+
+def report(title: str, result: Mapping[str, Any], *, threads: int, reference: str, per: float | None = None) -> None:
+    """Keeps the table of one result for the end of the pytest run."""
+    loads = [s["load"] for each in result["samples"].values() for s in each]
+    text = table(result["samples"], clock=clock(threads), reference=reference, per=per)
+    reports[title] = f"{text}\nspeed is relative to {reference}; load average {min(loads):.1f}-{max(loads):.1f}"

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rollout", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=2, help="steps per turn")
+    parser.add_argument("--calls", type=int, default=1, help="steps per turn")
     parser.add_argument("--variants", default="", help="comma-separated; default: all but the compiled ones and those this processor lacks")
     parser.add_argument("--out", type=Path, help="JSON file")
     given = parser.parse_args()
@@ -165,8 +165,8 @@ def main() -> None:
             steps[name] = our_step(given.architecture, given.rollout, fused=name == "jax_fused")
         else:
             steps[name] = torch_step(given.architecture, given.rollout, name)
-    first = {name: [step() for _ in range(3)] for name, step in steps.items()}
-    samples = alternate.alternate(steps, rounds=given.rounds, calls=given.calls, warm_up=0)
+    first = {name: [step() for _ in range(2)] for name, step in steps.items()}
+    samples = alternate.alternate(steps, rounds=given.rounds, calls=given.calls, warm_up=0, settle=given.threads > 1)
     result = {
         "architecture": given.architecture, "threads": given.threads, "rollout": given.rollout, "batch": BATCH,
         "losses": first, "environment": alternate.environment(),

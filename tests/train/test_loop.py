@@ -16,7 +16,7 @@ import optax
 import pytest
 from flax import nnx
 
-from zoo.train.batches import Order, Stream
+from zoo.train.batches import Order, Stream, Windows
 from zoo.train.loop import LoopConfig, NonFiniteLoss, fit
 
 
@@ -101,6 +101,22 @@ def test_a_streamed_run_equals_the_resident_one():
     config = LoopConfig(12, 8, steps_per_call=2, log_every=4)
     for a, b in zip(weights(train(config)), weights(train(config, data=stream)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_windows_of_a_series_are_the_examples_they_stand_for():
+    data = examples(60)
+    starts = np.arange(50)
+    windows = Windows(data, starts, (0, 3))
+    config = LoopConfig(6, 8, log_every=2)
+
+    def from_windows(model, batch, key):
+        return squared_error(model, {"x": batch["x"][:, 0], "y": batch["y"][:, 1]}, key)
+
+    pairs = {"x": data["x"][:50], "y": data["y"][3:53]}
+    for a, b in zip(weights(train(config, data=windows, loss=from_windows)), weights(train(config, data=pairs)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="windows reach index 62, the arrays have 60"):
+        Windows(data, starts + 10, (0, 3))
 
 
 def test_a_stream_shards_each_batch_among_hosts():

@@ -68,6 +68,26 @@ class EnsoModel:
         unit = float(np.asarray(self.state.scale)[0])
         return {"mean": inputs.by_centre(mean.mean(0) * unit), "std": inputs.by_centre(spread * unit)}
 
+    def flops_per_example(self) -> float | None:
+        """Of the nine forecasts issued in one month: XLA's count over all members and weight files. A season takes one from each of nine."""
+        from zoo import cost
+
+        def one(params: Any, graph: Any, x: jax.Array, month: jax.Array) -> Any:
+            return nnx.merge(graph, params)(x, month)
+
+        counts = []
+        for model in self.models:
+            graph, params = nnx.split(model)
+            x = jnp.zeros((1, self.window * len(np.asarray(self.state.scale))))
+            counts.append(cost.flops(lambda p, x, month, graph=graph: one(p, graph, x, month), params, x, jnp.zeros(1, jnp.int32)))
+        return None if None in counts else float(sum(counts))
+
+    def probe(self, seed: int) -> np.ndarray:
+        """Ensemble mean and mean spread for a fixed random state in each calendar month, `[2 * 12 * 9]`: a card's `expected`."""
+        x = np.random.default_rng(seed).standard_normal((12, self.window * len(np.asarray(self.state.scale)))).astype(np.float32)
+        each = [call(jnp.asarray(x), jnp.arange(12)) for call in self._calls]
+        return np.stack([np.concatenate([np.asarray(part[i]) for part in each]).mean(0) for i in range(2)]).ravel()
+
 
 def load_enso(card: ModelCard, weights: Sequence[Path]) -> EnsoModel:
     """Factory named by the cards."""

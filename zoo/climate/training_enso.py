@@ -6,7 +6,8 @@
 
 Every recipe runs twice. *Choice*: fitted to 1993-12, scored on the seasons 1994-2003; settings were chosen by the mean over k
 of that correlation, and the spread is calibrated there. *Refit*: the chosen settings, fitted to 2003-12, three seeds. The test
-years are read by neither. Pre-training settings came from eight CMIP6 models held out whole.
+years are read by neither. That a residual network pays at all was seen on eight CMIP6 models held out whole (CRPS 0.371 with
+the linear map alone, 0.361 with it, in standard deviations); those eight join the pre-training of the final weights.
 
 Standardisation is per CMIP6 model (its own annual cycle and standard deviations), so that no model's bias or amplitude enters.
 Each model weighs exp(-d/0.2), d the relative excess, over the best model's, of the error that its own linear seasonal operator
@@ -74,7 +75,7 @@ class EnsoRecipe:
 
 RECIPES = {
     "enso_mlp.core": EnsoRecipe("core", EnsoMlpConfig(), pretraining_steps=1500),
-    "enso_mlp.core_scratch": EnsoRecipe("core", EnsoMlpConfig(), steps=400, anchor=0.0, noise=(0.0, 0.3)),
+    "enso_mlp.core_scratch": EnsoRecipe("core", EnsoMlpConfig(), steps=200, anchor=0.0, noise=(0.0, 0.3)),
     "seasonal_inverse.modes": EnsoRecipe("modes", SeasonalInverseConfig(), steps=300, anchor=1.0),
     "seasonal_inverse.modes_causal": EnsoRecipe("modes_causal", SeasonalInverseConfig(), steps=300, anchor=1.0),
 }
@@ -270,6 +271,7 @@ def run(task: Enso, name: str, *, seeds: Sequence[int], out: Path) -> Iterator[s
     facts = {
         "name": name, "seeds": list(seeds), "validation": scores, "spread_factor": factor, "wall_seconds": time.perf_counter() - begin,
         "steps": recipe.pretraining_steps + recipe.steps, "config": dataclasses.asdict(recipe.config), "state": recipe.state,
+        "window": getattr(recipe.config, "window", 1),
     }
     (out / f"{name}.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 

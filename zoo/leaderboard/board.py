@@ -20,7 +20,11 @@ from zoo.leaderboard.text import utc
 
 SAFE_PART = re.compile(r"[a-z0-9][a-z0-9_.@\-]*")
 KIND_NAMES = {
-    "model": "trained model", "baseline": "baseline", "solver": "physics solver", "forecast_centre": "forecast centre", "published": "published",
+    "model": "trained model",
+    "baseline": "baseline",
+    "solver": "physics solver",
+    "forecast_centre": "forecast centre",
+    "published": "published",
 }
 
 

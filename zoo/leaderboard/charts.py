@@ -92,7 +92,11 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     for number, line in list(enumerate(series))[:DRAWN]:
         look = style(number, published=line.published)
         colour = FAINT if look.colour < 0 else COLOURS[look.colour]
-        given = [(x, y, line.bounds[i] if line.bounds else None) for i, (x, y) in enumerate(zip(positions, line.values, strict=True)) if y is not None]
+        given = [
+            (x, y, line.bounds[i] if line.bounds else None)
+            for i, (x, y) in enumerate(zip(positions, line.values, strict=True))
+            if y is not None
+        ]
         banded = [(x, *bounds) for x, _, bounds in given if bounds is not None]
         if len(banded) > 1:
             band = axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.14, linewidth=0)
@@ -101,8 +105,15 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
                 values += [bound for _, low, high in banded for bound in (low, high)]
         ys = [float("nan") if y is None else y for y in line.values]
         (drawn,) = axes.plot(
-            positions, ys, color="#6b7280" if line.published else colour, linestyle=(0, (1, 2.2)) if line.published else DASHES[number % len(DASHES)],
-            linewidth=1.5, marker=look.marker, markersize=4.2, markerfacecolor=PAPER if line.published else colour, markeredgewidth=0.9,
+            positions,
+            ys,
+            color="#6b7280" if line.published else colour,
+            linestyle=(0, (1, 2.2)) if line.published else DASHES[number % len(DASHES)],
+            linewidth=1.5,
+            marker=look.marker,
+            markersize=4.2,
+            markerfacecolor=PAPER if line.published else colour,
+            markeredgewidth=0.9,
         )
         drawn.set_gid(f"series {line.key} line")
     if values:
@@ -112,7 +123,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     axes.set_ylabel(f"{titled(metric.label, metric)} {ARROWS[metric.direction]}")
     first = ", ".join(line.name for line in series if line.shown)
     title = f"{metric.label} by {metric.axis or 'point'}"
-    desc = f"{title}, {DIRECTIONS[metric.direction]}. Lines shown first: {first}. Bands are 95 % intervals. All numbers stand in the table that follows."
+    desc = f"{title}, {DIRECTIONS[metric.direction]}. Shown first: {first}. Bands are 95 % intervals. The table below has every number."
     svg = _svg(figure, name=name, title=title, desc=desc)
     titles = {line.key: line.name for line in series}
     hidden = {line.key for line in series if not line.shown}
@@ -135,8 +146,15 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
         marker, colour = KIND_STYLES.get(point.kind, ("o", 0))
         low, high = point.bounds or (point.value, point.value)
         bar = axes.errorbar(
-            [point.cost], [point.value], yerr=[[point.value - low], [high - point.value]], fmt=marker, color=COLOURS[colour], markersize=5.5,
-            linewidth=1, markerfacecolor=COLOURS[colour] if point.kind == "model" else PAPER, markeredgewidth=1.3,
+            [point.cost],
+            [point.value],
+            yerr=[[point.value - low], [high - point.value]],
+            fmt=marker,
+            color=COLOURS[colour],
+            markersize=5.5,
+            linewidth=1,
+            markerfacecolor=COLOURS[colour] if point.kind == "model" else PAPER,
+            markeredgewidth=1.3,
         )
         bar.lines[0].set_gid(f"point {number}")
     axes.set_xscale("log")
@@ -147,7 +165,7 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     axes.set_xlabel("latency per example (ms, logarithmic)")
     axes.set_ylabel(f"{titled(metric_label, metric)} {ARROWS[metric.direction]}")
     title = f"{metric_label} against latency"
-    desc = f"{title}: one marker per row, vertical bars are 95 % intervals, {DIRECTIONS[metric.direction]}. All numbers stand in the table of scores."
+    desc = f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores has every number."
     svg = _svg(figure, name=name, title=title, desc=desc)
     return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
 
@@ -168,10 +186,27 @@ def _figure() -> tuple[Figure, Any]:
 def _settings(name: str) -> dict[str, Any]:
     """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in typed text starts no formula."""
     return {
-        "text.parse_math": False, "svg.hashsalt": f"zoo {name}", "svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
-        "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.linewidth": 0.7,
-        "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.5, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
-        "axes.formatter.useoffset": False, "axes.unicode_minus": True, "svg.image_inline": True, "path.simplify": False,
+        "text.parse_math": False,
+        "svg.hashsalt": f"zoo {name}",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 9,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "text.color": INK,
+        "axes.linewidth": 0.7,
+        "axes.grid": True,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.5,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "axes.formatter.useoffset": False,
+        "axes.unicode_minus": True,
+        "svg.image_inline": True,
+        "path.simplify": False,
     }
 
 
@@ -198,8 +233,13 @@ def _label(axes: Any, points: Sequence[Point]) -> None:
             continue
         written.append((point.value, leftward))
         axes.annotate(
-            point.name, (point.cost, point.value), xytext=(-7 if leftward else 7, 3), textcoords="offset points", fontsize=7.5,
-            ha="right" if leftward else "left", color=INK,
+            point.name,
+            (point.cost, point.value),
+            xytext=(-7 if leftward else 7, 3),
+            textcoords="offset points",
+            fontsize=7.5,
+            ha="right" if leftward else "left",
+            color=INK,
         )
 
 

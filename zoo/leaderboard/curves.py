@@ -18,9 +18,15 @@ FIRST = 5
 """Series that a chart shows before the reader chooses."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SHAPES = {
-    "o": "M10 4a3 3 0 1 0 0 6a3 3 0 1 0 0-6z", "s": "M7.2 4.2h5.6v5.6h-5.6z", "^": "M10 3.6l3.3 6h-6.6z", "v": "M10 10.4l3.3-6h-6.6z",
-    "D": "M10 3.4l3.6 3.6-3.6 3.6-3.6-3.6z", "P": "M9 4h2v2h2v2h-2v2h-2v-2h-2v-2h2z", "X": "M7 5l1-1 2 2 2-2 1 1-2 2 2 2-1 1-2-2-2 2-1-1 2-2z",
-    "<": "M6.6 7l6-3.3v6.6z", ">": "M13.4 7l-6-3.3v6.6z",
+    "o": "M10 4a3 3 0 1 0 0 6a3 3 0 1 0 0-6z",
+    "s": "M7.2 4.2h5.6v5.6h-5.6z",
+    "^": "M10 3.6l3.3 6h-6.6z",
+    "v": "M10 10.4l3.3-6h-6.6z",
+    "D": "M10 3.4l3.6 3.6-3.6 3.6-3.6-3.6z",
+    "P": "M9 4h2v2h2v2h-2v2h-2v-2h-2v-2h2z",
+    "X": "M7 5l1-1 2 2 2-2 1 1-2 2 2 2-1 1-2-2-2 2-1-1 2-2z",
+    "<": "M6.6 7l6-3.3v6.6z",
+    ">": "M13.4 7l-6-3.3v6.6z",
 }
 
 
@@ -54,7 +60,9 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
     rows = [row for row in task.rows if any(name in row.entry.metrics for name in metric.names)]
     first = _first(task, rows)
     lines, series = [], []
-    numbers = {id(row): number for number, row in enumerate([row for row in rows if row in first] + [row for row in rows if row not in first])}
+    numbers = {
+        id(row): number for number, row in enumerate([row for row in rows if row in first] + [row for row in rows if row not in first])
+    }
     for position, row in enumerate(rows):
         scores = [row.score(name) for name in metric.names]
         values = tuple(score.value if score else None for score in scores)
@@ -80,7 +88,8 @@ def cost(task: TaskBoard) -> Markup | None:
     headline = task.spec.headline
     metric = task.spec.metric_of(headline)
     rows = [
-        row for row in task.rows
+        row
+        for row in task.rows
         if row.entry.kind != "forecast_centre" and row.score(headline) is not None and row.entry.cost.latency_ms_p50 > 0
     ]
     if len(rows) < 2:
@@ -88,7 +97,8 @@ def cost(task: TaskBoard) -> Markup | None:
     front = _front(rows, headline, metric.direction)
     points = [
         charts.Point(row.entry.title, row.entry.kind, row.entry.cost.latency_ms_p50, score.value, score.ci95, row in front)
-        for row in rows if (score := row.score(headline))
+        for row in rows
+        if (score := row.score(headline))
     ]
     return Markup(charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost"))
 
@@ -109,8 +119,16 @@ def heats(task: TaskBoard) -> list[Heat]:
     values = [value for table in task.start_months.values() for line in table for value in line if math.isfinite(value)]
     low, span = (min(values), max(values) - min(values)) if values else (0.0, 1.0)
     return [
-        Heat(row, columns, [(month, [_shade(value, low, span) for value in line]) for month, line in zip(MONTHS, task.start_months[row.name], strict=True)])
-        for row in task.rows if row.name in task.start_months
+        Heat(
+            row,
+            columns,
+            [
+                (month, [_shade(value, low, span) for value in line])
+                for month, line in zip(MONTHS, task.start_months[row.name], strict=True)
+            ],
+        )
+        for row in task.rows
+        if row.name in task.start_months
     ]
 
 

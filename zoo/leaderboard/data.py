@@ -13,8 +13,30 @@ from zoo.leaderboard.board import Board, Row, TaskBoard
 from zoo.leaderboard.text import utc
 
 COLUMNS = (
-    "entry", "task", "task_version", "model", "title", "kind", "track", "published", "groups", "verified", "metric", "label", "unit",
-    "direction", "value", "low", "high", "gap", "n_examples", "n_params", "flops_per_example", "latency_ms_p50", "created", "sha256",
+    "entry",
+    "task",
+    "task_version",
+    "model",
+    "title",
+    "kind",
+    "track",
+    "published",
+    "groups",
+    "verified",
+    "metric",
+    "label",
+    "unit",
+    "direction",
+    "value",
+    "low",
+    "high",
+    "gap",
+    "n_examples",
+    "n_params",
+    "flops_per_example",
+    "latency_ms_p50",
+    "created",
+    "sha256",
 )
 
 
@@ -30,7 +52,9 @@ def entry(task: TaskBoard, row: Row) -> dict[str, Any]:
         "retired": task.retired,
         "groups": row.groups,
         "no_group": row.no_group or None,
-        "difference_to_best": None if best is None else {"best": best.other, "value": best.value, "ci95": [best.low, best.high], "verdict": best.verdict},
+        "difference_to_best": None
+        if best is None
+        else {"best": best.other, "value": best.value, "ci95": [best.low, best.high], "verdict": best.verdict},
         "verified": row.verified,
         "entry": row.entry.model_dump(mode="json"),
     }
@@ -44,7 +68,12 @@ def entries_json(board: Board) -> str:
 def task_json(task: TaskBoard) -> str:
     """One task version: its spec, its rows, and the published rows apart."""
     peers = task.peers.model_dump(mode="json") if task.peers else None
-    content = {"schema_version": 1, "task": task.spec.model_dump(mode="json"), "retired": task.retired, "entries": [entry(task, row) for row in task.rows]}
+    content = {
+        "schema_version": 1,
+        "task": task.spec.model_dump(mode="json"),
+        "retired": task.retired,
+        "entries": [entry(task, row) for row in task.rows],
+    }
     return _json(content | {"published_not_rerun": peers})
 
 
@@ -58,18 +87,40 @@ def table_csv(tasks: list[TaskBoard]) -> str:
             writer.writerows(_lines(task, row))
         for peer in task.peers.row if task.peers else []:
             for metric, value in sorted(peer.metrics.items()):
-                shared = {"task": task.spec.id, "task_version": task.spec.version, "title": _cell(peer.name), "kind": peer.kind, "track": _cell(peer.track)}
-                writer.writerow(shared | {"published": 1, "metric": metric, "value": repr(value), "n_examples": peer.n_examples} | _meaning(task, metric))
+                shared = {
+                    "task": task.spec.id,
+                    "task_version": task.spec.version,
+                    "title": _cell(peer.name),
+                    "kind": peer.kind,
+                    "track": _cell(peer.track),
+                }
+                writer.writerow(
+                    shared
+                    | {"published": 1, "metric": metric, "value": repr(value), "n_examples": peer.n_examples}
+                    | _meaning(task, metric)
+                )
     return output.getvalue()
 
 
 def _lines(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
     it = row.entry
     shared = {
-        "entry": it.id, "task": it.task, "task_version": it.task_version, "model": it.model, "title": _cell(it.title), "kind": it.kind,
-        "track": _cell(it.track), "published": 0, "groups": row.groups, "verified": row.verified, "n_examples": it.n_examples,
-        "n_params": it.cost.n_params, "flops_per_example": it.cost.flops_per_example, "latency_ms_p50": repr(it.cost.latency_ms_p50),
-        "created": utc(it.provenance.created).isoformat(), "sha256": row.sha256,
+        "entry": it.id,
+        "task": it.task,
+        "task_version": it.task_version,
+        "model": it.model,
+        "title": _cell(it.title),
+        "kind": it.kind,
+        "track": _cell(it.track),
+        "published": 0,
+        "groups": row.groups,
+        "verified": row.verified,
+        "n_examples": it.n_examples,
+        "n_params": it.cost.n_params,
+        "flops_per_example": it.cost.flops_per_example,
+        "latency_ms_p50": repr(it.cost.latency_ms_p50),
+        "created": utc(it.provenance.created).isoformat(),
+        "sha256": row.sha256,
     }
     lines = []
     for metric, score in it.metrics.items():
@@ -106,16 +157,26 @@ def feed(board: Board, *, limit: int = 50) -> str:
     newest = board.newest(limit)
     updated = utc(newest[0][1].entry.provenance.created).isoformat() if newest else "1970-01-01T00:00:00+00:00"
     lines = [
-        '<?xml version="1.0" encoding="utf-8"?>', '<feed xmlns="http://www.w3.org/2005/Atom">', " <title>scizoo leaderboard: newest entries</title>",
-        f" <id>{_urn('feed')}</id>", f" <updated>{updated}</updated>", ' <link rel="self" href="feed.xml"/>', ' <link href="index.html"/>',
+        '<?xml version="1.0" encoding="utf-8"?>',
+        '<feed xmlns="http://www.w3.org/2005/Atom">',
+        " <title>scizoo leaderboard: newest entries</title>",
+        f" <id>{_urn('feed')}</id>",
+        f" <updated>{updated}</updated>",
+        ' <link rel="self" href="feed.xml"/>',
+        ' <link href="index.html"/>',
     ]
     for task, row in newest:
         score = row.score(task.spec.headline)
         text = f"{task.spec.headline} = {score.value:.6g}" if score else f"no {task.spec.headline}"
         lines += [
-            " <entry>", f"  <title>{_xml(f'{row.entry.title} on {task.key}')}</title>", f"  <id>{_urn(row.entry.id)}</id>",
-            f"  <updated>{utc(row.entry.provenance.created).isoformat()}</updated>", f"  <link href={quoteattr(f'entries/{row.entry.id}.html')}/>",
-            f"  <author><name>{_xml(row.entry.provenance.submitted_by)}</name></author>", f"  <summary>{_xml(text)}</summary>", " </entry>",
+            " <entry>",
+            f"  <title>{_xml(f'{row.entry.title} on {task.key}')}</title>",
+            f"  <id>{_urn(row.entry.id)}</id>",
+            f"  <updated>{utc(row.entry.provenance.created).isoformat()}</updated>",
+            f"  <link href={quoteattr(f'entries/{row.entry.id}.html')}/>",
+            f"  <author><name>{_xml(row.entry.provenance.submitted_by)}</name></author>",
+            f"  <summary>{_xml(text)}</summary>",
+            " </entry>",
         ]
     return "\n".join([*lines, "</feed>"]) + "\n"
 

@@ -88,7 +88,9 @@ def _start_months(board: TaskBoard, scored: list[_Scored | None], formulas: Any)
             board.start_months[row.name] = table.tolist()
 
 
-def _to_best(board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]) -> Difference:
+def _to_best(
+    board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]
+) -> Difference:
     """Difference from the best row on the examples that both have."""
     from zoo import stats
 
@@ -191,8 +193,15 @@ def _counts(formulas: Any, arrays: dict[str, np.ndarray], headline: str, value: 
 
 
 def _difference(
-    board: TaskBoard, index: int, other: int, mine: np.ndarray, theirs: np.ndarray, direction: str, *,
-    values: tuple[float, float] | None = None, examples: int | None = None,
+    board: TaskBoard,
+    index: int,
+    other: int,
+    mine: np.ndarray,
+    theirs: np.ndarray,
+    direction: str,
+    *,
+    values: tuple[float, float] | None = None,
+    examples: int | None = None,
 ) -> Difference:
     """Paired difference of two rows: the interval in the metric's unit, the verdict by badness as in `stats.rank_groups`."""
     from zoo import stats

@@ -9,16 +9,23 @@ from typing import Any
 from zoo import files
 from zoo.cards import MetricSpec
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import charts, curves, data, ranks, tables, text
+from zoo.leaderboard import curves, data, ranks, tables, text
 from zoo.leaderboard.board import KIND_NAMES, Board, BoardError, Row, TaskBoard, place
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
 MARKS = {
-    "rerun": "re-run", "rescored": "rescored", "static": "hashes only", "failed": "differs", "stale": "entry changed since", "no": "not yet",
+    "rerun": "re-run",
+    "rescored": "rescored",
+    "static": "hashes only",
+    "failed": "differs",
+    "stale": "entry changed since",
+    "no": "not yet",
 }
 TRUTHS = {
-    "simulated": "the truth is a simulation", "observed": "the truth was observed", "reanalysis": "the truth is a reanalysis (observations blended with a model)",
+    "simulated": "the truth is a simulation",
+    "observed": "the truth was observed",
+    "reanalysis": "the truth is a reanalysis (observations blended with a model)",
     "mixed": "the truth is partly simulated, partly observed",
 }
 LEVELS = {
@@ -73,7 +80,9 @@ def render(board: Board) -> Pages:
         pages[name] = render_page("model.html", name, card=card, rows=rows)
     for identifier, dataset in board.datasets.items():
         name = f"datasets/{place(identifier)}.html"
-        pages[name] = render_page("dataset.html", name, card=dataset, tasks=[task for task in board.tasks if task.spec.dataset == identifier])
+        pages[name] = render_page(
+            "dataset.html", name, card=dataset, tasks=[task for task in board.tasks if task.spec.dataset == identifier]
+        )
     pages["models/index.html"] = render_page("models.html", "models/index.html")
     pages["datasets/index.html"] = render_page("datasets.html", "datasets/index.html")
     pages["data/entries.json"] = data.entries_json(board)
@@ -86,11 +95,23 @@ def _renderer(board: Board) -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals |= {
-        "t": text, "board": board, "KINDS": KIND_NAMES, "MARKS": MARKS, "TRUTHS": TRUTHS, "LEVELS": LEVELS, "place": place, "letters": boards.letters,
-        "swatch": curves.swatch, "page_of": _page_of,
+        "t": text,
+        "board": board,
+        "KINDS": KIND_NAMES,
+        "MARKS": MARKS,
+        "TRUTHS": TRUTHS,
+        "LEVELS": LEVELS,
+        "place": place,
+        "letters": boards.letters,
+        "swatch": curves.swatch,
+        "page_of": _page_of,
     }
 
     def render_page(template: str, name: str, **context: Any) -> str:
@@ -109,8 +130,14 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
     scalars = [(metric, name) for metric in ordered if metric.name not in drawn for name in metric.names]
     column = next((column.label for column in task.spec.table if column.metric == task.spec.headline), None)
     context = {
-        "task": task, "spec": task.spec, "places": text.decimals(task), "headline": headline, "headline_label": column or text.label(headline, task.spec.headline),
-        "curves": drawn, "families": {metric.name: metric for metric in ordered}, "scalars": scalars,
+        "task": task,
+        "spec": task.spec,
+        "places": text.decimals(task),
+        "headline": headline,
+        "headline_label": column or text.label(headline, task.spec.headline),
+        "curves": drawn,
+        "families": {metric.name: metric for metric in ordered},
+        "scalars": scalars,
     }
     main, every = _page_of(task), _page_of(task, "metrics")
     return {
@@ -141,9 +168,7 @@ def _whiskers(task: TaskBoard) -> dict[str, tuple[float, float, float]]:
         return {}
     low, high = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     scale = 100 / ((high - low) or 1.0)
-    return {
-        name: tuple(round((x - low) * scale, 1) for x in (span[0], scores[name].value, span[1])) for name, span in spans.items()
-    }
+    return {name: tuple(round((x - low) * scale, 1) for x in (span[0], scores[name].value, span[1])) for name, span in spans.items()}
 
 
 def _matrices(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
@@ -153,7 +178,11 @@ def _matrices(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
         groups.setdefault(tuple(metric.at), []).append(metric)
     matrices = [{"points": list(points), "axis": metrics[0].axis or "", "metrics": metrics} for points, metrics in groups.items()]
     known = {name for metric in task.spec.metric for name in metric.names}
-    return [*matrices, {"points": None, "axis": "", "metrics": sorted(set(row.entry.metrics) - known)}] if set(row.entry.metrics) - known else matrices
+    return (
+        [*matrices, {"points": None, "axis": "", "metrics": sorted(set(row.entry.metrics) - known)}]
+        if set(row.entry.metrics) - known
+        else matrices
+    )
 
 
 def _seeds(task: TaskBoard, row: Row) -> dict[str, Any]:
@@ -176,10 +205,14 @@ def _earlier(out: Path) -> set[str]:
     if not out.exists():
         return set()
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    ours = re.compile(r"(index|methods)\.html|feed\.xml|README\.md|assets/site\.(css|js)|(tasks|entries|models|datasets)/[^\n]*\.html|data/[^\n]*\.(json|csv)")
+    ours = re.compile(
+        r"(index|methods)\.html|feed\.xml|README\.md|assets/site\.(css|js)|(tasks|entries|models|datasets)/[^\n]*\.html|data/[^\n]*\.(json|csv)"
+    )
     strange = sorted(name for name in found if not ours.fullmatch(name))
     if not out.is_dir() or strange or (found and not {"index.html", "assets/site.css"} <= found):
-        raise BoardError(f"{out} holds files that are no leaderboard ({', '.join(strange[:3]) or 'index.html is missing'}); name an empty or a new folder")
+        raise BoardError(
+            f"{out} holds files that are no leaderboard ({', '.join(strange[:3]) or 'index.html is missing'}); name a new or empty one"
+        )
     return found - {"README.md"}
 
 

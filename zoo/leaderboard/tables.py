@@ -7,17 +7,25 @@ import re
 from zoo.leaderboard import text
 from zoo.leaderboard.board import KIND_NAMES, Board, Row, TaskBoard
 
-MARKS = {"rerun": "re-run", "rescored": "rescored", "static": "hashes only", "failed": "**differs**", "stale": "entry changed since", "no": "not yet"}
+MARKS = {
+    "rerun": "re-run",
+    "rescored": "rescored",
+    "static": "hashes only",
+    "failed": "**differs**",
+    "stale": "entry changed since",
+    "no": "not yet",
+}
 
 
 def markdown(board: Board) -> str:
     """The whole file."""
     parts = [
         "# Leaderboard",
-        "Written by `zoo leaderboard build` from the files in `entries/`, `peers/` and `verified/`; do not edit. The same command writes the pages "
-        "with charts, every metric and every entry to `_site/` (open `_site/index.html`).",
-        "Intervals are 95 % bootstrap intervals over the test set. **Rows that share a letter are tied**: the paired interval of their difference "
-        "covers zero. A dash is a gap, never averaged over. Published rows were *not* re-run and are never ranked with ours.",
+        "Written by `zoo leaderboard build` from the files in `entries/`, `peers/` and `verified/`; do not edit. "
+        "The same command writes pages with charts, every metric and every entry to `_site/`: open `_site/index.html`.",
+        "Intervals are 95 % bootstrap intervals over the test set. **Rows that share a letter are tied**: "
+        "the paired interval of their difference covers zero. "
+        "A dash is a gap, never averaged over. Published rows were *not* re-run and are never ranked with ours.",
     ]
     parts += [_task(task) for task in board.tasks if task.rows or task.peers]
     if not any(task.rows for task in board.tasks):
@@ -34,16 +42,31 @@ def _task(task: TaskBoard) -> str:
     others = [column for column in spec.table if column.metric != spec.headline]
     tracks = bool(task.tracks)
     title = next((column.label for column in spec.table if column.metric == spec.headline), text.label(headline, spec.headline))
-    heads = ["Group", "Row", "Kind", *(["Track"] if tracks else []), f"{text.titled(title, headline)} {text.ARROWS[headline.direction]}"]
-    heads += [f"{column.label} {text.ARROWS[spec.metric_of(column.metric).direction]}" for column in others] + ["Params", "Verified"]
+    heads = [
+        "Group",
+        "Row",
+        "Kind",
+        *(["Track"] if tracks else []),
+        f"{cell(text.titled(title, headline))} {text.ARROWS[headline.direction]}",
+    ]
+    heads += [f"{cell(column.label)} {text.ARROWS[spec.metric_of(column.metric).direction]}" for column in others] + ["Params", "Verified"]
     left = 4 if tracks else 3
     lines = [_line(heads), "|" + "|".join(["---"] * left + ["---:"] * (len(heads) - left - 1) + ["---"]) + "|"]
     for row in task.rows:
         values = [_score(row, spec.headline, places, interval=True), *(_score(row, column.metric, places) for column in others)]
-        lines.append(_line([
-            row.groups, f"[{cell(row.entry.title)}]({row.source.removeprefix('leaderboard/')})", KIND_NAMES[row.entry.kind],
-            *([cell(row.entry.track or text.DASH)] if tracks else []), *values, text.count(row.entry.cost.n_params), MARKS[row.verified],
-        ]))
+        lines.append(
+            _line(
+                [
+                    row.groups,
+                    f"[{cell(row.entry.title)}]({row.source.removeprefix('leaderboard/')})",
+                    KIND_NAMES[row.entry.kind],
+                    *([cell(row.entry.track or text.DASH)] if tracks else []),
+                    *values,
+                    text.count(row.entry.cost.n_params),
+                    MARKS[row.verified],
+                ]
+            )
+        )
     about = [f"*{cell(spec.truth)} truth*", f"resampled: {cell(spec.resampling.unit)}", text.DIRECTIONS[headline.direction]]
     retired = " (retired version)" if task.retired else ""
     parts = [f"## {cell(spec.title)}{retired}", f"`{task.key}`, {', '.join(about)}. {cell(spec.summary)}"]
@@ -55,7 +78,7 @@ def _task(task: TaskBoard) -> str:
 
 def _peers(task: TaskBoard, places: dict[str, int]) -> str:
     columns = [(column.metric, column.label) for column in task.spec.table] or [(task.spec.headline, task.spec.headline)]
-    lines = [_line(["Published, not re-run", *(label for _, label in columns), "n", "Source", "Caveat"])]
+    lines = [_line(["Published, not re-run", *(cell(label) for _, label in columns), "n", "Source", "Caveat"])]
     lines.append("|---|" + "---:|" * (len(columns) + 1) + "---|---|")
     for peer in task.peers.row:
         values = [text.number(peer.metrics.get(metric), places.get(metric)) for metric, _ in columns]

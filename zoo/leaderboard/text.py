@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
-DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "nearer_one": "nearer one is better", "nearer_zero": "nearer zero is better"}
-ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "nearer_one": "\N{RIGHTWARDS ARROW}1", "nearer_zero": "\N{RIGHTWARDS ARROW}0"}
+DIRECTIONS = {
+    "higher": "higher is better",
+    "lower": "lower is better",
+    "nearer_one": "nearer one is better",
+    "nearer_zero": "nearer zero is better",
+}
+ARROWS = {
+    "higher": "\N{UPWARDS ARROW}",
+    "lower": "\N{DOWNWARDS ARROW}",
+    "nearer_one": "\N{RIGHTWARDS ARROW}1",
+    "nearer_zero": "\N{RIGHTWARDS ARROW}0",
+}
 GAPS = {"declined": "the predictor declines this metric", "absent": "not in the entry: the predictor does not give it"}
 LINK = re.compile(r"https://[^\s<>\"'`{}|\\^]+")
 INLINE = re.compile(r"`([^`\n]+)`|(https://[^\s<>\"'`{}|\\^]+)|\b(doi:)(10\.\d{4,9}/[^\s<>\"'`;,)]+)")

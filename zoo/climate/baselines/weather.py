@@ -107,7 +107,8 @@ def to_waves(fields: np.ndarray, mean: np.ndarray, scale: np.ndarray, root: np.n
         waves: zonal wavenumbers 0..21 are all that a field truncated to T21 has.
     """
     anomaly = (fields - mean) / scale * root
-    return np.fft.rfft(anomaly, axis=1, norm="forward")[:, :waves].reshape(len(fields), waves, -1).astype(np.complex64)
+    coefficients = np.fft.rfft(anomaly, axis=1, norm="forward")[:, :waves]
+    return coefficients.reshape(*coefficients.shape[:2], -1).astype(np.complex64)
 
 
 def truth_sample(task: Any) -> Forecast:

@@ -126,8 +126,21 @@ def _mean_of_given(rows: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.nansum(rows, 0) / np.maximum(count, 1), np.nan)
 
 
-def load(file: Callable[[str], Path]) -> dict[str, xr.DataArray]:
-    """All five files by name: `truth`, `core`, `modes`, `cmip6`, `plume`."""
+def load(file: Callable[[str], Path] | None = None) -> dict[str, xr.DataArray]:
+    """All five files by name: `truth`, `core`, `modes`, `cmip6`, `plume`.
+
+    Args:
+        file: finds a file by its name in the dataset card; by default in the checkout, the mirrors, the cache, its URL.
+    """
+    if file is None:
+        from zoo import files, registry
+
+        card = registry.dataset("climate/enso")
+        by_name = {each.name: each for each in card.file}
+
+        def file(name: str) -> Path:
+            return files.get(by_name[name], folder=files.dataset_folder(card))
+
     return {
         "truth": read_truth(file("oisst_nino34.nc")),
         "core": read_core(file("oras5_core.nc")),

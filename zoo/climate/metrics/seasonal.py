@@ -11,8 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import ndtr
 
+Scores = np.ndarray | np.floating
+"""An array, or NumPy's scalar where everything was averaged."""
 
-def moments(forecast: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
+
+def moments(forecast: np.ndarray, observed: np.ndarray) -> dict[str, Scores]:
     """Means along axis 0 of f, o, f², o², f·o and of `count` = 1 where both are finite, else all 0."""
     given = np.isfinite(forecast) & np.isfinite(observed)
     f, o = np.where(given, forecast, 0.0), np.where(given, observed, 0.0)
@@ -20,7 +23,7 @@ def moments(forecast: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]
     return {name: value.mean(0) for name, value in parts.items()}
 
 
-def correlation(means: Mapping[str, np.ndarray]) -> np.ndarray:
+def correlation(means: Mapping[str, Scores]) -> Scores:
     """Pearson's r = cov(f, o) / (sd(f) sd(o)) from `moments`, with the sample's own means removed; in [-1, 1].
 
     NaN where either side is constant: a climatological forecast has no correlation. Why the relative threshold: in floating
@@ -34,7 +37,7 @@ def correlation(means: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.where(varies, np.clip(r, -1.0, 1.0), np.nan)
 
 
-def rmse(means: Mapping[str, np.ndarray]) -> np.ndarray:
+def rmse(means: Mapping[str, Scores]) -> Scores:
     """sqrt(mean (f - o)²) from `moments`, in the unit of f. No bias is removed."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.sqrt(np.maximum(means["ff"] - 2.0 * means["fo"] + means["oo"], 0.0) / means["count"])
@@ -65,7 +68,7 @@ def fair_ensemble_crps(members: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.abs(members - observed[..., None]).mean(-1) - pairs / (m * (m - 1.0))
 
 
-def spread_skill(std: np.ndarray, mean: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def spread_skill(std: np.ndarray, mean: np.ndarray, observed: np.ndarray) -> Scores:
     """sqrt(mean variance) / sqrt(mean squared error of the mean) along axis 0; 1 is calibrated, below 1 over-confident.
 
     `std` is the forecast distribution's own standard deviation. For a raw m-member ensemble multiply its variance by

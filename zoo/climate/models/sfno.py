@@ -19,7 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import normalise
-from zoo.nn.spherical import Grid, analyse, synthesise, truncate
+from zoo.nn.spherical import Grid, from_degrees, to_degrees, truncate
 
 __all__ = ["SFNO", "Config"]
 
@@ -45,17 +45,17 @@ class SpectralFilter(nnx.Module):
         shape = (2, grid.truncation + 1, width, width)
         self.weight = nnx.Param(jax.random.normal(rngs.params(), shape) * (2 * width) ** -0.5)
 
-    def __call__(self, x: Float[Array, "batch longitude latitude width"]) -> Float[Array, "batch longitude latitude width"]:
+    def __call__(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
         """The filtered field."""
-        real, imaginary = self.weight[...]
-        cosine, sine = jnp.moveaxis(analyse(x, self.grid), 1, 0)
-        mix = lambda c, w: jnp.einsum("bmlc,lcd->bmld", c, w)  # noqa: E731
-        both = [mix(cosine, real) - mix(sine, imaginary), mix(sine, real) + mix(cosine, imaginary)]
-        return synthesise(jnp.stack(both, 1), self.grid)
+        # Real and imaginary part side by side, so that each degree is one product.
+        both = jnp.concatenate(list(self.weight[...]), -1)
+        mixed = jnp.einsum("lpmbc,lcd->lpmbd", to_degrees(x, self.grid), both)
+        (cosine, cosine_i), (sine, sine_i) = (jnp.split(mixed[:, part], 2, -1) for part in (0, 1))
+        return from_degrees(jnp.stack([cosine - sine_i, sine + cosine_i], 1), self.grid)
 
 
 class Block(nnx.Module):
-    """x + MLP(spectral filter(norm x) + pointwise map(norm x)), with a latitude-wise affine map after the norm."""
+    """x + MLP(norm x beside its filtered self), with a latitude-wise affine map after the norm."""
 
     def __init__(self, width: int, grid: Grid, *, expansion: int, depth: int, rngs: nnx.Rngs):
         hidden = expansion * width
@@ -63,16 +63,15 @@ class Block(nnx.Module):
         self.scale = nnx.Param(jnp.ones((grid.latitudes, width)))
         self.shift = nnx.Param(jnp.zeros((grid.latitudes, width)))
         self.filter = SpectralFilter(width, grid, rngs=rngs)
-        self.pointwise = nnx.Param(normal(rngs.params(), (width, hidden)) * width**-0.5 * 0.7)
-        self.filtered = nnx.Param(normal(rngs.params(), (width, hidden)) * width**-0.5 * 0.7)
+        self.widen = nnx.Param(normal(rngs.params(), (2 * width, hidden)) * (2 * width) ** -0.5)
         self.hidden_bias = nnx.Param(jnp.zeros(hidden))
         self.narrow = nnx.Param(normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5)
         self.narrow_bias = nnx.Param(jnp.zeros(width))
 
-    def __call__(self, x: Float[Array, "batch longitude latitude width"]) -> Float[Array, "batch longitude latitude width"]:
+    def __call__(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
         """The features after one block."""
         y = normalise(x) * self.scale[...] + self.shift[...]
-        hidden = y @ self.pointwise[...] + self.filter(y) @ self.filtered[...] + self.hidden_bias[...]
+        hidden = jnp.concatenate([y, self.filter(y)], -1) @ self.widen[...] + self.hidden_bias[...]
         return x + jax.nn.gelu(hidden) @ self.narrow[...] + self.narrow_bias[...]
 
 
@@ -96,7 +95,9 @@ class SFNO(nnx.Module):
         self, x: Float[Array, "batch longitude latitude channel"], memory: None = None
     ) -> tuple[Float[Array, "batch longitude latitude channel"], None]:
         """The increment over one step in units of its standard deviation, and no memory; see `ConvNeXt`."""
-        features = x @ self.embed[...] + self.latitude[...]
+        # Longitude first from here to the head: see `zoo.nn.spherical.to_degrees`.
+        features = x.swapaxes(0, 1) @ self.embed[...] + self.latitude[...]
         for block in self.blocks:
             features = block(features)
-        return truncate(normalise(features) @ self.head[...] + self.head_bias[...], self.grid, winds=self.config.winds), None
+        increment = (normalise(features) @ self.head[...] + self.head_bias[...]).swapaxes(0, 1)
+        return truncate(increment, self.grid, winds=self.config.winds), None

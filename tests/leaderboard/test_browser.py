@@ -1,0 +1,78 @@
+"""In a real browser, from disk: nothing fails, nothing is fetched, sorting and filtering work. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=3000",
+    "--dump-dom",
+]
+PROBE = """
+const errors = [];
+addEventListener("error", (event) => errors.push(event.message));
+addEventListener("load", () => {
+  const table = document.querySelector("table.scores");
+  const names = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].innerText.trim().split("\\n")[0]);
+  const header = table.querySelector("th.num");
+  const before = names();
+  header.querySelector("button").click();
+  const reversed = names();
+  const order = header.getAttribute("aria-sort");
+  header.querySelector("button").click();
+  const again = names();
+  const form = document.querySelector("form.filter");
+  form.elements.kind.value = "forecast_centre";
+  form.dispatchEvent(new Event("input"));
+  const centres = names();
+  const box = document.querySelector(".series-table input:not(:checked)");
+  box.click();
+  const key = box.closest("th").dataset.series;
+  const drawn = [...document.querySelectorAll(`figure [data-series="${key}"]`)].every((one) => !one.hasAttribute("display"));
+  document.getElementById("theme").click();
+  const theme = document.documentElement.dataset.theme;
+  const result = { errors, before, reversed, again, order, centres, said: form.querySelector("output").textContent, drawn, theme };
+  const written = document.createElement("pre");
+  written.id = "probe";
+  written.textContent = JSON.stringify(result);
+  document.body.append(written);
+});
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_the_task_page_works_in_a_browser(site, tmp_path):
+    copy = tmp_path / "site"
+    shutil.copytree(site, copy)
+    page = copy / "tasks" / "genomics" / "toy_seasons@2" / "index.html"
+    (page.parent / "probe.js").write_text(PROBE, encoding="utf-8")
+    page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>'), encoding="utf-8")
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    import html
+
+    found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+    assert found["errors"] == []
+    assert found["order"] == "ascending"
+    scored = len(found["before"]) - 1  # one row has no headline score
+    assert found["reversed"][:scored] == found["before"][:scored][::-1]
+    assert found["reversed"][scored:] == found["before"][scored:]
+    assert found["again"] == found["before"]
+    assert all(name.startswith("forecast centre") for name in found["centres"])
+    assert found["said"].endswith("rows")
+    assert found["drawn"]
+    assert found["theme"] == "light"
