@@ -61,7 +61,8 @@ def test_the_examples_of_this_file_are_valid():
 
 
 def test_an_unknown_key_is_refused_with_its_name_and_the_legal_keys():
-    refused(DATASET | {"licens": "MIT"}, DatasetCard, r"(?s)here.toml is no valid DatasetCard:.*licens: Extra.*keys of DatasetCard: .*licence")
+    message = r"(?s)here.toml is no valid DatasetCard:.*licens: Extra.*keys of DatasetCard: .*licence"
+    refused(DATASET | {"licens": "MIT"}, DatasetCard, message)
 
 
 def test_an_unknown_key_deep_inside_is_answered_with_the_keys_of_its_own_place():

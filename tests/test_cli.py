@@ -98,6 +98,17 @@ def test_bench_prints_a_plain_table_of_80_columns(toy, zoo_command, monkeypatch)
     assert "not run: needy" in done.out and "SIMULATED" in done.out
 
 
+@pytest.mark.parametrize(("value", "bounds", "shown"), [
+    (0.5, (0.45, 0.55), ".50 ±.05"), (-0.5, (-0.6, -0.4), "-.50 ±.10"), (0.5, (-10.0, 10.5), ".50 ±10.25"),
+    (10.25, (10.0, 10.5), "10.25 ±0.25"),
+])
+def test_a_table_drops_leading_zeros_but_never_a_digit(value, bounds, shown):
+    from zoo import report
+    from zoo.cards import MetricValue, TableColumn
+
+    assert report.shown(MetricValue(value=value, ci95=bounds), TableColumn(metric="rmse", label="")) == shown
+
+
 def test_verify_exits_with_0_for_true_entries_1_for_false_ones_3_where_files_lack(toy, tmp_path, zoo_command):
     result = bench.bench("climate/toy", models="*best*", measure=True)[0]
     true, bent = bench.write_entries(result, tmp_path / "entries", command="c", submitted_by="ada")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from zoo import files
-from zoo.cards import FileCard
+from zoo.cards import CardError, FileCard
 
 CONTENT = bytes(range(256)) * 40
 URL = "https://example.org/data/field.nc"
@@ -135,7 +135,7 @@ def test_names_that_a_dataset_lacks_are_told(isolated_home):
         splits={}, file=[card()],
     )
     assert files.missing(dataset, ["field.nc"]) == [card()]
-    with pytest.raises(KeyError, match=r"no file 'x'; it has field.nc"):
+    with pytest.raises(CardError, match=r"no file 'x'; it has field.nc"):
         files.missing(dataset, ["x"])
 
 

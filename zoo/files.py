@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from zoo.cards import DatasetCard, FileCard
+from zoo.cards import CardError, DatasetCard, FileCard
 
 CHUNK = 1 << 20
 Progress = Callable[[str, int, int], None]
@@ -264,10 +264,10 @@ def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
     """Those of the named files that are on no local place; where the network is allowed they may still be fetched.
 
     Raises:
-        KeyError: a name that the card does not have.
+        zoo.cards.CardError: a name that the card does not have.
     """
     by_name = {file.name: file for file in card.file}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise KeyError(f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}")
+        raise CardError(f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}")
     return [by_name[name] for name in names if find(by_name[name], folder=dataset_folder(card)) is None]

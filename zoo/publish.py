@@ -13,7 +13,9 @@ PROBE_SEED = 0
 PROBE_VALUES = 16
 
 
-def publish(folder: Path, content: Mapping[str, Any], weights: Mapping[int, Path], *, dtype: str | None = "float16", stem: str | None = None) -> Path:
+def publish(
+    folder: Path, content: Mapping[str, Any], weights: Mapping[int, Path], *, dtype: str | None = "float16", stem: str | None = None
+) -> Path:
     """Copies weights and writes `<architecture>.<tag>.toml`.
 
     Args:
@@ -38,7 +40,8 @@ def publish(folder: Path, content: Mapping[str, Any], weights: Mapping[int, Path
         if stem is None:
             save(target, parameters, transforms=transforms, metadata=metadata, dtype=dtype)
         entries.append({"file": target.name, "sha256": files.sha256(target), "bytes": target.stat().st_size, "seed": seed})
-    card = dict(content) | {"schema_version": 1, "n_params": n_params * (len(entries) if content.get("ensemble") else 1), "weights": entries}
+    members = len(entries) if content.get("ensemble") else 1
+    card = dict(content) | {"schema_version": 1, "n_params": n_params * members, "weights": entries}
     path = folder / f"{name}.toml"
     checked = parse(card, ModelCard, where=str(path))
     paths = [folder / weight["file"] for weight in entries]

@@ -120,7 +120,7 @@ def load_task(name: str) -> Task:
 
     def file(wanted: str) -> Path:
         if wanted not in by_name:
-            raise KeyError(f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}")
+            raise CardError(f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}")
         return files.get(by_name[wanted], folder=files.dataset_folder(card))
 
     return resolve(spec.code)(spec, file=file)

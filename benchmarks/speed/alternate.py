@@ -126,7 +126,7 @@ class Replay:
     """
 
     def __init__(self) -> None:
-        self.now, self.left = 0.0, iter(())
+        self.now, self.left, self.__name__ = 0.0, iter(()), "replay"
 
     def __call__(self) -> float:
         return self.now

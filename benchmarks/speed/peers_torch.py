@@ -142,7 +142,7 @@ class SpectralFilterFFT(nn.Module):
 
 
 class SpectralFilterMatrix(nn.Module):
-    """The same filter with the matrix products of `zoo.nn.spherical`."""
+    """The same filter with the matrix products of `zoo.nn.spherical`, in their order: longitude first."""
 
     def __init__(self, width: int, grid: spherical.Grid):
         super().__init__()
@@ -152,12 +152,13 @@ class SpectralFilterMatrix(nn.Module):
         self.weight = nn.Parameter(torch.zeros(2, grid.truncation + 1, width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        waves = torch.einsum("pmx,bxyc->bpmyc", self.to_orders, x)
-        cosine, sine = torch.einsum("mly,bpmyc->bpmlc", self.to_degrees, waves).unbind(1)
-        real, imaginary = self.weight
-        mixed = [_mix(cosine, real) - _mix(sine, imaginary), _mix(sine, real) + _mix(cosine, imaginary)]
-        waves = torch.einsum("myl,bpmlc->bpmyc", self.from_degrees, torch.stack(mixed, 1))
-        return torch.einsum("xpm,bpmyc->bxyc", self.from_orders, waves)
+        waves = torch.einsum("pmx,xbyc->pmbyc", self.to_orders, x)
+        coefficients = torch.einsum("mly,pmbyc->lpmbc", self.to_degrees, waves)
+        mixed = torch.einsum("lpmbc,lcd->lpmbd", coefficients, torch.cat(self.weight.unbind(0), -1))
+        (cosine, cosine_i), (sine, sine_i) = (mixed[:, part].chunk(2, -1) for part in (0, 1))
+        mixed = torch.stack([cosine - sine_i, sine + cosine_i], 1)
+        waves = torch.einsum("myl,lpmbc->pmbyc", self.from_degrees, mixed)
+        return torch.einsum("xpm,pmbyc->xbyc", self.from_orders, waves)
 
     @torch.no_grad()
     def copy_from(self, ours: Any) -> None:
@@ -165,12 +166,8 @@ class SpectralFilterMatrix(nn.Module):
         _set(self.weight, _array(ours.weight))
 
 
-def _mix(coefficients: Tensor, weight: Tensor) -> Tensor:
-    return torch.einsum("bmlc,lcd->bmld", coefficients, weight)
-
-
 class SFNOBlock(nn.Module):
-    """x + MLP(filter(norm x) + pointwise(norm x))."""
+    """x + MLP(norm x beside its filtered self)."""
 
     def __init__(self, width: int, grid: spherical.Grid, *, expansion: int, transform: str):
         super().__init__()
@@ -178,13 +175,12 @@ class SFNOBlock(nn.Module):
         self.scale = nn.Parameter(torch.ones(grid.latitudes, width))
         self.shift = nn.Parameter(torch.zeros(grid.latitudes, width))
         self.filter = (SpectralFilterFFT if transform == "fft" else SpectralFilterMatrix)(width, grid)
-        self.pointwise = nn.Linear(width, hidden)
-        self.filtered = nn.Linear(width, hidden, bias=False)
+        self.widen = nn.Linear(2 * width, hidden)
         self.narrow = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         y = layer_norm(x) * self.scale + self.shift
-        return x + self.narrow(gelu(self.pointwise(y) + self.filtered(self.filter(y))))
+        return x + self.narrow(gelu(self.widen(torch.cat([y, self.filter(y)], -1))))
 
 
 class SFNO(nn.Module):
@@ -192,7 +188,7 @@ class SFNO(nn.Module):
 
     def __init__(self, config: Any, *, transform: str):
         super().__init__()
-        grid = spherical.Grid(truncation=config.truncation)
+        self.longitude_first, grid = transform == "matrix", spherical.Grid(truncation=config.truncation)
         self.embed = nn.Linear(config.channels, config.width, bias=False)
         self.latitude = nn.Parameter(torch.zeros(grid.latitudes, config.width))
         self.blocks = nn.ModuleList(
@@ -202,10 +198,12 @@ class SFNO(nn.Module):
         self.truncate = Truncate(grid, winds=config.winds)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(0, 1).contiguous() if self.longitude_first else x
         x = self.embed(x) + self.latitude
         for block in self.blocks:
             x = block(x)
-        return self.truncate(self.head(layer_norm(x)))
+        x = self.head(layer_norm(x))
+        return self.truncate(x.transpose(0, 1) if self.longitude_first else x)
 
     @torch.no_grad()
     def copy_from(self, ours: Any) -> SFNO:
@@ -218,9 +216,8 @@ class SFNO(nn.Module):
             _set(twin.scale, _array(block.scale))
             _set(twin.shift, _array(block.shift))
             twin.filter.copy_from(block.filter)
-            _set(twin.pointwise.weight, _array(block.pointwise).T)
-            _set(twin.pointwise.bias, _array(block.hidden_bias))
-            _set(twin.filtered.weight, _array(block.filtered).T)
+            _set(twin.widen.weight, _array(block.widen).T)
+            _set(twin.widen.bias, _array(block.hidden_bias))
             _set(twin.narrow.weight, _array(block.narrow).T)
             _set(twin.narrow.bias, _array(block.narrow_bias))
         return self

@@ -15,6 +15,7 @@ speed over a first epoch, with that time counted in, is reported beside the stea
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import tempfile
@@ -122,7 +123,7 @@ def isel(dataset: Any, times: Any) -> np.ndarray:
     return np.concatenate(arrays, -1, dtype=np.float32)
 
 
-def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[str, Callable[[np.ndarray], Any]], dict[str, float]]:
+def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Each variant as a function of the times of a batch, and the seconds that filled its cache."""
     from zoo.climate.data import held_suarez
 
@@ -142,10 +143,10 @@ def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[st
         for label, context in (("tensorstore per batch", None), ("tensorstore per batch, 1 GB cache", 1 << 30)):
             if (reader := _tensorstore(folder, names, context)) is not None:
                 by_name[label] = reader
-        by_name["ours, streamed"] = _streamed(by_name["xarray isel per batch"], times)
+        by_name["ours, streamed"] = Streamed(by_name["xarray isel per batch"], times)
         if "tensorstore per batch" in by_name:
-            by_name["ours, streamed, tensorstore"] = _streamed(by_name["tensorstore per batch"], times)
-        whole = timed(OURS, lambda: held_suarez.stack(dataset))
+            by_name["ours, streamed, tensorstore"] = Streamed(by_name["tensorstore per batch"], times)
+        whole = timed(OURS, lambda: isel(dataset, slice(None)))
         by_name[OURS] = _resident(whole)
     else:
         by_name[BASELINE] = lambda chosen: np.stack([isel(dataset[t // TIMES_PER_FILE], int(t) % TIMES_PER_FILE) for t in chosen])
@@ -157,7 +158,7 @@ def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[st
         by_name["xarray isel per batch"] = per_file
         series = timed(OURS, lambda: held_suarez.load_series(held_suarez.finished(folder, "train")))
         setup["ours, streamed"] = setup[OURS]
-        by_name["ours, streamed"] = _streamed(series.fields, times)
+        by_name["ours, streamed"] = Streamed(series.fields, times)
         by_name[OURS] = _resident(series.packed)
         whole = series.fields(np.arange(times))
 
@@ -199,12 +200,26 @@ def _tensorstore(folder: Path, names: tuple[str, ...], cache: int | None) -> Cal
     return read
 
 
-def _streamed(source: Callable[[np.ndarray], Any], examples: int) -> Callable[[np.ndarray], Any]:
-    """`zoo.train.batches.Stream` over a source, in its own order, which is shuffled, too."""
-    from zoo.train.batches import Order, Stream
+@dataclasses.dataclass
+class Streamed:
+    """`zoo.train.batches.Stream` over a source, in its own order, which is shuffled, too.
 
-    batches = Stream(source, examples).batches(Order(examples, BATCH), start=0, stop=1_000_000)
-    return lambda times: next(batches)
+    A turn reads a stream of its own to the end: threads that read ahead must not work while others are measured.
+    """
+
+    source: Callable[[np.ndarray], Any]
+    examples: int
+    step: int = 0
+
+    def turn(self, calls: int) -> Any:
+        """Reads the next `calls` batches."""
+        from zoo.train.batches import Order, Stream
+
+        order, start = Order(self.examples, BATCH), self.step
+        self.step += calls
+        for batch in Stream(self.source, self.examples).batches(order, start=start, stop=self.step):
+            last = batch
+        return last
 
 
 def _resident(whole: np.ndarray) -> Callable[[np.ndarray], Any]:
@@ -236,30 +251,38 @@ def measure(kind: str, *, times: int, rounds: int, calls: int, scratch: Path) ->
     check(by_name)
     random = np.random.default_rng(1)
 
-    def call(read: Callable[[np.ndarray], Any]) -> Callable[[], Any]:
-        return lambda: read(random.integers(0, times, BATCH))
+    def turn(read: Any, count: int) -> Callable[[], Any]:
+        if isinstance(read, Streamed):
+            return lambda: read.turn(count)
 
-    slow = {name for name in by_name if kind == "held_suarez" and name.startswith("xarray")}
-    measured: dict[str, list[alternate.Sample]] = {name: [] for name in by_name}
-    for turn in range(rounds):
-        for name in list(by_name)[:: -1 if turn % 2 else 1]:
-            one = alternate.alternate({name: call(by_name[name])}, rounds=1, calls=1 if name in slow else calls, warm_up=0)
-            measured[name] += one[name]
+        def one_by_one() -> Any:
+            for _ in range(count):
+                batch = read(random.integers(0, times, BATCH))
+            return batch
+
+        return one_by_one
+
+    # Turns of about one length: the slow ones read one batch, the fast ones `calls`.
+    counts = {name: 1 if name.startswith("xarray") or name.startswith("zarr") else calls for name in by_name}
+    turns = {name: turn(read, counts[name]) for name, read in by_name.items()}
+    measured = alternate.alternate(turns, rounds=rounds, calls=1, warm_up=0, settle=False)
     return {
         "store": kind, "times": times, "batch": BATCH, "setup": setup, "cached": CACHED, "environment": alternate.environment(),
-        "samples": {name: [vars(s) for s in each] for name, each in measured.items()},
+        "samples": {
+            name: [{"wall": s.wall / counts[name], "cpu": s.cpu / counts[name], "load": s.load} for s in each] for name, each in measured.items()
+        },
     }  # fmt: skip
 
 
-def check(by_name: dict[str, Callable[[np.ndarray], Any]]) -> None:
+def check(by_name: dict[str, Any]) -> None:
     """All variants return the same batch, to the precision of int16 packing."""
-    times = np.arange(0, 2 * BATCH, 2)
+    times = np.arange(BATCH)  # of one file: the slowest variant decodes one file for each of them
     expected = np.asarray(by_name[BASELINE](times))
     for name, read in by_name.items():
-        got = np.asarray(read(times))
+        got = np.asarray(read.turn(1) if isinstance(read, Streamed) else read(times))
         if got.shape != expected.shape or got.dtype != np.float32:
             raise AssertionError(f"{name} returns {got.dtype}{got.shape}, {BASELINE} float32{expected.shape}")
-        if not name.startswith("ours, streamed") and not np.allclose(got, expected, rtol=1e-5, atol=0.01):
+        if not isinstance(read, Streamed) and not np.allclose(got, expected, rtol=1e-5, atol=0.01):
             raise AssertionError(f"{name} returns other values than {BASELINE}")
 
 
@@ -270,7 +293,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1440, help=f"samples in the store, a multiple of {TIMES_PER_FILE}")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=4, help="batches per turn")
+    parser.add_argument("--calls", type=int, default=16, help="batches per turn (one for the slow variants)")
     parser.add_argument("--scratch", type=Path, help="folder for the stores, kept for the next run; default: a temporary one")
     parser.add_argument("--out", type=Path, help="JSON file")
     given = parser.parse_args()

@@ -225,7 +225,8 @@ def test_a_full_set_of_eofs_and_a_step_of_nothing_reproduce_the_field(small, tmp
     eof = np.linalg.qr(rng.normal(size=(n, size, size)) + 1j * rng.normal(size=(n, size, size)))[0]
     parameters = {
         "mean": rng.normal(size=(size // LATITUDES, LATITUDES)), "scale": np.full((size // LATITUDES, 1), 2.0),
-        "root": rng.random(LATITUDES) + 0.5, "eof_real": eof.real, "eof_imag": eof.imag, "step_real": np.tile(np.eye(size), (n, 1, 1)), "step_imag": np.zeros((n, size, size)),
+        "root": rng.random(LATITUDES) + 0.5, "eof_real": eof.real, "eof_imag": eof.imag,
+        "step_real": np.tile(np.eye(size), (n, 1, 1)), "step_imag": np.zeros((n, size, size)),
     }
     forecast = regression({name: value.astype(np.float32) for name, value in parameters.items()}, tmp_path)(request)
     for name in baselines.VARIABLES:

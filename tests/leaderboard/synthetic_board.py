@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from synthetic_cards import FIELDS, LEADS, SHA, ToySeasons, ToyWeather, model_card, seasons_spec, toy_planet, weather_spec
+from synthetic_cards import ENVIRONMENT, FIELDS, LEADS, SHA, ToySeasons, ToyWeather, model_card, seasons_spec, toy_planet, weather_spec
 
 from zoo import cards, record, stats
 from zoo.cards import Entry, PeerTable, TaskSpec, Verification

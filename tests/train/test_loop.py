@@ -133,6 +133,13 @@ def test_a_run_stopped_at_a_checkpoint_resumes_to_the_same_result(tmp_path):
     assert_equal(whole, resumed)
 
 
+def test_a_run_can_be_stopped_by_the_caller_and_goes_on_later(tmp_path):
+    config = LoopConfig(20, 8, log_every=4, ema_decay=0.9)
+    stopped = train(config, directory=tmp_path, stop=lambda: True)
+    assert stopped.history[-1]["step"] == 4
+    assert_equal(train(config, directory=tmp_path), train(config))
+
+
 CHILD = """
     import sys, time
     sys.path[:0] = [{tests!r}]

@@ -55,6 +55,8 @@ class Stage:
         learning_rate: the peak, reached after the warm-up.
         batch_size: start times per optimiser step.
         floor: the last learning rate over the peak.
+        until: time of day (UTC, "HH:MM") at which the stage ends even if it has steps left; empty: never. For machines
+            that are lent until a fixed time, with a constant rate (floor 1); such a run cannot be repeated exactly.
     """
 
     steps: int
@@ -62,6 +64,11 @@ class Stage:
     learning_rate: float
     batch_size: int = 16
     floor: float = 0.02
+    until: str = ""
+
+    def over(self) -> bool:
+        """Whether the time limit has passed."""
+        return bool(self.until) and time.strftime("%H:%M", time.gmtime()) >= self.until
 
 
 RECIPES = {
@@ -248,19 +255,19 @@ def train_held_suarez(
         transforms = fit_transforms(series, step_hours=model.config.step_hours) if transforms is None else transforms
         _log(out, {"stage": number, **dataclasses.asdict(stage), "times": len(series.packed), "chunks": chunks})
         rate = optax.schedules.warmup_cosine_decay_schedule(
-            0.0, stage.learning_rate, min(300, stage.steps // 10), stage.steps, stage.learning_rate * stage.floor
+            0.0, stage.learning_rate, min(50 if number else 300, stage.steps // 10), stage.steps, stage.learning_rate * stage.floor
         )
         optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, b2=0.99, weight_decay=0.02))
         config = LoopConfig(
-            steps=stage.steps, batch_size=stage.batch_size, seed=1000 * seed + number, log_every=100,
-            checkpoint_every=500, validate_every=validate_every, ema_decay=0.998,
+            steps=stage.steps, batch_size=stage.batch_size, seed=1000 * seed + number, log_every=50,
+            checkpoint_every=250, validate_every=validate_every, ema_decay=0.998,
         )  # fmt: skip
         windows = Windows(series.packed, series.starts(reach=stage.rollout * lag), tuple(k * lag for k in range(stage.rollout + 1)))
         current = transforms
         model = fit(
             model, make_loss(transforms, weights=weights), windows, optimiser, config=config,
             validate=lambda m: validation_scores(m, current, held_out), checkpoint_dir=out / f"stage-{number}.checkpoints",
-            on_progress=lambda row: _log(out, row),
+            on_progress=lambda row: _log(out, row), stop=stage.over,
         ).model  # fmt: skip
         files.save(done, model, transforms=transforms.arrays(), metadata={"architecture": architecture, "config": dataclasses.asdict(model.config)})
     return export(model, transforms, held_out, out, architecture=architecture, seed=seed)
@@ -315,12 +322,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, required=True, help="build folder of the truth")
     parser.add_argument("--out", type=Path, required=True, help="folder of this run")
-    parser.add_argument("--stages", default="", help="steps:rollout:learning_rate:batch_size[:floor], comma-separated; default: the recipe")
+    parser.add_argument("--stages", default="", help="steps/rollout/learning_rate/batch_size[/floor[/HH:MM]], comma-separated; default: the recipe")
     parser.add_argument("--sizes", default="{}", help="config fields as JSON")
     parser.add_argument("--validate-every", type=int, default=1000)
     given = parser.parse_args()
-    kinds = (int, int, float, int, float)
-    stages = [Stage(*(kind(text) for kind, text in zip(kinds, part.split(":"), strict=False))) for part in given.stages.split(",") if part]
+    kinds = (int, int, float, int, float, str)
+    stages = [Stage(*(kind(text) for kind, text in zip(kinds, part.split("/"), strict=False))) for part in given.stages.split(",") if part]
     written = train_held_suarez(
         given.architecture, seed=given.seed, data_dir=given.data, out_dir=given.out, stages=stages or None,
         sizes=json.loads(given.sizes), validate_every=given.validate_every,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import MetricSpec
-from zoo.leaderboard.text import ARROWS, DIRECTIONS, titled
+from zoo.leaderboard.text import ARROWS, DIRECTIONS, along, titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,9 +120,9 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
         axes.set_ylim(*_limits(values))
     axes.set_xticks(positions)
     axes.set_xlabel(metric.axis or "")
-    axes.set_ylabel(f"{titled(metric.label, metric)} {ARROWS[metric.direction]}")
+    axes.set_ylabel(_short(metric.label, metric))
     first = ", ".join(line.name for line in series if line.shown)
-    title = f"{metric.label} by {metric.axis or 'point'}"
+    title = f"{metric.label} by {along(metric)}"
     desc = f"{title}, {DIRECTIONS[metric.direction]}. Shown first: {first}. Bands are 95 % intervals. The table below has every number."
     svg = _svg(figure, name=name, title=title, desc=desc)
     titles = {line.key: line.name for line in series}
@@ -163,7 +163,7 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     axes.margins(x=0.12, y=0.1)
     _label(axes, [point for point in points if point.labelled])
     axes.set_xlabel("latency per example (ms, logarithmic)")
-    axes.set_ylabel(f"{titled(metric_label, metric)} {ARROWS[metric.direction]}")
+    axes.set_ylabel(_short(metric_label, metric))
     title = f"{metric_label} against latency"
     desc = f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores has every number."
     svg = _svg(figure, name=name, title=title, desc=desc)
@@ -208,6 +208,12 @@ def _settings(name: str) -> dict[str, Any]:
         "svg.image_inline": True,
         "path.simplify": False,
     }
+
+
+def _short(name: str, metric: MetricSpec) -> str:
+    """An axis label that fits: a long one gives way to the metric's name (the caption has it in full)."""
+    fits = len(name) <= 34
+    return f"{titled(name if fits else metric.name.replace('_', ' '), metric)} {ARROWS[metric.direction]}"
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:

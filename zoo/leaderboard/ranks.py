@@ -185,7 +185,7 @@ def _counts(formulas: Any, arrays: dict[str, np.ndarray], headline: str, value: 
     from zoo import stats
 
     n = len(next(iter(arrays.values())))
-    if n > COUNTED or "count" not in formulas.statistics(arrays):
+    if n > COUNTED or not any(name.startswith("count") for name in formulas.statistics(arrays)):
         return np.ones(n, bool)
     left_out = stats.resample(formulas, arrays, (1.0 - np.eye(n)) / (n - 1))[headline]
     changed = ~(np.abs(left_out - value) <= 1e-10 * abs(value))

@@ -29,7 +29,7 @@ def markdown(board: Board) -> str:
     ]
     parts += [_task(task) for task in board.tasks if task.rows or task.peers]
     if not any(task.rows for task in board.tasks):
-        parts.append("No entry yet. `zoo bench <task>` computes one, `zoo submit` puts it in its place.")
+        parts.append("No entry yet. `zoo bench <task>` computes rows, and `--entries leaderboard/entries` writes them as entries.")
     if board.problems:
         parts.append("## Left out\n\n" + "\n".join(f"* {cell(problem)}" for problem in board.problems))
     return "\n\n".join(parts) + "\n"

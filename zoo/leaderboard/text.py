@@ -121,13 +121,18 @@ def unit(metric: MetricSpec) -> str:
     if metric.unit in ("", "1", "-"):
         return ""
     raised = str.maketrans("0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b")
-    text = re.sub(r"(?<=[A-Za-z])(-?\d+)\b", lambda match: match.group(1).translate(raised), metric.unit)
+    text = re.sub(r"(?<=[A-Za-z])(-?\d)(?!\d)", lambda match: match.group(1).translate(raised), metric.unit)
     return f"({text})"
 
 
 def titled(name: str, metric: MetricSpec) -> str:
     """A name with the metric's unit behind it, if it has one."""
     return f"{name} {unit(metric)}".rstrip()
+
+
+def along(metric: MetricSpec) -> str:
+    """What the points of a metric count, in short: "lead time (days)" is "lead time"."""
+    return re.split(r"[:(]", metric.axis or "point")[0].strip()
 
 
 def point(metric: MetricSpec, name: str) -> str:

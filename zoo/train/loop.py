@@ -92,6 +92,7 @@ def fit(
     validate: Callable[[nnx.Module], dict[str, float]] | None = None,
     checkpoint_dir: Any = None,
     on_progress: Callable[[dict[str, float]], None] | None = None,
+    stop: Callable[[], bool] | None = None,
     mesh: Mesh | None = None,
 ) -> FitResult:
     """Trains `model` and returns the trained copy; `model` itself stays as it was.
@@ -107,6 +108,8 @@ def fit(
             the prefix `validation_`.
         checkpoint_dir: folder for checkpoints. If it holds one of this run, the run resumes from it.
         on_progress: called with each new row of the history.
+        stop: asked with each new row of the history; True ends the run there, with a checkpoint (a time limit, a signal
+            from the scheduler). Calling `fit` again goes on from it.
         mesh: devices to spread each batch over; default: all of them.
     """
     mesh = data_mesh() if mesh is None else mesh
@@ -141,7 +144,8 @@ def fit(
     pending: tuple[int, dict[str, jax.Array]] | None = None  # read one call late, so that the device never waits
     began, window_steps = time.perf_counter(), 0
     last_saved = step if step else None
-    while step < config.steps:
+    stopped = False
+    while step < config.steps and not stopped:
         state, scalars = call(state, *next(feed))
         if pending is not None:
             window.append(_checked(*pending, checkpoints, last_saved))
@@ -167,7 +171,8 @@ def fit(
         history.append(row)
         if on_progress is not None:
             on_progress(row)
-        if checkpoints is not None and due["save"]:
+        stopped = stop is not None and stop()
+        if checkpoints is not None and (due["save"] or stopped):
             checkpoints.save(step, state, history, run=run)
             last_saved = step
         window, window_steps, began = [], 0, time.perf_counter()

@@ -17,7 +17,7 @@ from zoo import files
 from zoo.climate.baselines.weather import VARIABLES, to_waves
 
 MODES = (10, 20, 40)
-RIDGES = (1e-4, 1e-3, 1e-2)
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 def fit(

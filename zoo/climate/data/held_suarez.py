@@ -118,3 +118,27 @@ def unstack(
 def open_test(path: str | os.PathLike[str]) -> tuple[xr.Dataset, xr.Dataset]:
     """The analyses at the test start dates, and the daily truth that verifies forecasts from them."""
     return open_zarr_zip(path, group="analysis"), open_zarr_zip(path, group="verification")
+
+
+def load_dataset(*, split: str = "test") -> xr.Dataset:
+    """One split in WeatherBench 2's layout, lazily: dims (time, level, longitude, latitude), physical units.
+
+    Args:
+        split: "test" (the start dates' states, carried by the package), or "validation" and "train", which `zoo data build
+            climate/held_suarez` makes in the cache; trajectories are joined along `time`, whose gaps and jumps are nominal.
+    """
+    import xarray as xr
+
+    from zoo import files, registry
+
+    if split == "test":
+        card = registry.dataset("climate/held_suarez")
+        wanted = next(file for file in card.file if file.name == "test.zarr.zip")
+        return open_test(files.get(wanted, folder=files.dataset_folder(card)))[0]
+    if split not in ("validation", "train"):
+        raise ValueError(f"climate/held_suarez has no split {split!r}; it has test, validation, train")
+    folder = files.home() / "build" / "climate/held_suarez"
+    paths = [path for trajectory in (finished(folder, split) if folder.is_dir() else []) for path in trajectory]
+    if not paths:
+        raise FileNotFoundError(f"no finished {split} chunk in {folder}; make them with `zoo data build climate/held_suarez`")
+    return xr.concat([open_zarr_zip(path) for path in paths], "time")

@@ -141,7 +141,10 @@ class Enso(Task):
         return {name: np.where(of_month, value[:, :, None].astype(np.float64), 0.0) for name, value in each.items()}
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`correlation`, `monthly_correlation`, `rmse`, `crps`, `spread_skill` at k0..k8."""
+        """`correlation`, `monthly_correlation`, `rmse`, `crps`, `spread_skill` at k0..k8.
+
+        A step that a system forecast for fewer than one season in ten is a gap: two forecasts would correlate perfectly.
+        """
         total = {name: value.sum(-1) for name, value in means.items()}
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = {
@@ -151,6 +154,8 @@ class Enso(Task):
                 "crps": total["crps"] / total["spread_count"],
                 "spread_skill": np.sqrt(total["variance"] / total["spread_squared_error"]),
             }
+        enough = total["count"] >= 0.1
+        scores = {name: np.where(enough, value, np.nan) for name, value in scores.items()}
         return {f"{name}.k{k}": value[..., k] for name, value in scores.items() for k in range(data.LEADS)}
 
     def by_start_month(self, record: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
