@@ -301,13 +301,14 @@ def use_compilation_cache() -> None:
 
 
 def _unavailable(card: Any, names: list[str]) -> list[str]:
-    """How to get each named file that is not here and that may not be fetched (`ZOO_OFFLINE`), or that cannot be."""
+    """One line for each named file that is not here and cannot be fetched: name, size, URL, reason."""
     problems = []
     for file in files.missing(card, names):
         try:
             files.get(file, folder=files.dataset_folder(card))
         except files.FileMissing as error:
-            problems.append(str(error))
+            where = file.urls[0] if file.urls else file.path
+            problems.append(f"{file.name} ({file.bytes / 1e6:.2f} MB, {file.licence}): {where} ({error.reason})")
     return problems
 
 

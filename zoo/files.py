@@ -30,7 +30,11 @@ Progress = Callable[[str, int, int], None]
 
 
 class FileMissing(FileNotFoundError):
-    """A file could be found nowhere that we may look; the message says how to get it."""
+    """A file could be found nowhere that we may look; the message says how to get it, `reason` why it could not be had."""
+
+    def __init__(self, message: str, *, reason: str = ""):
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class FileAltered(ValueError):
@@ -143,10 +147,11 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
         except FileAltered as error:
             altered.append(error)
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
-            reasons.append(f"{url}: {getattr(error, 'reason', error)}")
+            reasons.append((url, str(getattr(error, "reason", error))))
     if altered:  # worse than unreachable: told even where another URL could not be reached
         raise altered[0]
-    raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set" if offline() else "; ".join(reasons)))
+    reason = "ZOO_OFFLINE is set" if offline() else "; ".join(dict.fromkeys(why for _, why in reasons))
+    raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set" if offline() else "; ".join(f"{url}: {why}" for url, why in reasons)), reason=reason)
 
 
 def how_to_get(file: FileCard, reason: str) -> str:

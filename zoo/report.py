@@ -73,23 +73,31 @@ class Report(Events):
                 for row in result.rows
             ]
             self._rows(spec, rows, "computed now from shipped files")
-        for problem in result.unavailable:
-            self.console.print(f"cannot run here: {problem}", soft_wrap=True, markup=False)
         if result.unavailable:
+            self._absent("cannot run here; these files cannot be had:", result.unavailable, spec)
             stored = stored_entries(spec)
             if stored:
                 rows = [("-", entry.model, entry.kind, entry.track, entry.metrics, "-") for entry in stored]
                 self._rows(spec, rows, "from the leaderboard's entries, NOT computed now")
         peers = peer_rows(spec)
-        if peers:
-            rows = []
-            for row in peers.row:
+        # A centre whose own forecasts were scored just now needs no second row that repeats it.
+        scored = any(row.predictor.kind == "forecast_centre" for row in result.rows)
+        rows = []
+        for row in peers.row if peers else []:
+            if not (scored and row.kind == "forecast_centre"):
                 values = {name: MetricValue(value=value, ci95=None) for name, value in row.metrics.items()}
                 rows.append(("-", row.name, row.kind, row.track, values, "-"))
+        if rows:
             self._rows(spec, rows, "published, not re-run")
         for reason in dict.fromkeys(reason for _, reason in result.skipped):
             names = [name.split("/")[1] for name, other in result.skipped if other == reason]
-            self.console.print(f"not run: {', '.join(names)}\n  {reason}", soft_wrap=True, markup=False)
+            self._absent(f"not run: {', '.join(names)}; they need", [reason], spec)
+
+    def _absent(self, heading: str, absent: list[str], spec: TaskSpec) -> None:
+        lines = [heading, *(f"  {line}" for line in absent)]
+        lines.append(f"with a network: zoo data get {spec.dataset}; without: zoo mirror DIR on a machine that has one, bring DIR here and set ZOO_MIRROR=DIR;")
+        lines.append(f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is averaged over the gap.")
+        self.console.print("\n".join(lines), soft_wrap=True, markup=False)
 
     def _rows(self, spec: TaskSpec, rows: list[tuple], caption: str) -> None:
         from rich.table import Table
@@ -99,9 +107,10 @@ class Report(Events):
         tracks = any(row[3] for row in rows)
         used = name_width + 4 + 10 + (12 if tracks else 0) + 7
         columns = spec.table[: max(1, (width - used) // 12)]
+        self.console.print(f"[italic]{caption}[/italic]")
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("", width=3)
-        table.add_column(caption, width=name_width, no_wrap=True, overflow="ellipsis", header_style="italic")
+        table.add_column("", width=name_width, no_wrap=True, overflow="ellipsis")
         table.add_column("kind", width=9)
         if tracks:
             table.add_column("track", width=11)

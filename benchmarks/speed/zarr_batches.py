@@ -36,8 +36,7 @@ CACHED = {
     "zarr-python per batch": "nothing",
     "tensorstore per batch": "nothing",
     "tensorstore per batch, 1 GB cache": "decoded chunks, up to 1 GB",
-    "ours, streamed": "held_suarez: the int16 series in host memory; weatherbench: nothing. Grain's threads read ahead",
-    "ours, streamed, tensorstore": "nothing; Grain's threads read ahead",
+    "ours, streamed": "weatherbench: nothing; held_suarez: the int16 series in host memory. Grain's threads read ahead",
     "ours, resident": "the whole series on the device (int16 or float32); gathered and unpacked inside jit",
     "memmap": "nothing; a float32 .npy file with the channels last, written beforehand",
 }
@@ -141,12 +140,10 @@ def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[st
         by_name["xarray isel per batch"] = lambda chosen: isel(dataset, np.sort(chosen))
         by_name["zarr-python per batch"] = _zarr_python(folder, names)
         for label, context in (("tensorstore per batch", None), ("tensorstore per batch, 1 GB cache", 1 << 30)):
-            if (reader := _tensorstore(folder, names, context)) is not None:
-                by_name[label] = reader
-        by_name["ours, streamed"] = Streamed(by_name["xarray isel per batch"], times)
-        if "tensorstore per batch" in by_name:
-            by_name["ours, streamed, tensorstore"] = Streamed(by_name["tensorstore per batch"], times)
-        whole = timed(OURS, lambda: isel(dataset, slice(None)))
+            by_name[label] = _tensorstore(folder, names, context)
+        source = held_suarez.zarr_source(folder)
+        by_name["ours, streamed"] = Streamed(source, times)
+        whole = timed(OURS, lambda: source(np.arange(times)))
         by_name[OURS] = _resident(whole)
     else:
         by_name[BASELINE] = lambda chosen: np.stack([isel(dataset[t // TIMES_PER_FILE], int(t) % TIMES_PER_FILE) for t in chosen])
@@ -183,11 +180,9 @@ def _zarr_python(folder: Path, names: tuple[str, ...]) -> Callable[[np.ndarray],
     return read
 
 
-def _tensorstore(folder: Path, names: tuple[str, ...], cache: int | None) -> Callable[[np.ndarray], Any] | None:
-    try:
-        import tensorstore
-    except ImportError:
-        return None
+def _tensorstore(folder: Path, names: tuple[str, ...], cache: int | None) -> Callable[[np.ndarray], Any]:
+    import tensorstore
+
     context = tensorstore.Context({"cache_pool": {"total_bytes_limit": cache}} if cache else {})
     specs = [{"driver": "zarr3", "kvstore": f"file://{folder / name}", "recheck_cached_data": "open"} for name in names]
     stores = [tensorstore.open(spec, read=True, context=context).result() for spec in specs]
@@ -268,10 +263,13 @@ def measure(kind: str, *, times: int, rounds: int, calls: int, scratch: Path) ->
     measured = alternate.alternate(turns, rounds=rounds, calls=1, warm_up=0, settle=False)
     return {
         "store": kind, "times": times, "batch": BATCH, "setup": setup, "cached": CACHED, "environment": alternate.environment(),
-        "samples": {
-            name: [{"wall": s.wall / counts[name], "cpu": s.cpu / counts[name], "load": s.load} for s in each] for name, each in measured.items()
-        },
+        "samples": {name: [per_batch(s, counts[name]) for s in each] for name, each in measured.items()},
     }  # fmt: skip
+
+
+def per_batch(turn: alternate.Sample, batches: int) -> dict[str, float]:
+    """The sample of one batch of a turn, as JSON values."""
+    return {"wall": turn.wall / batches, "cpu": turn.cpu / batches, "load": turn.load}
 
 
 def check(by_name: dict[str, Any]) -> None:

@@ -220,7 +220,7 @@ def test_transforms_survive_their_file_and_missing_ones_are_named(transforms):
     arrays = transforms.arrays()
     assert Transforms.of(arrays).arrays().keys() == arrays.keys()
     del arrays["damping"]
-    with pytest.raises(ValueError, match="lacks transforms.damping"):
+    with pytest.raises(ValueError, match=r"lacks transforms\.damping"):
         Transforms.of(arrays)
 
 

@@ -141,6 +141,7 @@ def test_an_interrupted_build_continues_bit_identically(finished, tmp_path, monk
         simulate.build(tmp_path, processes=1, solver=T21, progress=cut, **SHORT)
     assert len(simulate.finished_chunks(tmp_path, "test")) == 1
     (tmp_path / "test" / ".chunk-0001.zarr.zip.99.tmp").write_bytes(b"half")  # what kill -9 leaves
+    (tmp_path / ".manifest.json.99.tmp").write_bytes(b"half")
     simulate.build(tmp_path, processes=1, solver=T21, **SHORT)
     assert not list(tmp_path.rglob("*.tmp"))
     one, two = (json.loads((folder / "manifest.json").read_text()) for folder in (finished, tmp_path))
@@ -206,6 +207,8 @@ def published(finished, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(products, "STARTS", 1)
         patch.setattr(products, "LEADS", (1, 2))
+        patch.setattr(products, "CLIMATOLOGY_FROM", ("train-0",))
+        patch.setattr(products, "CLIMATOLOGY_DAYS", 4)
         patch.setattr(products, "DRIFT_STARTS", (0,))
         patch.setattr(products, "DRIFT_DAYS", (2, 3))
         products.write_test(finished, out)

@@ -47,7 +47,10 @@ def test_the_laplacian_of_a_harmonic_is_its_eigenvalue_times_it():
     """Against finite differences on a fine grid."""
     degree, order, h = 9, 4, 1e-3
     at = np.linspace(-1.2, 1.2, 7)
-    f = lambda lat: legendre(np.sin(lat), 21)[order, degree]
+
+    def f(lat):
+        return legendre(np.sin(lat), 21)[order, degree]
+
     second = (f(at + h) - 2 * f(at) + f(at - h)) / h**2 - np.tan(at) * (f(at + h) - f(at - h)) / (2 * h)
     laplacian = second - order**2 / np.cos(at) ** 2 * f(at)
     np.testing.assert_allclose(laplacian, laplacian_eigenvalues(21)[degree] * f(at), atol=1e-2)

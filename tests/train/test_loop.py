@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import signal
 import subprocess
@@ -47,8 +48,7 @@ def examples(n=50):
 
 def train(config, *, data=None, directory=None, loss=squared_error, **options):
     model = Regressor(rngs=nnx.Rngs(0))
-    return fit(model, loss, examples() if data is None else data, optax.adamw(1e-2),
-               config=config, checkpoint_dir=directory, **options)
+    return fit(model, loss, examples() if data is None else data, optax.adamw(1e-2), config=config, checkpoint_dir=directory, **options)
 
 
 def weights(result):
@@ -58,8 +58,11 @@ def weights(result):
 def assert_equal(first, second):
     for a, b in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(a, b)
-    drop = lambda rows: [{k: v for k, v in row.items() if k != "seconds_per_step"} for row in rows]
-    assert drop(first.history) == drop(second.history)
+    assert timeless(first.history) == timeless(second.history)
+
+
+def timeless(history):
+    return [{k: v for k, v in row.items() if k != "seconds_per_step"} for row in history]
 
 
 def test_an_epoch_visits_every_example_once_and_the_order_changes_between_epochs():
@@ -153,8 +156,9 @@ CHILD = """
 def test_a_run_killed_at_any_moment_resumes_to_the_same_result(tmp_path):
     """kill -9 in the middle, perhaps while a checkpoint is being written."""
     script = textwrap.dedent(CHILD.format(tests=str(pathlib.Path(__file__).parent)))
-    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True,
-                             cwd=pathlib.Path(__file__).parents[2])
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parents[2]
+    )
     target = int(np.random.default_rng().integers(2, 9)) * 5
     for line in child.stdout:
         if int(line) >= target:
@@ -184,8 +188,14 @@ def test_a_nan_stops_the_run_and_names_the_step_and_the_last_checkpoint(tmp_path
 
 def test_validation_sees_the_averaged_weights_that_are_returned():
     seen = []
-    validate = lambda model: seen.append(weights_of(model)) or {"score": 1.0}
-    weights_of = lambda model: np.asarray(model.out.kernel[...])
+
+    def weights_of(model):
+        return np.asarray(model.out.kernel[...])
+
+    def validate(model):
+        seen.append(weights_of(model))
+        return {"score": 1.0}
+
     result = train(LoopConfig(8, 8, log_every=4, validate_every=4, ema_decay=0.99), validate=validate)
     np.testing.assert_array_equal(seen[-1], weights_of(result.model))
     assert result.history[-1]["validation_score"] == 1.0
@@ -200,9 +210,9 @@ def test_impossible_settings_are_refused():
 
 def test_two_devices_take_the_same_path_as_one():
     """Data-parallel training averages gradients over devices: the same run up to the order of sums."""
-    script = textwrap.dedent("""
+    script = textwrap.dedent(f"""
         import sys
-        sys.path[:0] = [%r]
+        sys.path[:0] = [{str(pathlib.Path(__file__).parent)!r}]
         import jax, numpy as np, test_loop
         from jax.sharding import Mesh
         from zoo.train.loop import LoopConfig
@@ -210,12 +220,15 @@ def test_two_devices_take_the_same_path_as_one():
         config = LoopConfig(10, 8, log_every=5)
         two = test_loop.train(config)
         one = test_loop.train(config, mesh=Mesh(np.asarray(jax.devices()[:1]), ("data",)))
-        for a, b in zip(test_loop.weights(two), test_loop.weights(one)):
+        for a, b in zip(test_loop.weights(two), test_loop.weights(one), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4)
         print("equal")
-    """ % str(pathlib.Path(__file__).parent))
-    import os
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          cwd=pathlib.Path(__file__).parents[2],
-                          env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(__file__).parents[2],
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+    )
     assert done.stdout.strip() == "equal", done.stderr[-2000:]

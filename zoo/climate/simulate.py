@@ -150,9 +150,9 @@ def build(
         "trajectories": {t.name: dataclasses.asdict(t) for t in todo},
     }
     try:
-        for trajectory in todo:
-            (out_dir / trajectory.name).mkdir(parents=True, exist_ok=True)
-            for left_over in (out_dir / trajectory.name).glob(".*.tmp"):  # of a build that was killed
+        for folder in (out_dir, *(out_dir / trajectory.name for trajectory in todo)):
+            folder.mkdir(parents=True, exist_ok=True)
+            for left_over in folder.glob(".*.tmp"):  # of a build that was killed
                 left_over.unlink(missing_ok=True)
         manifest = Manifest.open(out_dir, settings, xla=_WORKER_ENVIRONMENT)
         need = sum(_DAY_BYTES * t.days for t in todo) - sum(f["bytes"] for f in manifest.files.values())

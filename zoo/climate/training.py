@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ from zoo.climate.data.held_suarez import CHANNELS, OFFSET, REFLECTION, SCALE, ST
 from zoo.climate.forecast import Transforms, rollout, step
 from zoo.nn.spherical import Grid, area_weights
 from zoo.train.batches import Windows
+from zoo.train.checkpoints import Checkpoints
 from zoo.train.loop import LoopConfig, fit
 
 __all__ = ["ARCHITECTURES", "Stage", "build", "fit_transforms", "train_held_suarez", "validation_scores"]
@@ -164,7 +166,9 @@ def make_loss(transforms: Transforms, *, weights: np.ndarray | None = None) -> C
     return loss
 
 
-def validation_scores(model: nnx.Module, transforms: Transforms, series: Series, *, every: int = 8, damped: bool = False) -> dict[str, float]:
+def validation_scores(
+    model: nnx.Module, transforms: Transforms, series: Series, *, every: int = 8, damped: bool = False
+) -> dict[str, float]:
     """RMSE (and ACC of Z500) at the `DAYS` from starts `every` six-hourly times apart, as `<field>_rmse_day<d>`."""
     lag = model.config.step_hours * STEPS_PER_DAY // 24
     per_day = 24 // model.config.step_hours
@@ -251,6 +255,12 @@ def train_held_suarez(
             files.restore(model, flat)
             transforms = Transforms.of(arrays)
             continue
+        folder = out / f"stage-{number}.checkpoints"
+        if stage.over():  # take what the stage reached; nothing, if it never began
+            reached = Checkpoints(folder).latest() if folder.exists() else None
+            if reached is None:
+                continue
+            stage = dataclasses.replace(stage, steps=reached)
         series, chunks = _training_series(data_dir, out / f"stage-{number}.chunks.json")
         transforms = fit_transforms(series, step_hours=model.config.step_hours) if transforms is None else transforms
         _log(out, {"stage": number, **dataclasses.asdict(stage), "times": len(series.packed), "chunks": chunks})
@@ -263,13 +273,14 @@ def train_held_suarez(
             checkpoint_every=250, validate_every=validate_every, ema_decay=0.998,
         )  # fmt: skip
         windows = Windows(series.packed, series.starts(reach=stage.rollout * lag), tuple(k * lag for k in range(stage.rollout + 1)))
-        current = transforms
         model = fit(
             model, make_loss(transforms, weights=weights), windows, optimiser, config=config,
-            validate=lambda m: validation_scores(m, current, held_out), checkpoint_dir=out / f"stage-{number}.checkpoints",
-            on_progress=lambda row: _log(out, row), stop=stage.over,
+            validate=functools.partial(validation_scores, transforms=transforms, series=held_out), checkpoint_dir=folder,
+            on_progress=functools.partial(_log, out), stop=stage.over,
         ).model  # fmt: skip
-        files.save(done, model, transforms=transforms.arrays(), metadata={"architecture": architecture, "config": dataclasses.asdict(model.config)})
+        files.save(
+            done, model, transforms=transforms.arrays(), metadata={"architecture": architecture, "config": dataclasses.asdict(model.config)}
+        )
     return export(model, transforms, held_out, out, architecture=architecture, seed=seed)
 
 
@@ -309,7 +320,9 @@ def _training_series(data_dir: Path, record: Path) -> tuple[Series, int]:
 
 
 def _log(out: Path, row: dict[str, Any]) -> None:
-    text = json.dumps({"utc": time.strftime("%H:%M:%S", time.gmtime())} | {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+    text = json.dumps(
+        {"utc": time.strftime("%H:%M:%S", time.gmtime())} | {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}
+    )
     with (out / "log.jsonl").open("a") as file:
         file.write(text + "\n")
     print(text, file=sys.stderr, flush=True)
@@ -322,7 +335,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, required=True, help="build folder of the truth")
     parser.add_argument("--out", type=Path, required=True, help="folder of this run")
-    parser.add_argument("--stages", default="", help="steps/rollout/learning_rate/batch_size[/floor[/HH:MM]], comma-separated; default: the recipe")
+    parser.add_argument(
+        "--stages", default="", help="steps/rollout/learning_rate/batch_size[/floor[/HH:MM]], comma-separated; default: the recipe"
+    )
     parser.add_argument("--sizes", default="{}", help="config fields as JSON")
     parser.add_argument("--validate-every", type=int, default=1000)
     given = parser.parse_args()

@@ -136,9 +136,14 @@ class TaskBoard:
         return sorted(found.values(), key=lambda row: order.get(row.entry.track, -1))
 
     def tied(self, row: Row) -> list[Row]:
-        """Other rows that share a group letter with this one."""
+        """Other grouped rows that share a letter with this one or whose paired difference from it covers zero."""
         mine = set(letters(row.groups))
-        return [other for other in self.rows if other is not row and mine & set(letters(other.groups))]
+        verdicts = {difference.other: difference.verdict for difference in row.differences}
+        return [
+            other
+            for other in self.rows
+            if other is not row and (mine & set(letters(other.groups)) or verdicts.get(other.entry.id) == "tied")
+        ]
 
 
 @dataclasses.dataclass

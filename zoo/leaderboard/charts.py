@@ -27,6 +27,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
 KIND_STYLES = {"model": ("o", 0), "baseline": ("s", 4), "solver": ("D", 2), "forecast_centre": ("^", 1)}
 SIZE = (4.8, 3.1)
+LONGEST = 28
+"""Characters of a name written beside its point; the tooltip and the table have it whole."""
 DRAWN = 40
 """Series in one drawing at most; the table has all."""
 
@@ -99,7 +101,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
         ]
         banded = [(x, *bounds) for x, _, bounds in given if bounds is not None]
         if len(banded) > 1:
-            band = axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.14, linewidth=0)
+            band = axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.11, linewidth=0)
             band.set_gid(f"series {line.key} band")
             if line.shown:
                 values += [bound for _, low, high in banded for bound in (low, high)]
@@ -239,7 +241,7 @@ def _label(axes: Any, points: Sequence[Point]) -> None:
             continue
         written.append((point.value, leftward))
         axes.annotate(
-            point.name,
+            point.name if len(point.name) <= LONGEST else f"{point.name[: LONGEST - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}",
             (point.cost, point.value),
             xytext=(-7 if leftward else 7, 3),
             textcoords="offset points",

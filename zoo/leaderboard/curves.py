@@ -58,7 +58,7 @@ class Curve:
 def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
     """The chart of one metric family by its axis; None where no row has any of its values."""
     rows = [row for row in task.rows if any(name in row.entry.metrics for name in metric.names)]
-    first = _first(task, rows)
+    first = _first(rows)
     lines, series = [], []
     numbers = {
         id(row): number for number, row in enumerate([row for row in rows if row in first] + [row for row in rows if row not in first])
@@ -146,15 +146,21 @@ def swatch(number: int) -> Markup:
     ).format(colour, look.dash or "none", SHAPES[look.marker])
 
 
-def _first(task: TaskBoard, rows: list[Row]) -> list[Row]:
-    """The rows a chart begins with: the best few, and the best of every kind, so that a baseline is always in sight."""
+def _first(rows: list[Row]) -> list[Row]:
+    """The rows a chart begins with: the best of every kind and track, so that a baseline is always in sight, then the best few.
+
+    Rows that could be compared with the rest come before those that could not.
+    """
+    ordered = sorted(rows, key=lambda row: row.groups == "-")
     chosen: list[Row] = []
-    kinds: set[str] = set()
-    for row in rows:
-        if row.entry.kind not in kinds:
-            kinds.add(row.entry.kind)
-            chosen.append(row)
-    chosen += [row for row in rows if row not in chosen][: max(0, FIRST - len(chosen))]
+    for attribute in ("kind", "track"):
+        seen: set[str | None] = set()
+        for row in ordered:
+            value = getattr(row.entry, attribute)
+            if value not in seen and len(chosen) < FIRST:
+                seen.add(value)
+                chosen += [row] if row not in chosen else []
+    chosen += [row for row in ordered if row not in chosen][: max(0, FIRST - len(chosen))]
     return [row for row in rows if row in chosen]
 
 

@@ -90,8 +90,7 @@ def _shifted_backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Arra
     around = jnp.pad(gradient, ((0, 0), (size_x - 1,) * 2, (size_y - 1,) * 2, (0, 0)))
     to_field = _shifted(around, kernel[::-1, ::-1])
     to_kernel = [
-        [jnp.sum(padded[:, i : i + rows, j : j + columns] * gradient, axis=(0, 1, 2)) for j in range(size_y)]
-        for i in range(size_x)
+        [jnp.sum(padded[:, i : i + rows, j : j + columns] * gradient, axis=(0, 1, 2)) for j in range(size_y)] for i in range(size_x)
     ]
     return to_field, jnp.stack([jnp.stack(row) for row in to_kernel]).astype(kernel.dtype)
 

@@ -21,7 +21,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["Grid", "analyse", "area_weights", "from_degrees", "laplacian_eigenvalues", "legendre", "synthesise", "to_degrees", "truncate"]
+__all__ = [
+    "GRID",
+    "Grid",
+    "analyse",
+    "area_weights",
+    "from_degrees",
+    "laplacian_eigenvalues",
+    "legendre",
+    "synthesise",
+    "to_degrees",
+    "truncate",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +59,10 @@ class Grid:
     def latitude(self) -> np.ndarray:
         """Latitudes in degrees north, ascending, [latitudes]."""
         return (np.arange(self.latitudes) + 0.5) * 180.0 / self.latitudes - 90.0
+
+
+GRID = Grid()
+"""WeatherBench 2's 64x32 grid with the truncation T21."""
 
 
 def area_weights(latitude: np.ndarray) -> np.ndarray:
@@ -134,7 +149,7 @@ def _least_squares(functions: np.ndarray, root: np.ndarray) -> np.ndarray:
 
 
 def to_degrees(
-    field: Float[Array, "longitude batch latitude channel"], grid: Grid = Grid()
+    field: Float[Array, "longitude batch latitude channel"], grid: Grid = GRID
 ) -> Float[Array, "degree part order batch channel"]:
     """Coefficients of a field given longitude first; the layout in which a filter by degree is one matrix product each.
 
@@ -147,7 +162,7 @@ def to_degrees(
 
 
 def from_degrees(
-    coefficients: Float[Array, "degree part order batch channel"], grid: Grid = Grid()
+    coefficients: Float[Array, "degree part order batch channel"], grid: Grid = GRID
 ) -> Float[Array, "longitude batch latitude channel"]:
     """The inverse of `to_degrees`."""
     m = _matrices(grid)
@@ -155,22 +170,20 @@ def from_degrees(
     return jnp.einsum("xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, coefficients.dtype), waves)
 
 
-def analyse(
-    field: Float[Array, "batch longitude latitude channel"], grid: Grid = Grid()
-) -> Float[Array, "batch part order degree channel"]:
+def analyse(field: Float[Array, "batch longitude latitude channel"], grid: Grid = GRID) -> Float[Array, "batch part order degree channel"]:
     """Coefficients of a field; exact (to rounding) when the field has no degree above the truncation."""
     return to_degrees(field.swapaxes(0, 1), grid).transpose(3, 1, 2, 0, 4)
 
 
 def synthesise(
-    coefficients: Float[Array, "batch part order degree channel"], grid: Grid = Grid()
+    coefficients: Float[Array, "batch part order degree channel"], grid: Grid = GRID
 ) -> Float[Array, "batch longitude latitude channel"]:
     """The field on the grid that has these coefficients."""
     return from_degrees(coefficients.transpose(3, 1, 2, 0, 4), grid).swapaxes(0, 1)
 
 
 def truncate(
-    field: Float[Array, "batch longitude latitude channel"], grid: Grid = Grid(), *, winds: int = 0
+    field: Float[Array, "batch longitude latitude channel"], grid: Grid = GRID, *, winds: int = 0
 ) -> Float[Array, "batch longitude latitude channel"]:
     """The nearest truncated field: synthesis after analysis, with fewer products.
 

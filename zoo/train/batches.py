@@ -81,9 +81,7 @@ class Stream:
     threads: int = 2
     ahead: int = 4
 
-    def batches(
-        self, order: Order, *, start: int, stop: int, shard: int = 0, shards: int = 1
-    ) -> Iterator[Any]:
+    def batches(self, order: Order, *, start: int, stop: int, shard: int = 0, shards: int = 1) -> Iterator[Any]:
         """Yields the batches of steps `start` to `stop`; of each, the part that host `shard` of `shards` feeds.
 
         The state needed to resume is the step itself.

@@ -16,17 +16,15 @@ __all__ = ["Checkpoints"]
 
 def _storable(tree: Any) -> Any:
     """Random keys as their raw bits, everything else as it is."""
-    return jax.tree.map(
-        lambda leaf: jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf, tree
-    )
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf, tree)
 
 
 def _like(tree: Any, template: Any) -> Any:
     """Undoes `_storable`, with the key types of `template`."""
     return jax.tree.map(
-        lambda leaf, old: jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(old))
-        if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key)
-        else leaf,
+        lambda leaf, old: (
+            jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(old)) if jax.dtypes.issubdtype(old.dtype, jax.dtypes.prng_key) else leaf
+        ),
         tree,
         template,
     )
@@ -76,8 +74,7 @@ class Checkpoints:
         if differing:
             listed = ", ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in differing.items())
             raise ValueError(
-                f"the checkpoint in {self.directory} belongs to another run: {listed}. "
-                "Give another checkpoint_dir, or delete that one."
+                f"the checkpoint in {self.directory} belongs to another run: {listed}. Give another checkpoint_dir, or delete that one."
             )
         leaves, structure = jax.tree.flatten(template)
         abstract = [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding) for a in jax.tree.leaves(_storable(template))]

@@ -34,9 +34,7 @@ def start_hosts() -> bool:
         address, processes, index = asked.split(",")
         count, place_in_job = int(processes), int(index)
     except ValueError as error:
-        raise ValueError(
-            f"ZOO_DISTRIBUTED={asked!r} must be 'auto' or 'host:port,processes,index', e.g. '10.0.0.1:1234,2,0'"
-        ) from error
+        raise ValueError(f"ZOO_DISTRIBUTED={asked!r} must be 'auto' or 'host:port,processes,index', e.g. '10.0.0.1:1234,2,0'") from error
     jax.distributed.initialize(address, num_processes=count, process_id=place_in_job)
     return True
 

@@ -187,9 +187,7 @@ def _copy(leaf: jax.Array) -> jax.Array:
     return jnp.copy(leaf)
 
 
-def _checked(
-    first: int, scalars: dict[str, jax.Array], checkpoints: Checkpoints | None, last_saved: int | None
-) -> dict[str, np.ndarray]:
+def _checked(first: int, scalars: dict[str, jax.Array], checkpoints: Checkpoints | None, last_saved: int | None) -> dict[str, np.ndarray]:
     """The scalars of one call on the host; raises at the first step whose loss is not finite."""
     values = {name: np.asarray(value, np.float64) for name, value in scalars.items()}
     wrong = np.flatnonzero(~np.isfinite(values["loss"]))
@@ -207,9 +205,7 @@ def _feed(data: Any, config: LoopConfig, mesh: Mesh, *, start: int) -> Iterator[
     order = Order(example_count(data), config.batch_size, config.seed)
     split = NamedSharding(mesh, PartitionSpec(None, "data"))
     if isinstance(data, Stream):
-        batches = data.batches(
-            order, start=start, stop=config.steps, shard=jax.process_index(), shards=jax.process_count()
-        )
+        batches = data.batches(order, start=start, stop=config.steps, shard=jax.process_index(), shards=jax.process_count())
         for group in zip(*[iter(batches)] * config.steps_per_call, strict=True):
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *group)
             yield (jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(split, leaf), stacked),)

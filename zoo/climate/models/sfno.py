@@ -85,8 +85,7 @@ class SFNO(nnx.Module):
         self.embed = nnx.Param(normal(rngs.params(), (config.channels, config.width)) * config.channels**-0.5)
         self.latitude = nnx.Param(normal(rngs.params(), (grid.latitudes, config.width)) * 0.5)
         self.blocks = nnx.List(
-            Block(config.width, grid, expansion=config.expansion, depth=config.depth, rngs=rngs)
-            for _ in range(config.depth)
+            Block(config.width, grid, expansion=config.expansion, depth=config.depth, rngs=rngs) for _ in range(config.depth)
         )
         self.head = nnx.Param(normal(rngs.params(), (config.width, config.channels)) * config.width**-0.5 * 0.1)
         self.head_bias = nnx.Param(jnp.zeros(config.channels))
