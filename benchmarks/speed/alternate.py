@@ -33,7 +33,12 @@ class Sample:
 
 
 def alternate(
-    variants: Mapping[str, Callable[[], Any]], *, rounds: int, calls: int, warm_up: int = 1, settle: bool = True
+    variants: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    calls: int = 1,
+    settle: bool = True,
+    after_round: Callable[[dict[str, list[Sample]]], Any] = lambda samples: None,
 ) -> dict[str, list[Sample]]:
     """Samples of each variant, `rounds` of them, taken in turn.
 
@@ -41,12 +46,9 @@ def alternate(
         variants: what to measure; each call must return only when its work is done.
         rounds: turns of each variant.
         calls: calls per turn.
-        warm_up: calls of each variant before the first turn (compilation, first touch of memory).
         settle: begin each turn with a call that is not timed: threads of the variant before go to sleep, caches fill.
+        after_round: gets the samples so far after each round: a run that is stopped leaves what it has.
     """
-    for call in variants.values():
-        for _ in range(warm_up):
-            call()
     samples: dict[str, list[Sample]] = {name: [] for name in variants}
     for turn in range(rounds):
         # Every other round runs backwards, so that no variant is always the one that follows a hot or a cold cache.
@@ -58,6 +60,7 @@ def alternate(
                 variants[name]()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             samples[name].append(Sample(wall / calls, cpu / calls, os.getloadavg()[0]))
+        after_round(samples)
     return samples
 
 

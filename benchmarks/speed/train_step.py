@@ -166,18 +166,20 @@ def main() -> None:
         else:
             steps[name] = torch_step(given.architecture, given.rollout, name)
     first = {name: [step() for _ in range(2)] for name, step in steps.items()}
-    samples = alternate.alternate(steps, rounds=given.rounds, calls=given.calls, warm_up=0, settle=given.threads > 1)
-    result = {
+    described = {
         "architecture": given.architecture, "threads": given.threads, "rollout": given.rollout, "batch": BATCH,
         "losses": first, "environment": alternate.environment(),
-        "samples": {name: [vars(s) for s in each] for name, each in samples.items()},
     }  # fmt: skip
-    if given.out:
-        given.out.write_text(json.dumps(result))
-    clock = "cpu" if given.threads == 1 else "wall"
+
+    def keep(samples: dict[str, list[alternate.Sample]]) -> None:
+        if given.out:
+            given.out.write_text(json.dumps(described | {"samples": {name: [vars(s) for s in each] for name, each in samples.items()}}))
+
+    samples = alternate.alternate(steps, rounds=given.rounds, calls=given.calls, settle=given.threads > 1, after_round=keep)
+    clock = alternate.clock(given.threads)
     loads = [s.load for each in samples.values() for s in each]
     print(f"{given.architecture}, rollout {given.rollout}, {given.threads} thread(s), {clock} time, load {min(loads):.1f}-{max(loads):.1f}")
-    print(alternate.table(samples, clock=clock, reference=next(n for n in names if n.startswith("torch")) if len(names) > 1 else names[0]))
+    print(alternate.table(samples, clock=clock, reference=next((n for n in names if n.startswith("torch")), names[0])))
     print({name: [round(v, 5) for v in values] for name, values in first.items()}, file=sys.stderr)
 
 

@@ -260,7 +260,7 @@ def measure(kind: str, *, times: int, rounds: int, calls: int, scratch: Path) ->
     # Turns of about one length: the slow ones read one batch, the fast ones `calls`.
     counts = {name: 1 if name.startswith("xarray") or name.startswith("zarr") else calls for name in by_name}
     turns = {name: turn(read, counts[name]) for name, read in by_name.items()}
-    measured = alternate.alternate(turns, rounds=rounds, calls=1, warm_up=0, settle=False)
+    measured = alternate.alternate(turns, rounds=rounds, settle=False)
     return {
         "store": kind, "times": times, "batch": BATCH, "setup": setup, "cached": CACHED, "environment": alternate.environment(),
         "samples": {name: [per_batch(s, counts[name]) for s in each] for name, each in measured.items()},
@@ -302,7 +302,7 @@ def main() -> None:
         result = measure(given.store, times=given.times, rounds=given.rounds, calls=given.calls, scratch=scratch)
     if given.out:
         given.out.write_text(json.dumps(result))
-    clock = "cpu" if given.threads == 1 else "wall"
+    clock = alternate.clock(given.threads)
     loads = [s["load"] for each in result["samples"].values() for s in each]
     print(f"{given.store}, {given.times} times, {given.threads} thread(s), {clock} time, load {min(loads):.1f}-{max(loads):.1f}")
     print(alternate.table(result["samples"], clock=clock, reference=BASELINE, per=BATCH))

@@ -26,9 +26,9 @@ def fake_observations(seed: int = 0) -> data.Observations:
     rng = np.random.default_rng(seed)
     core = red_noise(rng, len(MONTHS), 4) * [1.0, 1.0, 7.0, 10.0]
     modes = red_noise(rng, len(MONTHS), 10)
-    modes[MONTHS < np.datetime64("1979-01", "M")] = np.nan
+    modes[: int(np.searchsorted(MONTHS, np.datetime64("1979-01", "M")))] = np.nan
     sst = 27.0 + core[:, 0] + 0.05 * rng.normal(size=len(MONTHS))
-    sst[MONTHS < np.datetime64("1981-11", "M")] = np.nan
+    sst[: int(np.searchsorted(MONTHS, np.datetime64("1981-11", "M")))] = np.nan
     return data.Observations(MONTHS, core, modes, sst)
 
 

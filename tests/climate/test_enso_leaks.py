@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from enso_fakes import FakeEnso, changed_after, fake_observations
 from flax import nnx
 
-from enso_fakes import FakeEnso, changed_after, fake_observations
 from zoo.climate.baselines import enso as baselines
 from zoo.climate.data import enso as data
 from zoo.climate.data.enso_state import CausalModes, IndexState, detrend

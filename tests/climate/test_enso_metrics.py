@@ -46,7 +46,8 @@ def test_gaussian_crps_is_the_integral_of_squared_differences(mean: float, std: 
 
 
 def test_gaussian_crps_at_its_mean_is_closed_form() -> None:
-    assert seasonal.gaussian_crps(np.zeros(1), np.ones(1), np.zeros(1))[0] == pytest.approx((np.sqrt(2.0) - 1.0) / np.sqrt(np.pi), abs=1e-12)
+    expected = (np.sqrt(2.0) - 1.0) / np.sqrt(np.pi)
+    assert seasonal.gaussian_crps(np.zeros(1), np.ones(1), np.zeros(1))[0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_fair_crps_against_scores_and_against_all_pairs() -> None:

@@ -67,7 +67,7 @@ def test_the_spring_barrier_damped_persistence_is_worst_across_spring(task: Enso
 
 
 def test_missing_and_misspelt_systems_are_named(task: Enso) -> None:
-    with pytest.raises(ValueError, match="nearest: .*ECMWF"):
+    with pytest.raises(ValueError, match=r"nearest: .*ECMWF"):
         baselines.plume_system(task, system="ECMFW")
 
 

@@ -62,7 +62,7 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     (page.parent / "probe.js").write_text(PROBE, encoding="utf-8")
     page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>'), encoding="utf-8")
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     import html
 
     found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))

@@ -135,6 +135,8 @@ def forecast(
     checked = check_analysis(analysis, transforms)
     states = transforms.normalise(stack(checked))
     ratio, count = transforms.increment / transforms.scale, int(steps.max())
+    cores = cpu_count() if jax.default_backend() == "cpu" else 1
+    batch = max(1, min(batch, -(-len(states) // cores)))
     # The last part is filled up, so that one compiled function serves all.
     parts = [np.resize(states[begin : begin + batch], (batch, *states.shape[1:])) for begin in range(0, len(states), batch)]
 
@@ -142,7 +144,7 @@ def forecast(
         return transforms.denormalise(np.asarray(rollout(model, part, ratio=ratio, steps=count))[:, steps - 1]).astype(np.float32)
 
     # A small batch cannot fill every core, so batches run side by side; each is computed alike whatever runs beside it.
-    with concurrent.futures.ThreadPoolExecutor(cpu_count() if jax.default_backend() == "cpu" else 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         values = np.concatenate([run(parts[0]), *pool.map(run, parts[1:])])[: len(states)]
     return unstack(
         values, init_time=checked["time"].values, lead_time=np.atleast_1d(lead_times).astype("timedelta64[ns]"),

@@ -69,7 +69,7 @@ class EnsoModel:
         return {"mean": inputs.by_centre(mean.mean(0) * unit), "std": inputs.by_centre(spread * unit)}
 
     def flops_per_example(self) -> float | None:
-        """Of the nine forecasts issued in one month: XLA's count over all members and weight files. A season takes one from each of nine."""
+        """Of nine forecasts, one issue's: XLA's count over all members and weight files. A season takes one from each of nine issues."""
         from zoo import cost
 
         def one(params: Any, graph: Any, x: jax.Array, month: jax.Array) -> Any:

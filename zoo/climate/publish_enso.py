@@ -17,14 +17,16 @@ from zoo.publish import publish
 
 HAM = "https://doi.org/10.1038/s41586-019-1559-7"
 XRO = "https://doi.org/10.1038/s41586-024-07534-6"
+PRETRAINING = "climate/enso:pretraining (48 CMIP6 models, simulated)"
 FIT = "climate/enso:fit (ORAS5 reanalysis to 2003-12)"
 RETROSPECTIVE = "Retrospective: ORAS5 is a reanalysis, not what was known on the day."
 
 ABOUT: dict[str, dict[str, Any]] = {
     "enso_mlp.core": {
         "title": "MLP ensemble, four indices, pre-trained on CMIP6",
-        "summary": "Seasonal linear map plus a small network, Gaussian head; 48 simulated El Niños teach it, ORAS5 finishes it. 3 x 10 members.",
-        "paper": HAM, "track": "core", "class": "enso_mlp:EnsoMlp", "truth": "mixed", "pretrained_on": ["climate/enso:pretraining (48 CMIP6 models, simulated)"],
+        "summary": "Seasonal linear map plus a small network, Gaussian head; 48 simulated El Niños teach it, ORAS5 finishes it. "
+        "3 x 10 members.",
+        "paper": HAM, "track": "core", "class": "enso_mlp:EnsoMlp", "truth": "mixed", "pretrained_on": [PRETRAINING],
     },
     "enso_mlp.core_scratch": {
         "title": "MLP ensemble, four indices, no pre-training",
@@ -33,13 +35,15 @@ ABOUT: dict[str, dict[str, Any]] = {
     },
     "seasonal_inverse.modes": {
         "title": "Seasonal inverse model with learned residual, ten indices",
-        "summary": "XRO's linear part, started at least squares and trained through its own eleven-month rollouts, plus a network. 3 x 10 members.",
+        "summary": "XRO's linear part, started at least squares and trained through its own eleven-month rollouts, plus a network. "
+        "3 x 10 members.",
         "paper": XRO, "track": "modes", "class": "seasonal_inverse:SeasonalInverse", "truth": "reanalysis",
         "caveat": "LOOK-AHEAD: its indices are detrended over 1979-2024, test years included.",
     },
     "seasonal_inverse.modes_causal": {
         "title": "Seasonal inverse model, ten indices detrended causally",
-        "summary": "The same model, its indices detrended anew for every issue from their own past: what the look-ahead is worth is the difference.",
+        "summary": "The same model, its indices detrended anew for every issue from their own past: what the look-ahead is worth "
+        "is the difference.",
         "paper": XRO, "track": "modes", "class": "seasonal_inverse:SeasonalInverse", "truth": "reanalysis",
     },
 }

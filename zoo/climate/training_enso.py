@@ -138,7 +138,8 @@ def similarity_weights(models: Sequence[Windows], observed: Windows, *, width: f
     observed_design, errors = design(observed), []
     for data in models:
         d = design(data)
-        operator = np.linalg.solve(d.T @ (d * data["w"].mean(1)[:, None]) + 1e-3 * len(d) * np.eye(d.shape[1]), d.T @ (data["y"] * data["w"]))
+        gram = d.T @ (d * data["w"].mean(1)[:, None]) + 1e-3 * len(d) * np.eye(d.shape[1])
+        operator = np.linalg.solve(gram, d.T @ (data["y"] * data["w"]))
         errors.append((((observed_design @ operator - observed["y"]) ** 2) * observed["w"]).sum(0) / observed["w"].sum(0))
     excess = (np.array(errors) / np.min(errors, axis=0) - 1.0).mean(1)
     weight = np.exp(-excess / width)
@@ -187,7 +188,10 @@ def faster_spread(factor: float) -> optax.GradientTransformation:
     """Multiplies the updates of the spread's parameters."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return jax.tree_util.tree_map_with_path(lambda path, u: u * factor if "log_std" in jax.tree_util.keystr(path) else u, updates), state
+        def scale(path: Any, u: jax.Array) -> jax.Array:
+            return u * factor if "log_std" in jax.tree_util.keystr(path) else u
+
+        return jax.tree_util.tree_map_with_path(scale, updates), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
@@ -247,8 +251,9 @@ def choice_scores(task: Enso, model: Callable[[Any], Any]) -> dict[str, float]:
 
     examples = task.choice_examples()
     values = scores(task, task.record(model(examples.inputs), examples))
-    families = {name: float(np.mean([values[f"{name}.k{k}"] for k in range(LEADS)])) for name in ("correlation", "rmse", "crps", "spread_skill")}
-    return {f"mean_{name}": value for name, value in families.items()} | {f"correlation.k{k}": values[f"correlation.k{k}"] for k in range(LEADS)}
+    families = ("correlation", "rmse", "crps", "spread_skill")
+    means = {f"mean_{name}": float(np.mean([values[f"{name}.k{k}"] for k in range(LEADS)])) for name in families}
+    return means | {name: values[name] for name in (f"correlation.k{k}" for k in range(LEADS))}
 
 
 # ---------------------------------------------------------------------------------------------------------- weights, cards
@@ -268,9 +273,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(task: Enso, name: str, *, seeds: Sequence[int], out: Path) -> Iterator[str]:
+def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None) -> Iterator[str]:
+    """What `zoo train climate/enso enso_mlp.core` runs: one seed of one tag; `data` is not used, the files are the card's."""
+    from zoo.registry import load_task
+
+    if architecture not in RECIPES:
+        raise ValueError(f"climate/enso has no recipe {architecture!r}; it has {', '.join(sorted(RECIPES))}")
+    chosen = RECIPES[architecture]
+    if steps is not None:
+        chosen = dataclasses.replace(chosen, steps=min(steps, chosen.steps), pretraining_steps=min(steps, chosen.pretraining_steps))
+    yield from run(load_task("climate/enso"), architecture, seeds=[seed], out=out, recipe=chosen)
+
+
+def run(task: Enso, name: str, *, seeds: Sequence[int], out: Path, recipe: EnsoRecipe | None = None) -> Iterator[str]:
     """Choice stage with the first seed, then the refit with all; yields log lines."""
-    recipe, lines, begin = RECIPES[name], [], time.perf_counter()
+    recipe, lines, begin = recipe or RECIPES[name], [], time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     chosen = train(task, recipe, seed=seeds[0], last=CHOICE_LAST, log=lines.append)
     scores = choice_scores(task, chosen)

@@ -44,7 +44,7 @@ def persistence(task: Enso) -> Predictor:
 def damped_persistence(task: Enso) -> Predictor:
     """The last known month's observed anomaly times a slope per month of issue and k, regressed through zero to 2003-12."""
     past = task.fit_observations()
-    months, target = _observed_seasons(task)
+    _, target = _observed_seasons(task)
     anomaly = past.sst - _sst_climatology(task)[calendar_month(past.months)]
     slopes = np.zeros((12, LEADS))
     for k in range(LEADS):
