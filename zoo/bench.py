@@ -55,6 +55,8 @@ class Row:
     seeds: list[SeedScores] = dataclasses.field(default_factory=list)
     cost: Cost | None = None
     group: str = "-"
+    coverage: float = 1.0
+    """Share of the examples that the headline score depends on."""
     resumed: bool = False
 
 
@@ -214,12 +216,17 @@ def score(task: Task, row: Row, weights: np.ndarray) -> None:
     """Fills in a row's scores, their intervals and the resampled scores that groups are made from."""
     values = stats.scores(task, row.record)
     row.samples = stats.resample(task, row.record, weights)
+    if math.isfinite(values[task.spec.headline]):
+        row.coverage = float(stats.examples_that_count(task, row.record, task.spec.headline).mean())
     given = {name: value for name, value in values.items() if math.isfinite(value)}
     row.metrics = {name: MetricValue(value=value, ci95=stats.interval(row.samples[name], value)) for name, value in given.items()}
 
 
 def rank(result: TaskResult) -> None:
-    """Sorts rows by the headline metric, best first (gaps last), and gives them rank groups."""
+    """Sorts rows by the headline metric, best first (gaps last), and gives them rank groups.
+
+    A row scored on clearly fewer examples than the task has gets no letter: a score over other years is another question.
+    """
     headline = result.spec.headline
     direction = result.spec.metric_of(headline).direction
 
@@ -230,7 +237,8 @@ def rank(result: TaskResult) -> None:
         return (headline not in row.metrics, float(stats.badness(value(row), direction)) if headline in row.metrics else 0.0)
 
     result.rows.sort(key=order)
-    groups = stats.rank_groups([value(row) for row in result.rows], [row.samples.get(headline) for row in result.rows], direction)
+    grouped = [row.samples.get(headline) if row.coverage >= stats.COVERAGE else None for row in result.rows]
+    groups = stats.rank_groups([value(row) for row in result.rows], grouped, direction)
     for row, group in zip(result.rows, groups, strict=True):
         row.group = group
 

@@ -151,7 +151,8 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
     if altered:  # worse than unreachable: told even where another URL could not be reached
         raise altered[0]
     reason = "ZOO_OFFLINE is set" if offline() else "; ".join(dict.fromkeys(why for _, why in reasons))
-    raise FileMissing(how_to_get(file, "ZOO_OFFLINE is set" if offline() else "; ".join(f"{url}: {why}" for url, why in reasons)), reason=reason)
+    details = "; ".join(f"{url}: {why}" for url, why in reasons)
+    raise FileMissing(how_to_get(file, details or reason), reason=reason)
 
 
 def how_to_get(file: FileCard, reason: str) -> str:

@@ -95,8 +95,10 @@ class Report(Events):
 
     def _absent(self, heading: str, absent: list[str], spec: TaskSpec) -> None:
         lines = [heading, *(f"  {line}" for line in absent)]
-        lines.append(f"with a network: zoo data get {spec.dataset}; without: zoo mirror DIR on a machine that has one, bring DIR here and set ZOO_MIRROR=DIR;")
-        lines.append(f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is averaged over the gap.")
+        lines += [
+            f"with a network: zoo data get {spec.dataset}; without one: zoo mirror DIR elsewhere, bring DIR here and set ZOO_MIRROR=DIR;",
+            f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is averaged over the gap.",
+        ]
         self.console.print("\n".join(lines), soft_wrap=True, markup=False)
 
     def _rows(self, spec: TaskSpec, rows: list[tuple], caption: str) -> None:

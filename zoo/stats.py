@@ -92,26 +92,50 @@ def badness(value: float | np.ndarray, direction: str) -> float | np.ndarray:
 
 
 def rank_groups(values: Sequence[float], samples: Sequence[np.ndarray | None], direction: str) -> list[str]:
-    """Letters for each row, best group "a"; two rows share a letter when their paired difference does not exclude zero.
+    """Letters for each row, best group "a"; two rows share a letter exactly when their paired difference does not exclude zero.
 
-    Rows are sorted by value and each letter covers a longest run of rows no two of which differ, so a row may carry several
-    letters ("ab"): it cannot be told from either neighbour group although these differ from each other. A row without value or
-    samples gets "-".
+    A compact letter display (Piepho 2004, doi:10.1198/1061860043515): each letter is a largest set of rows no two of which differ.
+    Being indistinguishable is not transitive, so a row may carry several letters ("ab"). A row without value or samples gets "-".
     """
     order = np.argsort(badness(np.asarray(values, float), direction), kind="stable")
     ranked = [i for i in order if samples[i] is not None and np.isfinite(values[i])]
-    turned = {i: badness(samples[i], direction) for i in ranked}
-    runs: list[tuple[int, int]] = []
-    for start in range(len(ranked)):
-        end = start
-        while end + 1 < len(ranked) and not any(differ(turned[ranked[k]], turned[ranked[end + 1]]) for k in range(start, end + 1)):
-            end += 1
-        if not runs or end > runs[-1][1]:
-            runs.append((start, end))
+    turned = [badness(samples[i], direction) for i in ranked]
+    sets = [frozenset(range(len(ranked)))] if ranked else []
+    for second in range(len(ranked)):
+        for first in range(second):
+            if not differ(turned[first], turned[second]):
+                continue
+            whole = [group for group in sets if first in group and second in group]
+            sets = [group for group in sets if not (first in group and second in group)]
+            for part in [group - {one} for group in whole for one in (first, second)]:
+                if not any(part <= other for other in sets):
+                    sets = [other for other in sets if not other < part] + [part]
+    sets.sort(key=sorted)
     groups = ["-"] * len(values)
     for position, i in enumerate(ranked):
-        groups[i] = "".join(letter(number) for number, (start, end) in enumerate(runs) if start <= position <= end)
+        groups[i] = "".join(letter(number) for number, group in enumerate(sets) if position in group)
     return groups
+
+
+COVERAGE = 0.95
+"""Share of the examples on which a row must have its headline score to be grouped with the rest."""
+COUNTED = 2000
+"""Up to so many examples, which of them count for a score is found by leaving each out."""
+
+
+def examples_that_count(task: Formulas, record: Mapping[str, np.ndarray], metric: str) -> np.ndarray:
+    """Which examples a score depends on, bool `[example]`: leaving one out that has no prediction changes nothing.
+
+    Why not the record itself: which of its arrays feed which score is the task's own business. A task without a `count` statistic
+    has no missing predictions (see `zoo.task.Task.statistics`).
+    """
+    n = len(next(iter(record.values())))
+    if n > COUNTED or not any(name.startswith("count") for name in task.statistics(record)):
+        return np.ones(n, bool)
+    value = scores(task, record)[metric]
+    left_out = resample(task, record, (1.0 - np.eye(n)) / (n - 1))[metric]
+    changed = ~(np.abs(left_out - value) <= 1e-10 * abs(value))
+    return changed if changed.any() else np.ones(n, bool)
 
 
 def letter(number: int) -> str:

@@ -24,7 +24,7 @@ VARIANTS = {
     "convnext": ("jax", "torch_nchw", "torch_nhwc", "jax_fused", "torch_nchw_bf16", "torch_nhwc_bf16"),
     "sfno": ("jax", "torch_matrix", "torch_fft"),
 }
-BATCH, TIMES = 16, 64
+TIMES = 64
 LEARNING_RATE, BETA2, WEIGHT_DECAY = 1e-3, 0.99, 0.02
 
 
@@ -42,7 +42,7 @@ def data(rollout: int) -> tuple[Any, Any, Any]:
     return states / states.std(), np.full(20, 0.5, np.float32), area_weights(Grid().latitude).astype(np.float32)
 
 
-def our_step(architecture: str, rollout: int, *, fused: bool) -> Callable[[], float]:
+def our_step(architecture: str, rollout: int, batch_size: int, *, fused: bool) -> Callable[[], float]:
     """A function that takes one optimiser step of ours and returns its loss."""
     import jax
     import jax.numpy as jnp
@@ -65,13 +65,13 @@ def our_step(architecture: str, rollout: int, *, fused: bool) -> Callable[[], fl
         return jnp.mean(jnp.stack(errors)), {}
 
     windows = Windows(states, np.arange(TIMES), tuple(range(rollout + 1)))
-    config, mesh = loop.LoopConfig(1, BATCH), data_mesh()
+    config, mesh = loop.LoopConfig(1, batch_size), data_mesh()
     optimiser = optax.adamw(LEARNING_RATE, b2=BETA2, weight_decay=WEIGHT_DECAY)
     graph, params, rest = nnx.split(our_model(architecture), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
     call, resident = loop._compile(graph, loss, optimiser, config, mesh, windows), replicate(states, mesh)
-    order = Shuffled()
+    order = Shuffled(batch_size)
 
     def one() -> float:
         os.environ["ZOO_FUSED"] = "1" if fused else ""  # read when the call is traced, at the first step
@@ -94,7 +94,7 @@ def our_model(architecture: str) -> Any:
     return SFNO(rngs=nnx.Rngs(0))
 
 
-def torch_step(architecture: str, rollout: int, variant: str) -> Callable[[], float]:
+def torch_step(architecture: str, rollout: int, batch_size: int, variant: str) -> Callable[[], float]:
     """A function that takes one optimiser step of a twin and returns its loss."""
     import peers_torch
     import torch
@@ -112,7 +112,7 @@ def torch_step(architecture: str, rollout: int, variant: str) -> Callable[[], fl
         model = peers_torch.SFNO(ours.config, transform=options[0]).copy_from(ours)
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, BETA2), weight_decay=WEIGHT_DECAY, fused=True)
     objective = torch.compile(peers_torch.rollout_loss) if "compile" in options else peers_torch.rollout_loss
-    order = Shuffled()
+    order = Shuffled(batch_size)
 
     def one() -> float:
         starts = torch.from_numpy(order())
@@ -131,10 +131,10 @@ def torch_step(architecture: str, rollout: int, variant: str) -> Callable[[], fl
 class Shuffled:
     """The starts of one batch after the other, the same for every variant."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch_size: int) -> None:
         from zoo.train.batches import Order
 
-        self.order, self.step = Order(TIMES, BATCH), -1
+        self.order, self.step = Order(TIMES, batch_size), -1
 
     def __call__(self) -> Any:
         self.step += 1
@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("architecture", choices=list(VARIANTS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rollout", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=16, help="windows per step; default: that of the recipes")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--calls", type=int, default=1, help="steps per turn")
     parser.add_argument("--variants", default="", help="comma-separated; default: all but the compiled ones and those this processor lacks")
@@ -162,12 +163,12 @@ def main() -> None:
     steps = {}
     for name in names:
         if name.startswith("jax"):
-            steps[name] = our_step(given.architecture, given.rollout, fused=name == "jax_fused")
+            steps[name] = our_step(given.architecture, given.rollout, given.batch, fused=name == "jax_fused")
         else:
-            steps[name] = torch_step(given.architecture, given.rollout, name)
+            steps[name] = torch_step(given.architecture, given.rollout, given.batch, name)
     first = {name: [step() for _ in range(2)] for name, step in steps.items()}
     described = {
-        "architecture": given.architecture, "threads": given.threads, "rollout": given.rollout, "batch": BATCH,
+        "architecture": given.architecture, "threads": given.threads, "rollout": given.rollout, "batch": given.batch,
         "losses": first, "environment": alternate.environment(),
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import synthetic_board as synthetic
 
+from zoo import stats
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import ranks
 from zoo.leaderboard.board import BoardError
@@ -93,12 +94,8 @@ def test_examples_that_count_are_found_for_every_step():
     arrays["mean"][10:20, 5] = np.nan
     expected = np.ones(203, bool)
     expected[10:20] = False
-    from zoo import stats
-
-    value = stats.scores(task, arrays)["correlation.k5"]
-    assert (ranks._counts(task, arrays, "correlation.k5", value) == expected).all()
-    value = stats.scores(task, arrays)["correlation.k2"]
-    assert ranks._counts(task, arrays, "correlation.k2", value).all()
+    assert (stats.examples_that_count(task, arrays, "correlation.k5") == expected).all()
+    assert stats.examples_that_count(task, arrays, "correlation.k2").all()
 
 
 def test_an_altered_record_is_noticed(small):

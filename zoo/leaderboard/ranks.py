@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 12
 """How many rows above and below an entry its page compares it with."""
-COVERAGE = 0.95
-"""Share of the examples on which a row must have its headline score to be grouped with the rest."""
-COUNTED = 2000
-"""Up to so many examples, which of them count for a score is found by leaving each out."""
 AGREEMENT = 1e-6
 """Relative difference up to which a record's score is the entry's score (the *rescored* rung of `zoo verify`)."""
 
@@ -58,7 +54,7 @@ def _rank(board: TaskBoard) -> None:
     for row, item in zip(board.rows, scored, strict=True):
         if item is not None and not item.counts.all():
             row.coverage = int(item.counts.sum())
-            if item.counts.mean() < COVERAGE:
+            if item.counts.mean() < stats.COVERAGE:
                 row.no_group = f"it has this score on {row.coverage} of {len(item.counts)} examples only"
     values = [score.value if (score := row.score(board.spec.headline)) is not None else math.nan for row in board.rows]
     drawn = [item.drawn if item is not None and not row.no_group else None for row, item in zip(board.rows, scored, strict=True)]
@@ -171,25 +167,7 @@ def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: di
     if stats.interval(drawn) is None:
         row.no_group = "too many resamples leave its score undefined"
         return None
-    return _Scored(arrays, drawn, _counts(formulas, arrays, headline, again))
-
-
-def _counts(formulas: Any, arrays: dict[str, np.ndarray], headline: str, value: float) -> np.ndarray:
-    """Which examples the headline score depends on, `[example]`: leaving one out that has no prediction changes nothing.
-
-    Why not the record itself: which of its arrays feed which score is the task's own business. A task without a `count` statistic
-    has no missing predictions (see `zoo.task.Task.statistics`).
-    """
-    import numpy as np
-
-    from zoo import stats
-
-    n = len(next(iter(arrays.values())))
-    if n > COUNTED or not any(name.startswith("count") for name in formulas.statistics(arrays)):
-        return np.ones(n, bool)
-    left_out = stats.resample(formulas, arrays, (1.0 - np.eye(n)) / (n - 1))[headline]
-    changed = ~(np.abs(left_out - value) <= 1e-10 * abs(value))
-    return changed if changed.any() else np.ones(n, bool)
+    return _Scored(arrays, drawn, stats.examples_that_count(formulas, arrays, headline))
 
 
 def _difference(

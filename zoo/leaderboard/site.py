@@ -64,10 +64,12 @@ def build(out: str | Path | None = None, *, root: str | Path | None = None, read
 
 def render(board: Board) -> Pages:
     """Every file of the site: path relative to its folder -> content."""
+    from zoo import stats
+
     render_page = _renderer(board)
     pages = {f"assets/{name}": (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
     pages["index.html"] = render_page("index.html", "index.html", newest=board.newest(10), domains=_domains(board))
-    pages["methods.html"] = render_page("methods.html", "methods.html", coverage=ranks.COVERAGE)
+    pages["methods.html"] = render_page("methods.html", "methods.html", coverage=stats.COVERAGE)
     for task in board.tasks:
         pages |= _task(task, render_page)
     for task, row in board.rows():
