@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -115,7 +115,8 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
     with xr.open_dataset(source, engine="zarr" if source.suffix == ".zarr" or source.is_dir() else "h5netcdf") as opened:
         analysis = opened.load()
     forecast = model._predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
-    forecast.attrs |= {"model": model.card.id, "weights_sha256": " ".join(weight.sha256 for weight in model.card.weights), "truth": model.card.truth}
+    weights = " ".join(weight.sha256 for weight in model.card.weights)
+    forecast.attrs |= {"model": model.card.id, "weights_sha256": weights, "truth": model.card.truth}
     temporary = target.with_name(f".{target.name}.part")
     try:
         if target.suffix == ".nc":

@@ -40,7 +40,8 @@ def main(runs: str) -> None:
     """Publishes every architecture that has at least one finished run."""
     folder = Path(__file__).parent / "weights"
     for architecture, about in ABOUT.items():
-        finished = {int(path.parent.name.rsplit("seed", 1)[1]): path for path in sorted(Path(runs).glob(f"{architecture}.seed*/model.safetensors"))}
+        paths = sorted(Path(runs).glob(f"{architecture}.seed*/model.safetensors"))
+        finished = {int(path.parent.name.rsplit("seed", 1)[1]): path for path in paths}
         if not finished:
             print(f"{architecture}: no finished run in {runs}")
             continue
@@ -56,7 +57,7 @@ def card(architecture: str, about: dict[str, Any], finished: dict[int, Path], *,
     _, _, metadata = load(first)
     rows = [json.loads(line) for line in (first.parent / "log.jsonl").read_text().splitlines()]
     stages = [row for row in rows if "stage" in row]
-    seconds = sum(row["seconds_per_step"] * 100 for row in rows if "seconds_per_step" in row)
+    seconds = sum(seconds for seconds, _ in progress(rows))
     validation = json.loads((first.parent / "validation.json").read_text())["damped" if damped else "plain"]
     days = sorted({round(stage["times"] / 4 / 365, 1) for stage in stages})
     return {
@@ -71,12 +72,30 @@ def card(architecture: str, about: dict[str, Any], finished: dict[int, Path], *,
         "training": {
             "command": f"zoo train climate/held_suarez {architecture} --seed {next(iter(finished))}",
             "data": [f"climate/held_suarez:train ({' then '.join(map(str, days))} simulated years)"],
-            "chosen_on": "climate/held_suarez:validation", "hardware": "2 CPU cores shared with other work, fused bfloat16 kernels (ZOO_FUSED=1)",
-            "wall_seconds": round(seconds, 1), "steps": sum(stage["steps"] for stage in {row["stage"]: row for row in stages}.values()),
+            "chosen_on": "climate/held_suarez:validation",
+            "hardware": "2 CPU cores shared with other work; ConvNeXt and ConvGRU with the fused bfloat16 kernels (ZOO_FUSED=1)",
+            "wall_seconds": round(seconds, 1),
+            "steps": sum(steps for _, steps in progress(rows)),
             "validation": {name: round(value, 4) for name, value in validation.items()},
         },
         "caveats": CAVEATS,
     }
+
+
+def progress(rows: list[dict[str, Any]]) -> list[tuple[float, int]]:
+    """(seconds, optimiser steps) of each stage in a run's log. Steps that an interruption made the run repeat count once."""
+    stages: dict[int, dict[int, float]] = {}
+    number = 0
+    for row in rows:
+        if "stage" in row:
+            number = row["stage"]
+        elif "seconds_per_step" in row:
+            stages.setdefault(number, {})[row["step"]] = row["seconds_per_step"]
+    done = []
+    for speeds in stages.values():
+        steps = sorted(speeds)
+        done.append((sum(speeds[b] * (b - a) for a, b in zip([0, *steps], steps, strict=False)), steps[-1]))
+    return done
 
 
 if __name__ == "__main__":

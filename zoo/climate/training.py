@@ -22,7 +22,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +282,33 @@ def train_held_suarez(
             done, model, transforms=transforms.arrays(), metadata={"architecture": architecture, "config": dataclasses.asdict(model.config)}
         )
     return export(model, transforms, held_out, out, architecture=architecture, seed=seed)
+
+
+def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None) -> Iterator[str]:
+    """Trains `convnext`, `sfno` or `conv_gru` on the simulated truth that `zoo data build climate/held_suarez` made.
+
+    Args:
+        architecture: one of those three.
+        seed: of initial weights and of the order of examples.
+        data: build folder; default where `zoo data build` puts it.
+        out: checkpoints, `log.jsonl`, `model.safetensors`. An interrupted run continues there.
+        steps: at most so many optimiser steps a stage, to try a recipe out.
+
+    Raises:
+        ValueError: an unknown architecture.
+        FileNotFoundError: the truth was not built yet.
+    """
+    from zoo import files
+
+    if architecture not in RECIPES:
+        raise ValueError(f"climate/held_suarez has no recipe {architecture!r}; it has {', '.join(RECIPES)}")
+    data = data or files.home() / "build" / "climate/held_suarez"
+    if not data.is_dir():
+        raise FileNotFoundError(f"{data} does not exist: first run `zoo data build climate/held_suarez`, or name its folder by --data")
+    stages = [stage if steps is None else dataclasses.replace(stage, steps=min(stage.steps, steps)) for stage in RECIPES[architecture]]
+    yield f"{architecture}, seed {seed}: {' + '.join(str(stage.steps) for stage in stages)} steps, into {out}"
+    path = train_held_suarez(architecture, seed=seed, data_dir=data, out_dir=out, stages=stages)
+    yield f"wrote {path}; its scores on the validation trajectory: {path.with_name('validation.json')}"
 
 
 def export(model: nnx.Module, transforms: Transforms, held_out: Series, out: Path, *, architecture: str, seed: int) -> Path:
