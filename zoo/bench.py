@@ -41,6 +41,7 @@ class Predictor:
     weights: tuple[str, ...] = ()
     seeds: tuple[tuple[int, Callable[[], Callable[[Any], Any]]], ...] = ()
     note: str | None = None
+    publishable: bool = True
 
 
 @dataclasses.dataclass
@@ -104,7 +105,7 @@ def predictors(spec: TaskSpec, pattern: str = "*") -> list[Candidate]:
 
 
 def _from_baseline(task: Task, spec: BaselineSpec) -> Predictor:
-    return Predictor(spec.id, spec.title, spec.kind, spec.track, lambda: task.baseline(spec), note=spec.note)
+    return Predictor(spec.id, spec.title, spec.kind, spec.track, lambda: task.baseline(spec), note=spec.note, publishable=spec.publishable)
 
 
 def _from_model(card: ModelCard) -> Predictor:
@@ -244,7 +245,7 @@ def rank(result: TaskResult) -> None:
 
 
 def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str) -> list[Path]:
-    """Writes one entry and its record per row: `<folder>/<domain>/<task>@<version>/<model>.json`.
+    """Writes one entry and its record per publishable row: `<folder>/<domain>/<task>@<version>/<model>.json`.
 
     Raises:
         zoo.cards.CardError: the checkout has uncommitted changes, so the code of the scores could not be found again.
@@ -255,6 +256,8 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
     spec = result.spec
     paths = []
     for row in result.rows:
+        if not row.predictor.publishable:
+            continue
         if row.cost is None:
             raise ValueError("entries need the measured cost: run bench(..., measure=True)")
         name = row.predictor.id.split("/")[1]
