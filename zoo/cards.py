@@ -173,7 +173,7 @@ class BaselineSpec(Card):
     config: dict[str, Any] = Field(default_factory=dict)
     track: str | None = None
     needs: list[str] = Field(default_factory=list, description="Names of dataset files that only this row needs.")
-    publishable: bool = Field(True, description="False: its record would repeat data that we may not ship; it is scored, but never an entry.")
+    publishable: bool = Field(True, description="False: its record would repeat data that we may not ship; scored, never an entry.")
     note: str | None = None
 
 

@@ -1,0 +1,40 @@
+"""Every shipped entry: hashes, scores and intervals come out of its files again, and a verification of a re-run lies beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo import files, registry
+from zoo.cards import Entry, Verification, read
+from zoo.verify import verify
+
+BOARD = files.share() / "leaderboard"
+ENTRIES = sorted((BOARD / "entries").rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_the_scores_come_out_of_the_record_again(path: Path):
+    result = verify(path, level="rescored")
+    assert result.ok, "\n".join(result.problems)
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_re_run_confirmed_it(path: Path):
+    verified = BOARD / "verified" / path.relative_to(BOARD / "entries")
+    result = read(verified, Verification)
+    assert result.entry_sha256 == files.sha256(path), "the entry was changed after its verification: run `zoo verify --write` again"
+    assert (result.level, result.ok) == ("rerun", True)
+
+
+def test_every_pretrained_model_and_publishable_baseline_stands_on_the_board():
+    there = {(entry.task, entry.model) for entry in (read(path, Entry) for path in ENTRIES)}
+    expected = {(task, name) for name, card in registry.models().items() for task in card.tasks}
+    expected |= {(spec.id, baseline.id) for spec in registry.tasks().values() for baseline in spec.baseline if baseline.publishable}
+    assert expected <= there, f"missing: {sorted(expected - there)}"
+
+
+def test_no_record_repeats_data_that_may_not_be_shipped():
+    withheld = {baseline.id for spec in registry.tasks().values() for baseline in spec.baseline if not baseline.publishable}
+    assert not withheld & {read(path, Entry).model for path in ENTRIES}
