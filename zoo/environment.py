@@ -13,6 +13,8 @@ from zoo import files
 from zoo.cards import Environment
 
 REPORTED = ("scizoo", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "xarray", "zarr")
+# Switches of our own that change which kernels compute (zoo.nn.fused), recorded with XLA's flags.
+KERNEL_SWITCHES = ("ZOO_FUSED", "ZOO_FUSED_THREADS")
 # What a benchmark run may itself write; anything else that differs from the commit makes the checkout dirty.
 WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md")
 
@@ -24,6 +26,7 @@ def capture() -> Environment:
     installed = sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name})
     device = jax.devices()[0]
     commit, dirty = checkout_state(files.share())
+    flags = os.environ.get("XLA_FLAGS", "").split() + [f"{name}={os.environ[name]}" for name in KERNEL_SWITCHES if name in os.environ]
     return Environment(
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in REPORTED},
@@ -31,7 +34,7 @@ def capture() -> Environment:
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
         accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
-        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        xla_flags=" ".join(flags),
         commit=commit,
         dirty=dirty,
     )

@@ -89,10 +89,25 @@ def _shifted_backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Arra
     rows, columns = gradient.shape[1:3]
     around = jnp.pad(gradient, ((0, 0), (size_x - 1,) * 2, (size_y - 1,) * 2, (0, 0)))
     to_field = _shifted(around, kernel[::-1, ::-1])
-    to_kernel = [
-        [jnp.sum(padded[:, i : i + rows, j : j + columns] * gradient, axis=(0, 1, 2)) for j in range(size_y)] for i in range(size_x)
-    ]
-    return to_field, jnp.stack([jnp.stack(row) for row in to_kernel]).astype(kernel.dtype)
+    slabs = next(count for count in (8, 4, 2, 1) if rows % count == 0)
+    padded, gradient = lax.optimization_barrier((padded, gradient))
+
+    def taps(i: Array) -> Array:
+        """The gradient of one row of the kernel: sums of products over batch and grid.
+
+        XLA reduces over all but the last dimension slowly on CPU. So slabs of the grid are added up while they are multiplied, and
+        the rest is a product with a row of ones: 1.1 against 7.1 ms per example for 7x7 on 32x16x128, one core.
+        """
+        shifted = lax.dynamic_slice_in_dim(padded, i, rows, axis=1)
+        sums = []
+        for j in range(size_y):
+            field_slabs, gradient_slabs = (jnp.split(each, slabs, axis=1) for each in (shifted[:, :, j : j + columns], gradient))
+            parts = [field * slope for field, slope in zip(field_slabs, gradient_slabs, strict=True)]
+            folded = lax.optimization_barrier(functools.reduce(jnp.add, parts).reshape(-1, gradient.shape[3]))
+            sums.append(jnp.ones((1, folded.shape[0]), folded.dtype) @ folded)
+        return jnp.concatenate(sums)
+
+    return to_field, lax.map(taps, jnp.arange(size_x)).astype(kernel.dtype)
 
 
 _shifted.defvjp(_shifted_forward, _shifted_backward)

@@ -21,12 +21,13 @@ from jaxtyping import Array, Float
 
 from zoo.nn import circular
 
-__all__ = ["available", "block", "depthwise"]
+__all__ = ["asked", "available", "block", "depthwise"]
 
 _SOURCE = pathlib.Path(__file__).with_name("fused.cc")
 
 
-def _asked() -> bool:
+def asked() -> bool:
+    """Whether `ZOO_FUSED=1` asks for these kernels and this is a CPU."""
     return os.environ.get("ZOO_FUSED", "") == "1" and jax.default_backend() == "cpu"
 
 
@@ -55,7 +56,7 @@ def _load() -> None:
 
 def available(field: tuple[int, ...], kernel: tuple[int, ...], widen: tuple[int, int]) -> bool:
     """Whether the fused block was asked for and knows these shapes: [batch, x, y, width], [7, 7, width], [width, hidden]."""
-    if not _asked():
+    if not asked():
         return False
     fits = field[1] * field[2] % 32 == 0 and field[3] % 32 == 0 and widen[1] % 32 == 0 and kernel[0] == 7
     if fits:
@@ -104,7 +105,7 @@ def depthwise(
     field: Float[Array, "batch longitude latitude channel"], kernel: Float[Array, "x y channel"]
 ) -> Float[Array, "batch longitude latitude channel"]:
     """`zoo.nn.circular.depthwise`, fused where that was asked for."""
-    if _asked() and kernel.shape[0] == 7 and field.shape[-1] % 32 == 0:
+    if asked() and kernel.shape[0] == 7 and field.shape[-1] % 32 == 0:
         _load()
         return _depthwise(field, kernel)
     return circular.depthwise(field, kernel)

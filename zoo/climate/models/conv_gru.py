@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import PATCH, Block, Patches, normalise
 from zoo.nn import fused
+from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid
 
 __all__ = ["Config", "ConvGRU"]
@@ -55,6 +56,12 @@ class Cell(nnx.Module):
         self, features: Float[Array, "batch x y width"], hidden: Float[Array, "batch x y width"]
     ) -> Float[Array, "batch x y width"]:
         """The new hidden state, in (-1, 1)."""
+        return self.update(features, hidden) if fused.asked() else per_example(self.update, features, hidden)
+
+    def update(
+        self, features: Float[Array, "batch x y width"], hidden: Float[Array, "batch x y width"]
+    ) -> Float[Array, "batch x y width"]:
+        """The same, for all examples at once."""
         width = features.shape[-1]
         around = fused.depthwise(jnp.concatenate([features, hidden], -1), self.kernel[...])
         around = normalise(around) * self.scale[...] + self.shift[...]

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from zoo.nn import fused
 from zoo.nn.circular import depthwise
+from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid, truncate
 
 __all__ = ["Block", "Config", "ConvNeXt", "Patches"]
@@ -81,7 +82,7 @@ class Block(nnx.Module):
         )  # fmt: skip
         if fused.available(x.shape, self.kernel.shape, self.widen.shape):
             return fused.block(x, *weights)
-        return plain_block(x, *weights)
+        return per_example(lambda each: plain_block(each, *weights), x)
 
 
 def plain_block(x, kernel, bias, scale, shift, widen, widen_bias, narrow, narrow_bias):

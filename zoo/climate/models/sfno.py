@@ -19,6 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import normalise
+from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid, from_degrees, to_degrees, truncate
 
 __all__ = ["SFNO", "Config"]
@@ -70,6 +71,10 @@ class Block(nnx.Module):
 
     def __call__(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
         """The features after one block."""
+        return per_example(self.update, x, axis=1)
+
+    def update(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
+        """The same, for all examples at once."""
         y = normalise(x) * self.scale[...] + self.shift[...]
         hidden = jnp.concatenate([y, self.filter(y)], -1) @ self.widen[...] + self.hidden_bias[...]
         return x + jax.nn.gelu(hidden) @ self.narrow[...] + self.narrow_bias[...]
