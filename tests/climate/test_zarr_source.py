@@ -20,7 +20,8 @@ def dataset() -> xr.Dataset:
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_it_equals_xarray(tmp_path, dataset, version):
-    dataset.to_zarr(tmp_path / "store", zarr_format=version, consolidated=False, encoding={name: {"chunks": (1, 7, 4, 3)} for name in VARIABLES})
+    encoding = {name: {"chunks": (1, 7, 4, 3)} for name in VARIABLES}
+    dataset.to_zarr(tmp_path / "store", zarr_format=version, consolidated=False, encoding=encoding)
     times = np.array([4, 0, 5])
     np.testing.assert_array_equal(zarr_source(tmp_path / "store")(times), stack(dataset.isel(time=times)))
 
