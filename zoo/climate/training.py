@@ -73,11 +73,15 @@ class Stage:
         return bool(self.until) and time.strftime("%H:%M", time.gmtime()) >= self.until
 
 
+# The stages that the shipped weights went through: constant rates, the average of the weights being what is kept.
 RECIPES = {
-    "convnext": (Stage(12000, 1, 1.5e-3), Stage(3000, 3, 3e-4)),
-    "sfno": (Stage(8000, 1, 2e-3), Stage(2000, 3, 4e-4)),
-    "conv_gru": (Stage(6000, 2, 1.5e-3), Stage(3000, 4, 4e-4)),
-}
+    "convnext": (
+        Stage(3250, 1, 1e-3, floor=1.0), Stage(1400, 2, 5e-4, floor=1.0), Stage(900, 3, 2e-4, floor=1.0),
+        Stage(450, 4, 7e-5, floor=1.0), Stage(350, 4, 2e-5, floor=1.0),
+    ),
+    "sfno": (Stage(600, 1, 1.5e-3, floor=1.0), Stage(500, 1, 5e-4, floor=1.0), Stage(250, 2, 2e-4, floor=1.0), Stage(150, 2, 6e-5, floor=1.0)),
+    "conv_gru": (Stage(800, 1, 1e-3, floor=1.0), Stage(800, 2, 7e-4, floor=1.0), Stage(500, 3, 3e-4, floor=1.0), Stage(300, 4, 1e-4, floor=1.0)),
+}  # fmt: skip
 
 
 def build(architecture: str, *, seed: int = 0, **sizes: Any) -> nnx.Module:
