@@ -24,7 +24,7 @@ from zoo import cost, environment, files, pretrained, record, registry, stats
 from zoo.cards import BaselineSpec, Cost, Entry, Hashes, MetricValue, ModelCard, Provenance, SeedScores, TaskSpec, dump
 from zoo.task import Examples, Task
 
-REPEATS = 5
+REPEATS = 3
 """Warm calls by which latency is measured for an entry."""
 
 
@@ -69,6 +69,8 @@ class TaskResult:
     rows: list[Row] = dataclasses.field(default_factory=list)
     skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     unavailable: list[str] = dataclasses.field(default_factory=list)
+    postponed: bool = False
+    """Whether the task was left out because only the whole domain was named (`TaskSpec.by_name_only`)."""
 
 
 class Events:
@@ -123,7 +125,7 @@ def bench(
     """Benchmarks every predictor on every task that the pattern means.
 
     Args:
-        pattern: a domain (`climate`), a task (`climate/enso`) or a wildcard.
+        pattern: a domain (`climate`), a task (`climate/enso`) or a wildcard. A domain leaves out tasks that ask to be named.
         models: wildcard over predictor ids.
         all_seeds: also score each training seed's weights alone.
         measure: also measure latency and FLOPs (several more calls each).
@@ -148,7 +150,13 @@ def bench(
     if not chosen:
         raise unmatched[0]
     use_compilation_cache()
-    return [_bench_task(spec, todo, all_seeds, measure, events or Events()) for spec, todo in chosen]
+    whole_domain = "/" not in pattern and not measure
+    return [
+        TaskResult(spec, postponed=True)
+        if whole_domain and spec.by_name_only
+        else _bench_task(spec, todo, all_seeds, measure, events or Events())
+        for spec, todo in chosen
+    ]
 
 
 def _bench_task(spec: TaskSpec, todo: list[Candidate], all_seeds: bool, measure: bool, events: Events) -> TaskResult:

@@ -204,6 +204,7 @@ class TaskSpec(Card):
     tracks: dict[str, str] = Field(default_factory=dict, description="Track -> what its rows may know.")
     audit: list[str] = Field(default_factory=list, description="What was checked about leaks and trivial solutions, with figures.")
     how_to_beat: str = ""
+    by_name_only: bool = Field(False, description="Too slow for a run of the whole domain: only where the task itself is named.")
     train: CodePath | None = Field(
         None, description="Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, yielding log lines."
     )

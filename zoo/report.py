@@ -75,6 +75,9 @@ class Report(Events):
             self._rows(spec, rows, "computed now from shipped files")
         if result.unavailable:
             self._absent("cannot run here; these files cannot be had:", result.unavailable, spec)
+        if result.postponed:
+            self.console.print(f"takes longer, so it runs only when named: zoo bench {spec.id}", soft_wrap=True, markup=False)
+        if result.unavailable or result.postponed:
             stored = stored_entries(spec)
             if stored:
                 rows = [("-", entry.model, entry.kind, entry.track, entry.metrics, "-") for entry in stored]

@@ -97,15 +97,16 @@ def step(
 @functools.partial(jax.jit, static_argnums=(0, 4))
 def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -> Array:
     model = nnx.merge(graph, weights)
-    # The first step stands outside the loop, because only it knows the shape of a recurrent model's memory.
-    first, memory = step(model, state, None, ratio)
 
     def body(carry: Any, _: None) -> tuple[Any, Array]:
         state, memory = step(model, *carry, ratio)
         return (state, memory), state
 
-    _, rest = jax.lax.scan(body, (first, memory), None, length=steps - 1)
-    return jnp.concatenate([first[None], rest]).swapaxes(0, 1)
+    # A recurrent model's memory is nothing, that is zeros, at the start; only the model knows its shape.
+    _, memory = jax.eval_shape(lambda state: step(model, state, None, ratio), state)
+    memory = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), memory)
+    _, path = jax.lax.scan(body, (state, memory), None, length=steps)
+    return path.swapaxes(0, 1)
 
 
 def rollout(
@@ -140,12 +141,17 @@ def forecast(
     # The last part is filled up, so that one compiled function serves all.
     parts = [np.resize(states[begin : begin + batch], (batch, *states.shape[1:])) for begin in range(0, len(states), batch)]
 
+    graph, weights = nnx.split(model)
+    ratio = jnp.asarray(ratio, jnp.float32)
+    compiled = _rollout.lower(graph, weights, jnp.asarray(parts[0]), ratio, count).compile()
+
     def run(part: np.ndarray) -> np.ndarray:
-        return transforms.denormalise(np.asarray(rollout(model, part, ratio=ratio, steps=count))[:, steps - 1]).astype(np.float32)
+        path = np.asarray(compiled(weights, jnp.asarray(part), ratio))
+        return transforms.denormalise(path[:, steps - 1]).astype(np.float32)
 
     # A small batch cannot fill every core, so batches run side by side; each is computed alike whatever runs beside it.
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        values = np.concatenate([run(parts[0]), *pool.map(run, parts[1:])])[: len(states)]
+        values = np.concatenate(list(pool.map(run, parts)))[: len(states)]
     return unstack(
         values, init_time=checked["time"].values, lead_time=np.atleast_1d(lead_times).astype("timedelta64[ns]"),
         longitude=checked["longitude"].values, latitude=checked["latitude"].values,
@@ -158,9 +164,16 @@ def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr
     Minimises the RMSE, at the price of smoother fields. Leads beyond the fit get its last factor.
     """
     hours = forecast["lead_time"].values.astype("timedelta64[h]").astype(int)
-    factor = transforms.damping[np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)][None, :, None, None]
-    values = transforms.climatology + (stack(forecast) - transforms.climatology) * factor
-    return unstack(values, **{name: forecast[name].values for name in ("init_time", "lead_time", "longitude", "latitude")})
+    factors = transforms.damping[np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)]  # [lead, channel]
+    dims = ("init_time", "lead_time", "level", "longitude", "latitude")
+    damped = {}
+    for i, name in enumerate(VARIABLES):
+        channels = slice(i * len(LEVELS), (i + 1) * len(LEVELS))
+        mean = transforms.climatology[:, channels].T[:, None, :]  # [level, 1, latitude]
+        factor = factors[:, channels, None, None]  # [lead, level, 1, 1]
+        values = forecast[name].transpose(*dims).values
+        damped[name] = (dims, values * factor + mean * (1 - factor), forecast[name].attrs)
+    return forecast.assign(damped)
 
 
 def _steps(model: nnx.Module, lead_times: np.ndarray) -> np.ndarray:

@@ -79,8 +79,14 @@ RECIPES = {
         Stage(3250, 1, 1e-3, floor=1.0), Stage(1400, 2, 5e-4, floor=1.0), Stage(900, 3, 2e-4, floor=1.0),
         Stage(450, 4, 7e-5, floor=1.0), Stage(350, 4, 2e-5, floor=1.0),
     ),
-    "sfno": (Stage(600, 1, 1.5e-3, floor=1.0), Stage(500, 1, 5e-4, floor=1.0), Stage(250, 2, 2e-4, floor=1.0), Stage(150, 2, 6e-5, floor=1.0)),
-    "conv_gru": (Stage(800, 1, 1e-3, floor=1.0), Stage(800, 2, 7e-4, floor=1.0), Stage(500, 3, 3e-4, floor=1.0), Stage(300, 4, 1e-4, floor=1.0)),
+    "sfno": (
+        Stage(600, 1, 1.5e-3, floor=1.0), Stage(500, 1, 5e-4, floor=1.0),
+        Stage(250, 2, 2e-4, floor=1.0), Stage(150, 2, 6e-5, floor=1.0),
+    ),
+    "conv_gru": (
+        Stage(800, 1, 1e-3, floor=1.0), Stage(800, 2, 7e-4, floor=1.0),
+        Stage(500, 3, 3e-4, floor=1.0), Stage(300, 4, 1e-4, floor=1.0),
+    ),
 }  # fmt: skip
 
 
