@@ -31,7 +31,7 @@ def test_netcdf_and_zarr_come_out_as_they_go_in(tmp_path, zoo_command, analysis,
         analysis.to_zarr(source, consolidated=False)
     result = run(zoo_command, source, target)
     assert result.code == 0, result.err
-    with xr.open_dataset(target, engine="h5netcdf" if suffix == ".nc" else "zarr") as forecast:
+    with xr.open_dataset(target, engine="h5netcdf") if suffix == ".nc" else xr.open_zarr(target, consolidated=False) as forecast:
         assert dict(forecast.sizes) == {"init_time": 2, "lead_time": 2, "level": 5, "longitude": 64, "latitude": 32}
         assert forecast.attrs["model"] == WEATHER[0] and forecast.attrs["truth"] == "simulated"
         # A day's forecast lies nearer to the state than the state's own spread over the globe.

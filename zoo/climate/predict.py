@@ -112,7 +112,11 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
         raise ValueError(f"output {target.name!r} must end in .nc (NetCDF) or .zarr (Zarr)")
     if days < 1:
         raise ValueError(f"--days {days} must be 1 or more")
-    with xr.open_dataset(source, engine="zarr" if source.suffix == ".zarr" or source.is_dir() else "h5netcdf") as opened:
+    if source.is_dir():
+        opened = xr.open_zarr(source, consolidated=(source / ".zmetadata").exists(), chunks=None)
+    else:
+        opened = xr.open_dataset(source, engine="h5netcdf")
+    with opened:
         analysis = opened.load()
     forecast = model._predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
     weights = " ".join(weight.sha256 for weight in model.card.weights)

@@ -6,6 +6,10 @@ then pointwise) with the padding of `zoo.nn.circular`; two ConvNeXt blocks turn 
 
 Why a memory helps a forecast from one analysis: the levels seen do not determine the state of the solver; what the
 steps so far implied about the rest can be kept.
+
+Recipe: `zoo train climate/held_suarez conv_gru --seed 0`: 2,400 steps of 16, rollouts of one to four days, an hour at half a core with
+`ZOO_FUSED=1`. Expected on the test dates: Z500 RMSE 443 m2 s-2, T850 2.13 K at day 5. Good to ten days only: its memory, trained over four
+days, drifts in long free rollouts (21 K in 100 days).
 """
 
 from __future__ import annotations

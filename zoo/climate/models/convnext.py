@@ -6,6 +6,10 @@ shrink and the Coriolis force changes towards the poles, while every longitude i
 harmonics that the truth is made of (T21), so no error can grow at scales that do not exist.
 
 The model is equivariant under rotations by whole patches (two grid points in longitude), up to rounding.
+
+Recipe: `zoo train climate/held_suarez convnext --seed 0` (`zoo.climate.training.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
+75 minutes at half a core with `ZOO_FUSED=1`, 4.4 GB. Expected on the test dates, from 5.2 simulated years: Z500 RMSE 338 m2 s-2 and T850
+1.70 K at day 5 (the truth's own solver at T31: 334 and 1.64; at T21: 601 and 2.90); a rollout of 100 days keeps the climate within 2 K.
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@ enters through a learned field, or no network made of such filters could know ab
 
 The transforms are the matrix products of `zoo.nn.spherical`. The model is equivariant under any rotation in longitude by
 whole grid points, up to rounding.
+
+Recipe: `zoo train climate/held_suarez sfno --seed 0`: 1,500 steps of 16, rollouts of one to two days, an hour at half a core: short, and it
+was still learning. Expected on the test dates: Z500 RMSE 547 m2 s-2, T850 2.65 K at day 5; free rollouts drift by 8 K in 100 days.
 """
 
 from __future__ import annotations
