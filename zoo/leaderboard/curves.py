@@ -90,7 +90,7 @@ def cost(task: TaskBoard) -> Markup | None:
     rows = [
         row
         for row in task.rows
-        if row.entry.kind != "forecast_centre" and row.score(headline) is not None and row.entry.cost.latency_ms_p50 > 0
+        if row.entry.kind not in text.STORED and row.score(headline) is not None and row.entry.cost.latency_ms_p50 > 0
     ]
     if len(rows) < 2:
         return None

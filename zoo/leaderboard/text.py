@@ -33,6 +33,10 @@ LINK = re.compile(r"https://[^\s<>\"'`{}|\\^]+")
 INLINE = re.compile(r"`([^`\n]+)`|(https://[^\s<>\"'`{}|\\^]+)|\b(doi:)(10\.\d{4,9}/[^\s<>\"'`;,)]+)")
 
 
+STORED = ("solver", "forecast_centre")
+"""Kinds whose forecasts are read from files: the time of reading says nothing about what they cost."""
+
+
 def utc(moment: datetime) -> datetime:
     """The moment in UTC; one without zone is taken to be UTC already, so that no machine's clock decides the order."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
