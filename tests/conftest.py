@@ -91,16 +91,8 @@ def toy(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
     synthetic_task.calls.clear()
     synthetic_task.broken.clear()
-    forget_cards()
+    synthetic_task.forget_cards()
     importlib.invalidate_caches()
     monkeypatch.setattr(registry, "__file__", str(tmp_path / "nothing/registry.py"))
     yield share
-    forget_cards()
-
-
-def forget_cards() -> None:
-    """Makes the registry read all cards again."""
-    from zoo import registry
-
-    for cached in (registry._datasets, registry._tasks, registry._models):
-        cached.cache_clear()
+    synthetic_task.forget_cards()

@@ -245,3 +245,11 @@ def _series() -> np.ndarray:
     for i in range(1, N + 2):
         series[i] = 0.9 * series[i - 1] + rng.normal(scale=0.3)
     return series
+
+
+def forget_cards() -> None:
+    """Makes the registry read all cards again."""
+    from zoo import registry
+
+    for cached in (registry._datasets, registry._tasks, registry._models):
+        cached.cache_clear()

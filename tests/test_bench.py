@@ -150,7 +150,7 @@ def test_entries_are_valid_and_name_everything_by_hash(toy, tmp_path):
         beside = path.with_name(entry.record)
         assert entry.hashes.record == files.sha256(beside)
         assert tuple(record.read(beside)["example_id"]) == tuple(f"t{i:03d}" for i in range(60))
-        assert entry.cost.repeats == 5 and entry.n_examples == 60 and entry.task_version == 3
+        assert entry.cost.repeats == bench.REPEATS and entry.n_examples == 60 and entry.task_version == 3
         assert str(tmp_path) not in path.read_text()  # no path of the machine
     short = cards.read(tmp_path / "entries/climate/toy@3/short.json", cards.Entry)
     assert short.declined == ["rmse.step2"]

@@ -146,11 +146,9 @@ def test_a_changed_task_is_caught(entries, toy):
 
 
 def test_a_newer_version_of_the_task_is_named(entries, toy, tmp_path):
-    from conftest import forget_cards
-
     path = toy / "benchmarks/climate/toy.toml"
     path.write_text(path.read_text().replace("version = 3", "version = 4"))
-    forget_cards()
+    synthetic_task.forget_cards()
     assert "task_version: the entry is of version 3, the task is at version 4; run it again" in problems(entries / "best.json", "static")
 
 

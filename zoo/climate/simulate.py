@@ -78,6 +78,7 @@ class Trajectory:
 
     @property
     def chunks(self) -> int:
+        """How many files the trajectory is stored in."""
         return -(-self.days // self.chunk_days)
 
     def chunk_length(self, index: int) -> int:

@@ -102,6 +102,7 @@ class Solver:
 
     @functools.cached_property
     def coords(self) -> Any:
+        """The coordinate system of the truncation and the layers (`dinosaur.coordinate_systems.CoordinateSystem`)."""
         dinosaur = import_dinosaur()
         vertical = dinosaur.sigma_coordinates.SigmaCoordinates.equidistant(self.layers)
         return dinosaur.coordinate_systems.CoordinateSystem(self.grid, vertical)
