@@ -41,8 +41,8 @@ def climatology(task: Any) -> Forecast:
 def solver(task: Any, *, file: str) -> Forecast:
     """The dynamical core of the truth at a lower resolution, started from the truth truncated to it.
 
-    The forecasts were computed once by `zoo.climate.products.write_solver` from the states that `zoo data build` keeps (minutes on two cores)
-    and are read from a file.
+    The forecasts were computed once by `zoo.climate.products.write_solver`, from the states that `zoo data build` keeps, and are read
+    from a file.
     """
 
     def forecast(request: Any) -> xr.Dataset:
