@@ -5,9 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import cost, registry
-from zoo.pretrained import load_model
-from zoo.weights import load
+from zoo import cost, files, registry
+from zoo.pretrained import PretrainedModel, parameters
+from zoo.pretrained import load_model as load
+
+
+def load_model(name: str) -> PretrainedModel:
+    """The model; skips where its weights are others', lie at an address and are not here."""
+    try:
+        return load(name)
+    except files.FileMissing as error:
+        if registry.model(name).converter is None:
+            raise
+        pytest.skip(f"weights that others published are not here: {error}")
 
 
 @pytest.mark.parametrize("name", registry.list_models())
@@ -25,7 +35,7 @@ def test_the_stored_output_comes_out_again(name):
 def test_the_card_counts_parameters_and_names_known_tasks(name):
     card = registry.model(name)
     model = load_model(name)
-    sizes = [cost.count_parameters(load(path)[0]) for path in model.weights]
+    sizes = [cost.count_parameters(parameters(card, path)) for path in model.weights]
     assert card.n_params == (sum(sizes) if card.ensemble else sizes[0])
     assert set(card.tasks) <= set(registry.tasks())
     assert all(weight.bytes <= 5_000_000 for weight in card.weights)

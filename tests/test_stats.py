@@ -117,3 +117,35 @@ def test_nearer_one_is_better_on_both_sides():
 
 def test_there_are_letters_for_any_number_of_groups():
     assert [stats.letter(number) for number in (0, 25, 26, 53)] == ["a", "z", "a1", "b2"]
+
+
+class Median:
+    """A task with a mean and a score that is no function of means."""
+
+    def statistics(self, record):
+        return {"x": record["x"]}
+
+    def values(self, means):
+        return {"mean": means["x"]}
+
+    def rank_values(self, record, weights=None):
+        x = record["x"]
+        if weights is None:
+            return {"median": np.asarray(np.median(x))}
+        return {"median": np.array([np.median(np.repeat(x, np.rint(row * len(x)).astype(int))) for row in weights])}
+
+
+def test_scores_that_are_no_means_come_from_the_record_on_the_same_resamples():
+    x = np.random.default_rng(0).gamma(1, size=51)
+    weights = stats.bootstrap_weights(51, spec(resamples=300))
+    assert stats.scores(Median(), {"x": x}) == {"mean": pytest.approx(x.mean()), "median": pytest.approx(np.median(x))}
+    drawn = stats.resample(Median(), {"x": x}, weights)
+    assert drawn["median"].shape == drawn["mean"].shape == (300,)
+    first = np.repeat(x, np.rint(weights[0] * 51).astype(int))
+    assert (drawn["mean"][0], drawn["median"][0]) == (pytest.approx(first.mean()), pytest.approx(np.median(first)))
+
+
+def test_rows_drawn_one_by_one_are_those_drawn_all_at_once():
+    index = np.random.default_rng(1).integers(33, size=(2000, 33))
+    counted = [np.bincount(row, minlength=33) / 33 for row in index]
+    np.testing.assert_array_equal(stats.bootstrap_weights(33, spec()), counted)

@@ -27,6 +27,9 @@ from zoo.task import Examples, Task
 REPEATS = 3
 """Warm calls by which latency is measured for an entry."""
 
+LONG_SECONDS = 15.0
+"""No further warm call is begun after so long; the entry says how many there were."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Predictor:
@@ -120,7 +123,8 @@ def _from_model(card: ModelCard) -> Predictor:
 
 
 def bench(
-    pattern: str, *, models: str = "*", all_seeds: bool = False, measure: bool = False, events: Events | None = None
+    pattern: str, *, models: str = "*", all_seeds: bool = False, measure: bool = False, events: Events | None = None,
+    data: Path | None = None,
 ) -> list[TaskResult]:
     """Benchmarks every predictor on every task that the pattern means.
 
@@ -130,6 +134,7 @@ def bench(
         all_seeds: also score each training seed's weights alone.
         measure: also measure latency and FLOPs (several more calls each).
         events: told what is going on.
+        data: a folder of the user's own with the data of the one task that is meant; see `zoo.registry.load_task`.
 
     Returns:
         One result per task. Rows are sorted by the headline metric and carry rank groups. Nothing is averaged over tasks.
@@ -141,6 +146,8 @@ def bench(
     if not names:
         near = registry.did_you_mean(pattern, registry.tasks())
         raise registry.UnknownName(f"no task matches {pattern!r}; {near} (`zoo list tasks` shows all)")
+    if data is not None and len(names) > 1:
+        raise ValueError(f"a folder of data belongs to one task, {pattern!r} means {len(names)}: {', '.join(names)}; name one")
     chosen, unmatched = [], []
     for name in names:
         try:
@@ -154,24 +161,29 @@ def bench(
     return [
         TaskResult(spec, postponed=True)
         if whole_domain and spec.by_name_only
-        else _bench_task(spec, todo, all_seeds, measure, events or Events())
+        else _bench_task(spec, todo, all_seeds, measure, events or Events(), data)
         for spec, todo in chosen
     ]
 
 
-def _bench_task(spec: TaskSpec, todo: list[Candidate], all_seeds: bool, measure: bool, events: Events) -> TaskResult:
+def _bench_task(
+    spec: TaskSpec, todo: list[Candidate], all_seeds: bool, measure: bool, events: Events, data: Path | None = None
+) -> TaskResult:
     result = TaskResult(spec)
     card = registry.dataset(spec.dataset)
     events.task(spec, len(todo))
-    result.unavailable = _unavailable(card, spec.needs)
+    result.unavailable = _unavailable(card, _not_in(data, spec.needs))
     if result.unavailable:
         return result
-    task = registry.load_task(spec.id)
+    task = registry.load_task(spec.id, data=data)
+    if task.reads_folder and data is None:
+        result.unavailable = [f"a folder of {card.title}: zoo bench {spec.id} --data DIR ({card.licence})"]
+        return result
     examples = task.examples()
-    journal = Journal(spec, all_seeds=all_seeds, measure=measure)
+    journal = Journal(spec, all_seeds=all_seeds, measure=measure, data=data)
     weights = stats.bootstrap_weights(len(examples), spec.resampling)
     for name, make, needs in todo:
-        lacking = _unavailable(card, needs)
+        lacking = _unavailable(card, _not_in(data, needs))
         if lacking:
             result.skipped.append((name, lacking[0]))
             continue
@@ -207,7 +219,7 @@ def run(task: Task, examples: Examples, predictor: Predictor, *, all_seeds: bool
             row.seeds.append(SeedScores(seed=seed, metrics={metric: value for metric, value in values.items() if math.isfinite(value)}))
     if measure:
         seconds = []
-        for _ in range(REPEATS):
+        while len(seconds) < REPEATS and sum(seconds) < LONG_SECONDS:
             begin = time.perf_counter()
             call(examples.inputs)
             seconds.append(time.perf_counter() - begin)
@@ -215,7 +227,7 @@ def run(task: Task, examples: Examples, predictor: Predictor, *, all_seeds: bool
         count = getattr(call, "flops_per_example", None)
         row.cost = Cost(
             n_params=predictor.n_params, flops_per_example=count() if count else None,
-            latency_ms_p50=p50, latency_ms_p95=p95, repeats=REPEATS,
+            latency_ms_p50=p50, latency_ms_p95=p95, repeats=len(seconds),
             peak_memory_bytes=cost.peak_memory_bytes(), wall_seconds=wall, load_average=cost.load_average(),
         )
     return row
@@ -331,15 +343,22 @@ def _unavailable(card: Any, names: list[str]) -> list[str]:
     return problems
 
 
+def _not_in(data: Path | None, names: list[str]) -> list[str]:
+    """The named files that the user's own folder does not hold."""
+    return names if data is None else [name for name in names if not (data / name).is_file()]
+
+
 class Journal:
     """Rows of an unfinished run, kept in the cache so that the same run, started again, does not repeat them.
 
-    The same run means: the same task file, dataset card, weights, code of this package and options.
+    The same run means: the same task file, dataset card, weights, code of this package and options; with a folder of the user's
+    own, also the same names, sizes and dates in it.
     """
 
-    def __init__(self, spec: TaskSpec, *, all_seeds: bool, measure: bool):
+    def __init__(self, spec: TaskSpec, *, all_seeds: bool, measure: bool, data: Path | None = None):
         cards = [files.sha256(registry.path_of(spec.id, "task")), files.sha256(registry.path_of(spec.dataset, "dataset"))]
-        run_id = hashlib.sha256("|".join([*cards, code_sha256(), str((all_seeds, measure))]).encode()).hexdigest()[:16]
+        own = [] if data is None else [f"{path}:{(s := path.stat()).st_size}:{s.st_mtime_ns}" for path in sorted(data.resolve().rglob("*"))]
+        run_id = hashlib.sha256("|".join([*cards, code_sha256(), str((all_seeds, measure)), *own]).encode()).hexdigest()[:16]
         self.folder = files.home() / "runs" / f"{spec.key.replace('/', '.')}-{run_id}"
         self.usable = True
 

@@ -28,6 +28,7 @@ ModelId = Annotated[str, StringConstraints(pattern=rf"^{NAME}/{NAME}(\.{NAME})?$
 CodePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=160)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
 
 Truth = Literal["simulated", "observed", "reanalysis", "mixed"]
@@ -95,6 +96,24 @@ class FileCard(Card):
         return self
 
 
+class DownloadCard(Card):
+    """A large file that its user fetches, not the zoo: it is only checked where it lies. Its archive may state an MD5 and no size."""
+
+    name: FileName = Field(description="The file's own name, by which it is found in a folder.")
+    urls: list[Https] = Field(min_length=1)
+    sha256: Sha256 | None = None
+    md5: Md5 | None = Field(None, description="Where its archive states no SHA-256; against accidents, not against malice.")
+    licence: str
+    role: str = Field(description="What the file holds: which split, how many examples.")
+    source: str | None = Field(None, description="Who made it: paper, archive, DOI.")
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> DownloadCard:
+        if self.sha256 is None and self.md5 is None:
+            raise ValueError(f"download {self.name!r} has neither sha256 nor md5: nothing could be checked")
+        return self
+
+
 class DatasetCard(Card):
     """A dataset: `datasets/<domain>/<name>/card.toml`."""
 
@@ -113,10 +132,11 @@ class DatasetCard(Card):
     build: CodePath | None = Field(None, description="For our own data: the function behind `zoo data build`.")
     caveats: list[str] = Field(default_factory=list)
     file: list[FileCard] = Field(default_factory=list)
+    download: list[DownloadCard] = Field(default_factory=list, description="Large files that the user fetches; checked, never fetched.")
 
     @model_validator(mode="after")
     def _names_differ(self) -> DatasetCard:
-        _require_unique([file.name for file in self.file], f"file name in dataset {self.id}")
+        _require_unique([file.name for file in [*self.file, *self.download]], f"file name in dataset {self.id}")
         return self
 
 
@@ -244,7 +264,7 @@ class TaskSpec(Card):
 
 
 class WeightFile(Card):
-    """One safetensors file beside the model card (or at a URL)."""
+    """One file of weights beside the model card (or at a URL): safetensors, or what the card's `converter` reads."""
 
     file: RelativePath
     sha256: Sha256
@@ -260,8 +280,8 @@ class TrainingRecord(Card):
     data: list[str] = Field(description="Datasets and splits seen, e.g. 'climate/held_suarez:train'.")
     chosen_on: str = Field(description="What every choice (epoch, architecture, threshold) was made on; never test data.")
     hardware: str
-    wall_seconds: float = Field(gt=0)
-    steps: int = Field(gt=0)
+    wall_seconds: float | None = Field(None, gt=0, description="None: not known, for weights that others trained.")
+    steps: int | None = Field(None, gt=0, description="Optimiser steps; None: not known, for weights that others trained.")
     validation: dict[str, Finite] = Field(default_factory=dict, description="Scores on the validation split.")
 
 
@@ -283,6 +303,9 @@ class ModelCard(Card):
     summary: str
     architecture: CodePath = Field(description="The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`.")
     predictor: CodePath = Field(description="Factory `(card, weight_paths) -> callable(inputs)`.")
+    converter: CodePath | None = Field(
+        None, description="For weights that others published in a format of their own: function `(path) -> parameters by dotted name`."
+    )
     predict_file: CodePath | None = Field(None, description="Function `(model, source, target, *, days)` behind `zoo predict`.")
     config: dict[str, Any] = Field(default_factory=dict)
     predictor_config: dict[str, Any] = Field(default_factory=dict)
@@ -300,6 +323,12 @@ class ModelCard(Card):
     weights: list[WeightFile] = Field(min_length=1)
     expected: ExpectedOutput | None = None
     caveats: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _cost_known(self) -> ModelCard:
+        if self.converter is None and None in (self.training.wall_seconds, self.training.steps):
+            raise ValueError("training.wall_seconds and training.steps may be left out only for weights that others trained (`converter`)")
+        return self
 
 
 # ----------------------------------------------------------------------------------------------------------------- entries

@@ -1,4 +1,4 @@
-"""`zoo`: list, info, data, bench, train, predict, verify, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, figures, train, predict, verify, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
 3 nothing could be computed because files cannot be had.
@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that f
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import warnings
@@ -200,7 +201,8 @@ def data_check(name: str) -> None:
 def data_build(
     name: str,
     out: Annotated[Path | None, typer.Option(help="Where to; default: the cache.")] = None,
-    years: Annotated[float, typer.Option(help="Simulated training years.")] = 10.0,
+    years: Annotated[float | None, typer.Option(help="Simulated training years (climate; default 10).")] = None,
+    size: Annotated[str | None, typer.Option(help="S or M (particle physics; default S).")] = None,
 ) -> None:
     """Makes a dataset of ours anew (simulations); started again after an interruption it continues."""
     from zoo import files, registry
@@ -210,9 +212,13 @@ def data_build(
         raise ValueError(f"{name} is not made by this project; `zoo data get {name}` fetches it")
     target = out or files.home() / "build" / name
     build = registry.resolve(card.build)
+    takes = inspect.signature(build).parameters
+    given = {key: value for key, value in (("years", years), ("size", size)) if value is not None}
+    for key in given.keys() - takes.keys():
+        raise ValueError(f"--{key} means nothing to {name}; its builder takes {', '.join(each for each in takes if each != 'progress')}")
     print(f"building {name} in {target}")
-    with _transfer(unit="days") as progress:
-        build(target, years=years, progress=progress)
+    with _transfer(unit="days" if "years" in takes else "examples") as progress:
+        build(target, progress=progress, **given)
 
 
 def _transfer(unit: str = "bytes"):
@@ -295,6 +301,9 @@ def bench(
     ] = None,
     submitted_by: Annotated[str, typer.Option(help="Name for the entries, e.g. github:ada-l.")] = "maintainers",
     seeds: Annotated[bool, typer.Option("--seeds", help="Also score every training seed's weights alone.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Your own folder with the task's data (JetClass and other sets too large to fetch).")
+    ] = None,
 ) -> None:
     """Scores every predictor on every task, with 95 % intervals and rank groups."""
     from zoo import bench as harness
@@ -305,8 +314,12 @@ def bench(
         raise ValueError(
             "entries name the commit of their code, and this checkout has changes that are not committed: `git status`, commit, run again"
         )
+    if entries is not None and data is not None:
+        raise ValueError("entries must be computable again from the files of the dataset's card: leave out --data or --entries")
     report = Report(_console())
-    results = harness.bench(pattern, models=model, all_seeds=seeds or entries is not None, measure=entries is not None, events=report)
+    results = harness.bench(
+        pattern, models=model, all_seeds=seeds or entries is not None, measure=entries is not None, events=report, data=data
+    )
     report.close()
     for result in results:
         report.table(result)
@@ -317,6 +330,27 @@ def bench(
         files.write_text(json_file, json.dumps([report.as_json(result) for result in results], indent=1) + "\n")
     if not any(result.rows for result in results):
         raise typer.Exit(3)
+
+
+@app.command()
+def figures(
+    task: str,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Wildcard over models and baselines, to compute now; default: the stored entries.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: figures/<task>.")] = None,
+    form: Annotated[str, typer.Option("--format", help="png, svg, or json: the data's pictures as numbers.")] = "png",
+    data: Annotated[Path | None, typer.Option(help="Your own folder with the task's data.")] = None,
+    samples: Annotated[bool, typer.Option(help="Also draw what the data look like.")] = True,
+) -> None:
+    """Draws a task's pictures: what rows' records show (ROC curves, confusion), scores along an axis, what the data look like."""
+    from zoo import gallery
+
+    paths, notes = gallery.draw(task, out or Path("figures") / task, models=model, data=data, form=form, samples=samples)
+    for note in notes:
+        print(f"zoo: {note}", file=sys.stderr)
+    for path in paths:
+        print(path)
 
 
 @app.command()
@@ -389,9 +423,9 @@ def train(
 @app.command()
 def predict(
     model: str,
-    source: Annotated[Path, typer.Argument(help="Input: NetCDF or Zarr.")],
-    target: Annotated[Path, typer.Argument(help="Output: .nc or .zarr.")],
-    days: Annotated[int, typer.Option(help="Forecast length in days.")] = 10,
+    source: Annotated[Path, typer.Argument(help="Input: NetCDF or Zarr (climate), ROOT or Parquet (jets).")],
+    target: Annotated[Path, typer.Argument(help="Output: .nc or .zarr (climate), .root or .csv (jets).")],
+    days: Annotated[int, typer.Option(help="Forecast length in days (climate).")] = 10,
 ) -> None:
     """Applies a pretrained model to a file."""
     from zoo import registry

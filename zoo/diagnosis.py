@@ -58,17 +58,21 @@ def _data() -> Iterator[tuple[bool, str]]:
 
 
 def _weights() -> Iterator[tuple[bool, str]]:
-    from zoo.pretrained import weight_path
+    from zoo.pretrained import weight_file
 
-    good = 0
+    good, absent = 0, []
     for name, card in registry.models().items():
-        for index in range(len(card.weights)):
+        for index, weight in enumerate(card.weights):
             try:
-                weight_path(card, registry.path_of(name, "model").parent, index)
-                good += 1
-            except (files.FileAltered, files.FileMissing) as error:
+                if files.find(weight_file(card, index), folder=registry.path_of(name, "model").parent):
+                    good += 1
+                elif weight.urls:
+                    absent.append(f"{weight.file} of {name}")
+                else:
+                    yield False, f"weights of {name}: {weight.file} is missing and has no address"
+            except files.FileAltered as error:
                 yield False, f"weights of {name}: {error}"
-    yield True, f"weights: {good} files verified"
+    yield True, f"weights: {good} files verified" + (f"; not fetched yet: {', '.join(absent)}" if absent else "")
 
 
 def _jax() -> tuple[bool, str]:

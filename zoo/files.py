@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from zoo.cards import CardError, DatasetCard, FileCard
+from zoo.cards import CardError, DatasetCard, DownloadCard, FileCard
 
 CHUNK = 1 << 20
 Progress = Callable[[str, int, int], None]
@@ -123,6 +123,30 @@ def verify(path: Path, file: FileCard) -> None:
     found = sha256(path)
     if found != file.sha256:
         raise FileAltered(f"{path} was altered: SHA-256 {found}, the card says {file.sha256}; delete it and run the command again")
+
+
+def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]:
+    """Paths of the card's downloads and files that lie in a folder or below it; all of them have the card's bytes.
+
+    Raises:
+        FileAltered: one has other bytes; names the file, both hashes, and what to do.
+    """
+    found = []
+    for each in [*card.download, *card.file]:
+        for path in sorted(Path(folder).rglob(each.name)):
+            if isinstance(each, DownloadCard):
+                kind = "sha256" if each.sha256 is not None else "md5"
+                with open(path, "rb") as file:
+                    digest, stated = hashlib.file_digest(file, kind).hexdigest(), getattr(each, kind)
+                if digest != stated:
+                    raise FileAltered(
+                        f"{path} was altered or is incomplete: {kind.upper()} {digest}, the card of {card.id} says {stated}; "
+                        f"delete it and fetch it again from {each.urls[0]}"
+                    )
+            else:
+                verify(path, each)
+            found.append(path)
+    return found
 
 
 def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None = None) -> Path:

@@ -18,7 +18,7 @@ class PretrainedModel:
 
     Attributes:
         card: what it is, how it was trained, what it must not be used for.
-        weights: verified local paths of its safetensors files, one a training seed or ensemble member.
+        weights: verified local paths of its weight files, one a training seed or ensemble member.
     """
 
     card: ModelCard
@@ -48,11 +48,21 @@ class PretrainedModel:
 
     def module(self, seed: int | None = None) -> Any:
         """The Flax NNX module with its weights, for fine-tuning or inspection."""
-        from zoo.weights import load, restore
+        from zoo.weights import restore
 
         seeds = [weight.seed for weight in self.card.weights]
-        parameters, _, _ = load(self.weights[0 if seed is None else seeds.index(seed)])
-        return restore(build(self.card), parameters)
+        return restore(build(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
+
+
+def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
+    """The parameters in one of a card's weight files, by dotted name; read by the card's `converter` where it has one.
+
+    Raises:
+        zoo.weights.WeightsError: the file cannot be read.
+    """
+    from zoo.weights import load
+
+    return load(path)[0] if card.converter is None else registry.resolve(card.converter)(path)
 
 
 def build(card: ModelCard) -> Any:
@@ -67,8 +77,13 @@ def build(card: ModelCard) -> Any:
     module = importlib.import_module(card.architecture.partition(":")[0])
     architecture = registry.resolve(card.architecture)
     config_class = getattr(module, f"{architecture.__name__}Config", None) or module.Config
-    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card.config.items()}
+    settings = {name: _tuples(value) for name, value in card.config.items()}
     return architecture(config_class(**settings), rngs=nnx.Rngs(0))
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, at every depth: a configuration is frozen."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def load_model(name: str) -> PretrainedModel:

@@ -112,18 +112,44 @@ def matching(pattern: str, names: Any) -> list[str]:
     return sorted(fnmatch.filter(names, pattern))
 
 
-def load_task(name: str) -> Task:
-    """A task bound to its data files (found, or fetched when first asked for)."""
+def load_task(name: str, *, data: Path | None = None) -> Task:
+    """A task bound to its data files (found, or fetched when first asked for).
+
+    Args:
+        name: the task's id.
+        data: a folder of the user's own: the first place where a file of the dataset's card is looked for (and verified like any
+            other), and all the data of a task that reads whole folders.
+
+    Raises:
+        UnknownName: no task has this name.
+        NotADirectoryError: `data` is no folder.
+        zoo.files.FileAltered: a file or archive in `data` that the card knows by its hash has other bytes.
+        ValueError: the task would not use anything in `data`.
+    """
     spec = task(name)
     card = dataset(spec.dataset)
     by_name = {file.name: file for file in card.file}
+    code = resolve(spec.code)
+    if data is None:
+        own = {}
+    elif not data.is_dir():
+        raise NotADirectoryError(f"{data} is no folder; `--data` takes the folder that holds the data of {name}")
+    else:
+        own = {wanted: data / wanted for wanted in by_name if (data / wanted).is_file()}
+        if not own and not code.reads_folder:
+            raise ValueError(f"{data} holds none of the files of dataset {card.id}: {', '.join(by_name) or 'it has none'}")
+        if code.reads_folder:
+            files.verify_downloads(data, card)
 
     def file(wanted: str) -> Path:
         if wanted not in by_name:
             raise CardError(f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}")
+        if wanted in own:
+            files.verify(own[wanted], by_name[wanted])
+            return own[wanted]
         return files.get(by_name[wanted], folder=files.dataset_folder(card))
 
-    return resolve(spec.code)(spec, file=file)
+    return code(spec, file=file, **({} if data is None else {"folder": data}))
 
 
 def load_dataset(name: str, **options: Any) -> Any:

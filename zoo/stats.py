@@ -1,7 +1,8 @@
 """Intervals, paired differences and rank groups, all from the same resampled means of per-example statistics.
 
-One weight matrix `[resamples, n]` per task (each row: how often an example was drawn, over n) serves every predictor, so two
-predictors are always compared on the same resamples: the comparison is paired.
+Scores that are no formula of means (areas under ROC curves) come from a task's `rank_values` on the same resamples. One weight
+matrix `[resamples, n]` per task (each row: how often an example was drawn, over n) serves every predictor, so two predictors
+are always compared on the same resamples: the comparison is paired.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LEVEL = 0.95
 
 
 class Formulas(Protocol):
-    """The two functions of a task that statistics are made with."""
+    """The two functions of a task that statistics are made with; a third, `zoo.task.Task.rank_values`, may be missing."""
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 
@@ -33,13 +34,17 @@ def bootstrap_weights(n: int, spec: ResamplingSpec) -> np.ndarray:
     `mean_block`, which keeps the dependence of neighbours in time.
     """
     rng = np.random.default_rng(spec.seed)
+    if spec.method == "bootstrap":  # row by row: the same draws as all at once, in a third of the memory
+        weights = np.empty((spec.resamples, n))
+        for row in weights:
+            row[:] = np.bincount(rng.integers(n, size=n), minlength=n) / n
+        return weights
     index = rng.integers(n, size=(spec.resamples, n))
-    if spec.method == "stationary_block_bootstrap":
-        begins = rng.random((spec.resamples, n)) < 1.0 / spec.mean_block
-        begins[:, 0] = True
-        position = np.arange(n)
-        last_begin = np.maximum.accumulate(np.where(begins, position, 0), axis=1)
-        index = (np.take_along_axis(index, last_begin, axis=1) + position - last_begin) % n
+    begins = rng.random((spec.resamples, n)) < 1.0 / spec.mean_block
+    begins[:, 0] = True
+    position = np.arange(n)
+    last_begin = np.maximum.accumulate(np.where(begins, position, 0), axis=1)
+    index = (np.take_along_axis(index, last_begin, axis=1) + position - last_begin) % n
     offset = np.arange(spec.resamples)[:, None] * n
     return np.bincount((index + offset).ravel(), minlength=spec.resamples * n).reshape(spec.resamples, n) / n
 
@@ -54,13 +59,20 @@ def means(statistics: Mapping[str, np.ndarray], weights: np.ndarray | None = Non
 def scores(task: Formulas, record: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The scores of a record by metric name; NaN where nothing was predicted."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {name: float(value) for name, value in task.values(means(task.statistics(record))).items()}
+        values = task.values(means(task.statistics(record))) | _rank_values(task, record, None)
+    return {name: float(value) for name, value in values.items()}
 
 
 def resample(task: Formulas, record: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Every score on every resample: `{metric: [resamples]}`."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {name: np.asarray(value) for name, value in task.values(means(task.statistics(record), weights)).items()}
+        values = task.values(means(task.statistics(record), weights)) | _rank_values(task, record, weights)
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def _rank_values(task: Formulas, record: Mapping[str, np.ndarray], weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    of_task = getattr(task, "rank_values", None)
+    return {} if of_task is None else of_task(record, weights)
 
 
 def interval(samples: np.ndarray, value: float | None = None) -> tuple[float, float] | None:

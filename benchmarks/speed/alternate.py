@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy", "xarray", "zarr", "tensorstore", "grain")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy", "xarray", "zarr", "tensorstore", "grain", "uproot", "awkward", "numba")
 
 
 @dataclasses.dataclass(frozen=True)

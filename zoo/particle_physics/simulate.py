@@ -88,7 +88,7 @@ def plan(dataset: str, size: str = "S") -> list[Part]:
         return parts + [part("train", name, chunk, 10_000) for chunk in rounds for name in LABELS]
     if dataset == "quark_gluon":
         two = QUARK_GLUON_LABELS
-        parts = [part("test", name, 0, 5000, two) for name in two] + [part("validation", name, 0, 1000, two) for name in two]
+        parts = [part("test", name, 0, 3000, two) for name in two] + [part("validation", name, 0, 1000, two) for name in two]
         return parts + [part("train", name, chunk, 5000, two) for chunk in rounds for name in two]
     if dataset == "jet_generation":
         kinds = ("dijet_gluon", "dijet_quark")

@@ -1,0 +1,1 @@
+"""Scores of the particle physics tasks: pure functions of arrays, one file per family."""

@@ -1,0 +1,1 @@
+"""The benchmarks of particle physics, one file per family."""

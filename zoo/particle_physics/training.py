@@ -1,0 +1,291 @@
+"""Recipes of the jet taggers.
+
+    zoo train particle_physics/jet_tagging particle_transformer --data BUILD --seed 0
+    python -m zoo.particle_physics.training jet_tagging/particle_transformer --data BUILD --seeds 0 1 2 --out RUNS
+
+Every network sees the hardest constituents, standardised as JetClass's configuration does, each jet turned by a random angle about
+its axis and mirrored at random: the physics of a jet is, to a good approximation, the same after that. The last weights
+(averaged exponentially) are the model: no epoch is chosen. Sizes, rates and epochs were fixed before on the validation jets.
+
+`fine_tune.*` starts from weights that exist: the published ParticleNet of JetClass, or a network of ours that tells ten classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from zoo import registry
+from zoo import weights as storage
+from zoo.particle_physics.features import COLUMNS, FEATURE_SETS
+from zoo.particle_physics.jets import LABELS, QUARK_GLUON_LABELS, Jets
+from zoo.particle_physics.predict import JetTagger, network_arrays
+from zoo.train.loop import LoopConfig, fit
+
+CLASSES = {"jet_tagging": LABELS, "top_tagging": ("QCD", "Tbqq"), "quark_gluon": QUARK_GLUON_LABELS}
+"""Classes of each simulated task."""
+
+FOLDER = {"jet_tagging": "jet_tagging", "top_tagging": "jet_tagging", "quark_gluon": "quark_gluon"}
+"""The dataset that each task trains on."""
+
+MODELS = {
+    "pfn": "zoo.particle_physics.models.pfn:PFN",
+    "particle_net": "zoo.particle_physics.models.particle_net:ParticleNet",
+    "particle_transformer": "zoo.particle_physics.models.particle_transformer:ParticleTransformer",
+    "lorentz_net": "zoo.particle_physics.models.lorentz_net:LorentzNet",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggerRecipe:
+    """How one network is trained.
+
+    Attributes:
+        model: key of `MODELS`.
+        features: feature set.
+        particles: hardest constituents.
+        epochs: passes over the training jets; may be a fraction.
+        batch_size: jets per step.
+        learning_rate: peak, after a warm-up of a twentieth; then a cosine to zero.
+        config: fields of the architecture's config, beside `features` and `classes`.
+        start: pretrained model from which training starts; None: from random weights.
+        weight_decay: AdamW's.
+        per_class: at most so many training jets a class.
+    """
+
+    model: str
+    features: str
+    particles: int
+    epochs: float
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    start: str | None = None
+    weight_decay: float = 0.01
+    per_class: int | None = None
+
+
+_XS = {"width": 32, "depth": 2}
+_TEN, _TOP, _QUARK = {"per_class": 10_000}, {"per_class": 20_000}, {"per_class": 10_000}
+RECIPES: dict[str, TaggerRecipe] = {
+    "jet_tagging/pfn": TaggerRecipe("pfn", "full", 64, 12.0, **_TEN),
+    "jet_tagging/particle_net": TaggerRecipe("particle_net", "full", 48, 5.0, batch_size=32, **_TEN),
+    "jet_tagging/particle_transformer": TaggerRecipe("particle_transformer", "full", 48, 10.0, batch_size=64, config=_XS, **_TEN),
+    "jet_tagging/fine_tune.particle_net": TaggerRecipe(
+        "particle_net", "full", 64, 1.0, batch_size=32, learning_rate=1e-3, start="particle_physics/particle_net.jetclass", per_class=2500
+    ),
+    "top_tagging/pfn": TaggerRecipe("pfn", "kinpid", 64, 12.0, **_TOP),
+    "top_tagging/particle_net": TaggerRecipe("particle_net", "kinpid", 48, 8.0, batch_size=32, **_TOP),
+    "top_tagging/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 12.0, batch_size=64, config=_XS, **_TOP),
+    "top_tagging/lorentz_net": TaggerRecipe("lorentz_net", "kinpid", 32, 4.0, batch_size=32, **_TOP),
+    "quark_gluon/pfn": TaggerRecipe("pfn", "kinpid", 64, 12.0, **_QUARK),
+    "quark_gluon/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 10.0, batch_size=64, config=_XS, **_QUARK),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJets:
+    """Jets of one split as the training loop wants them: a dict of arrays with one leading length."""
+
+    arrays: dict[str, np.ndarray]
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, jets: Jets, columns: Sequence[str]) -> TrainingJets:
+        """Only what the feature set needs."""
+        places = [jets.columns.index(name) for name in columns]
+        particles = jets.particles if places == list(range(len(jets.columns))) else jets.particles[..., places]
+        arrays = {
+            "particles": particles, "mask": jets.mask, "pt": jets.scalars["jet_pt"], "energy": jets.scalars["jet_energy"],
+            "label": jets.label.astype(np.int32),
+        }
+        return cls(arrays, tuple(columns))
+
+
+def load_split(folder: Path, split: str, task: str, recipe: TaggerRecipe) -> Jets:
+    """The jets of a split from a build folder, classes in equal parts.
+
+    Raises:
+        FileNotFoundError: the folder holds no file of the split or of a class; says what to run.
+    """
+    from zoo.particle_physics.data import read_jets
+    from zoo.particle_physics.jets import concatenate
+
+    parts = []
+    for name in CLASSES[task]:
+        paths = sorted(folder.glob(f"{split}-{name}-*.root"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
+        if not paths:
+            how = f"run `zoo data build particle_physics/{FOLDER[task]}`, or name its folder by --data"
+            raise FileNotFoundError(f"{folder} has no file {split}-{name}-*.root: {how}")
+        jets = read_jets(paths, max_particles=recipe.particles, columns=COLUMNS[recipe.features], classes=CLASSES[task])
+        parts.append(jets[: recipe.per_class] if recipe.per_class and split == "train" else jets)
+    fewest = min(map(len, parts))
+    return concatenate([part[:fewest] for part in parts])
+
+
+def turned(features: jax.Array, key: jax.Array) -> jax.Array:
+    """Features with each jet's (deta, dphi), the last two, turned by a random angle and mirrored at random."""
+    angle_key, mirror_key = jax.random.split(key)
+    angle = jax.random.uniform(angle_key, (len(features), 1), maxval=2.0 * jnp.pi)
+    sign = jax.random.rademacher(mirror_key, (len(features), 1), dtype=features.dtype)
+    a, b = features[..., -2], features[..., -1] * sign
+    pair = [a * jnp.cos(angle) - b * jnp.sin(angle), a * jnp.sin(angle) + b * jnp.cos(angle)]
+    return jnp.concatenate([features[..., :-2], jnp.stack(pair, -1)], -1)
+
+
+def make_loss(recipe: TaggerRecipe) -> Any:
+    """Cross-entropy and accuracy of a batch."""
+    names, columns = FEATURE_SETS[recipe.features], COLUMNS[recipe.features]
+
+    def loss(model: nnx.Module, batch: dict[str, jax.Array], key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        features, vectors = network_arrays(
+            batch["particles"], batch["mask"], batch["pt"], batch["energy"], names=names, columns=columns
+        )
+        logits = model(turned(features, key), vectors, batch["mask"])
+        value = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean()
+        return value, {"accuracy": (logits.argmax(-1) == batch["label"]).mean()}
+
+    return loss
+
+
+def build_model(recipe: TaggerRecipe, task: str, *, seed: int) -> nnx.Module:
+    """The network before training: random, or a pretrained model's (whose classes must then begin with the task's)."""
+    if recipe.start is not None:
+        from zoo.pretrained import load_model
+
+        return load_model(recipe.start).module()
+    architecture = registry.resolve(MODELS[recipe.model])
+    import importlib
+
+    config_class = getattr(importlib.import_module(architecture.__module__), f"{architecture.__name__}Config")
+    config = config_class(features=recipe.features, classes=len(CLASSES[task]), **recipe.config)
+    return architecture(config, rngs=nnx.Rngs(seed))
+
+
+def train(
+    name: str, *, seed: int, data: Path, out: Path, recipe: TaggerRecipe | None = None, steps: int | None = None, log: Any = print
+) -> Path:
+    """Trains one network; resumes where an interrupted run stopped.
+
+    Args:
+        name: `<task>/<recipe>`, a key of `RECIPES`.
+        seed: of the initial weights and of the order of jets.
+        data: build folder of the task's dataset.
+        out: checkpoints, `log.jsonl`, `model.safetensors`, `run.json`.
+        recipe: instead of `RECIPES[name]`.
+        steps: fewer than the recipe.
+        log: told a line now and then.
+    """
+    recipe, task = recipe or RECIPES[name], name.split("/")[0]
+    out.mkdir(parents=True, exist_ok=True)
+    train_jets, held_out = load_split(data, "train", task, recipe), load_split(data, "validation", task, recipe)
+    total = max(20, int(recipe.epochs * len(train_jets) / recipe.batch_size))
+    total = min(total, steps) if steps else total
+    rate = optax.warmup_cosine_decay_schedule(0.0, recipe.learning_rate, max(1, total // 20), total, recipe.learning_rate * 0.01)
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=recipe.weight_decay))
+    config = LoopConfig(
+        steps=total, batch_size=recipe.batch_size, seed=seed, log_every=min(100, total), checkpoint_every=500, ema_decay=0.998
+    )
+    begin = time.perf_counter()
+
+    def progress(row: dict[str, float]) -> None:
+        with (out / "log.jsonl").open("a") as file:
+            file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
+        log(f"{name} seed {seed}: step {int(row['step'])}/{total} loss {row['loss']:.4f} accuracy {row['accuracy']:.4f}")
+
+    model = build_model(recipe, task, seed=seed)
+    model = fit(
+        model, make_loss(recipe), TrainingJets.of(train_jets, COLUMNS[recipe.features]).arrays, optimiser, config=config,
+        checkpoint_dir=out / "checkpoints", on_progress=progress,
+    ).model  # fmt: skip
+    scores = validation_scores(model, recipe, task, held_out)
+    path = out / "model.safetensors"
+    storage.save(path, model, metadata={"name": name, "seed": seed})
+    facts = {
+        "name": name, "seed": seed, "steps": total, "jets": len(train_jets), "wall_seconds": time.perf_counter() - begin,
+        "config": dataclasses.asdict(model.config), "recipe": dataclasses.asdict(recipe), "classes": CLASSES[task], "validation": scores,
+    }
+    (out / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    log(f"{name} seed {seed}: " + " ".join(f"{key} {value:.4f}" for key, value in scores.items()))
+    return path
+
+
+def validation_scores(model: nnx.Module, recipe: TaggerRecipe, task: str, jets: Jets) -> dict[str, float]:
+    """Accuracy, cross-entropy and, for two classes, AUC on the validation jets."""
+    tagger = JetTagger([model], feature_set=recipe.features, particles=recipe.particles, classes=CLASSES[task])
+    probability = tagger(jets)["probability"].astype(np.float64)
+    chosen = np.maximum(probability[np.arange(len(jets)), jets.label], 1e-12)
+    scores = {"accuracy": float((probability.argmax(1) == jets.label).mean()), "cross_entropy": float(-np.log(chosen).mean())}
+    if len(CLASSES[task]) == 2:
+        rank = np.argsort(np.argsort(probability[:, 1], kind="stable"), kind="stable") + 1.0
+        signal = jets.label == 1
+        n_signal, n_background = signal.sum(), (~signal).sum()
+        scores["auc"] = float((rank[signal].sum() - n_signal * (n_signal + 1) / 2) / (n_signal * n_background))
+    return scores
+
+
+def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None) -> Iterator[str]:
+    """What `zoo train particle_physics/<task> <architecture>` runs; `architecture` may name the task too (`top_tagging/pfn`).
+
+    Raises:
+        ValueError: no such recipe; lists those there are.
+        FileNotFoundError: the jets were not built yet.
+    """
+    from zoo import files
+
+    if architecture not in RECIPES:
+        raise ValueError(f"no recipe {architecture!r}; there are {', '.join(RECIPES)}")
+    folder = data or files.home() / "build" / "particle_physics" / FOLDER[architecture.split("/")[0]]
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    yield f"{architecture}, seed {seed}, from {folder}, into {out}"
+    yield f"wrote {train(architecture, seed=seed, data=Path(folder), out=Path(out), steps=steps, log=log)}"
+
+
+def jet_tagging_recipe(architecture: str, **options: Any) -> Iterator[str]:
+    """`zoo train particle_physics/jet_tagging <architecture>`."""
+    return recipe(f"jet_tagging/{architecture}", **options)
+
+
+def top_tagging_recipe(architecture: str, **options: Any) -> Iterator[str]:
+    """`zoo train particle_physics/top_tagging <architecture>`."""
+    return recipe(f"top_tagging/{architecture}", **options)
+
+
+def quark_gluon_recipe(architecture: str, **options: Any) -> Iterator[str]:
+    """`zoo train particle_physics/quark_gluon <architecture>`."""
+    return recipe(f"quark_gluon/{architecture}", **options)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains one recipe with several seeds, each into `OUT/<task>.<recipe>.seed<k>`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(RECIPES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, required=True, help="folder of `zoo data build`")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    parser.add_argument("--steps", type=int, default=None)
+    options = parser.parse_args(arguments)
+    for seed in options.seeds:
+        folder = options.out / f"{options.name.replace('/', '.')}.seed{seed}"
+        if not (folder / "run.json").exists():
+            train(options.name, seed=seed, data=options.data, out=folder, steps=options.steps, log=lambda line: print(line, flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
