@@ -34,6 +34,12 @@ def test_the_readmes_python_runs_as_printed(isolated_home, capsys):
     assert "temperature" in capsys.readouterr().out
 
 
+def test_the_readmes_python_for_jets_runs_as_printed(isolated_home, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    exec(compile(blocks("python")[1], "README.md", "exec"), {})
+    assert "(100, 2)" in capsys.readouterr().out
+
+
 def test_every_zoo_command_of_the_readme_exists():
     from typer.main import get_command
 

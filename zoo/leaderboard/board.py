@@ -16,6 +16,7 @@ from typing import Any
 
 from zoo import cards, files, registry
 from zoo.cards import CardError, DatasetCard, Entry, MetricValue, ModelCard, PeerTable, TaskSpec, Verification
+from zoo.figures import FILE, Figure, FigureFile
 from zoo.leaderboard.text import utc
 
 SAFE_PART = re.compile(r"[a-z0-9][a-z0-9_.@\-]*")
@@ -94,7 +95,7 @@ class TaskBoard:
     """The rows of one task version, best first, and the published rows apart.
 
     `start_months` has the headline family by calendar month of issue `[12][point]` for a few rows, where the task can tell
-    (`by_start_month(record)`).
+    (`by_start_month(record)`); `figures` what the best few rows' records show besides (`zoo.task.Task.figures`). Both by row name.
     """
 
     spec: TaskSpec
@@ -102,6 +103,7 @@ class TaskBoard:
     peers: PeerTable | None = None
     retired: bool = False
     start_months: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
+    figures: dict[str, list[Figure]] = dataclasses.field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -155,6 +157,8 @@ class Board:
     datasets: dict[str, DatasetCard]
     problems: list[str]
     digest: str
+    figures: dict[str, list[Figure]] = dataclasses.field(default_factory=dict)
+    """What data sets look like, by data set."""
 
     def rows(self) -> list[tuple[TaskBoard, Row]]:
         """All rows with their task."""
@@ -207,12 +211,18 @@ def read(
     for path in _sorted(root / "leaderboard" / "verified", "*.json"):
         _collect(digest, root, path)
         _add_verification(root, path, rows, problems)
+    figures: dict[str, list[Figure]] = {}
+    for card in datasets.values():
+        path = root / "datasets" / card.id / FILE
+        if path.is_file():
+            _collect(digest, root, path)
+            figures[card.id] = _figures(root, path, card, problems)
     for card in [*tasks.values(), *models.values(), *datasets.values()]:
         digest.update(cards.dump(card).encode())
     for board in boards.values():
         _sort(board)
     ordered = sorted(boards.values(), key=lambda board: (board.retired, board.spec.id, -board.spec.version))
-    return Board(ordered, dict(sorted(models.items())), dict(sorted(datasets.items())), problems, digest.hexdigest())
+    return Board(ordered, dict(sorted(models.items())), dict(sorted(datasets.items())), problems, digest.hexdigest(), figures)
 
 
 def place(identifier: str) -> str:
@@ -311,6 +321,24 @@ def _add_verification(root: Path, path: Path, rows: Mapping[str, Row], problems:
         row.stale = verification.entry_sha256 != row.sha256
     except CardError as error:
         problems.append(_below(root, str(error)))
+
+
+def _figures(root: Path, path: Path, card: DatasetCard, problems: list[str]) -> list[Figure]:
+    """The pictures of a data set, if they were made from the files that its card names."""
+    source = path.relative_to(root).as_posix()
+    try:
+        found = cards.read(path, FigureFile)
+        known = {file.name: file.sha256 for file in card.file}
+        if found.dataset != card.id:
+            raise CardError(f"{source}: its pictures are of {found.dataset}")
+        if other := sorted(name for name, digest in found.made_from.items() if known.get(name) != digest):
+            raise CardError(
+                f"{source}: made from another {', '.join(other)} than the card's; `zoo figures {card.id} --format json` makes it anew"
+            )
+    except CardError as error:
+        problems.append(_below(root, str(error)))
+        return []
+    return found.figure
 
 
 def badness(value: float, direction: str) -> float:

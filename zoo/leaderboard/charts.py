@@ -67,28 +67,33 @@ class Point:
 
 
 def style(number: int, *, published: bool = False) -> Style:
-    """The look of the n-th series; the first eight differ in colour, all of the first 72 in colour or marker."""
-    dash = ("", "5 1.6", "1.4 1.4", "6 1.5 1.4 1.5")[number % len(DASHES)]
+    """The look of the n-th series; the first eight differ in colour, the first 32 in colour or dash, the first 72 in colour or marker."""
+    dash = ("", "5 1.6", "1.4 1.4", "6 1.5 1.4 1.5")[DASHES.index(dashes(number))]
     return Style(-1, "o", "1 2.2") if published else Style(number % len(COLOURS), MARKERS[number % len(MARKERS)], dash)
 
 
-def _styled(draw: Callable[..., str]) -> Callable[..., str]:
+def dashes(number: int) -> Any:
+    """The n-th series' dashes for matplotlib; where colours begin again, they are other ones."""
+    return DASHES[(number + number // len(COLOURS)) % len(DASHES)]
+
+
+def styled(draw: Callable[..., str]) -> Callable[..., str]:
     """Draws under the board's own settings, whatever the caller's matplotlib is set to."""
 
     @functools.wraps(draw)
     def styled(*args: Any, name: str, **options: Any) -> str:
         import matplotlib as mpl
 
-        with mpl.rc_context(_settings(name)):
+        with mpl.rc_context(settings(name)):
             return draw(*args, name=name, **options)
 
     return styled
 
 
-@_styled
+@styled
 def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     """The chart of one metric family against its axis: lines with 95 % bands."""
-    figure, axes = _figure()
+    figure, axes = blank()
     positions = metric.positions
     values = [value for line in series for value in line.values if value is not None]
     for number, line in list(enumerate(series))[:DRAWN]:
@@ -110,7 +115,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
             positions,
             ys,
             color="#6b7280" if line.published else colour,
-            linestyle=(0, (1, 2.2)) if line.published else DASHES[number % len(DASHES)],
+            linestyle=(0, (1, 2.2)) if line.published else dashes(number),
             linewidth=1.5,
             marker=look.marker,
             markersize=4.2,
@@ -126,7 +131,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     first = ", ".join(line.name for line in series if line.shown)
     title = f"{metric.label} by {along(metric)}"
     desc = f"{title}, {DIRECTIONS[metric.direction]}. Shown first: {first}. Bands are 95 % intervals. The table below has every number."
-    svg = _svg(figure, name=name, title=title, desc=desc)
+    svg = inline_svg(figure, name=name, title=title, desc=desc)
     titles = {line.key: line.name for line in series}
     hidden = {line.key for line in series if not line.shown}
 
@@ -138,12 +143,12 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     return re.sub(r'<g id="series (\w+) \w+">', group, svg)
 
 
-@_styled
+@styled
 def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name: str) -> str:
     """The headline score against latency (logarithmic): what a better score costs."""
     from matplotlib.ticker import NullFormatter
 
-    figure, axes = _figure()
+    figure, axes = blank()
     for number, point in enumerate(points):
         marker, colour = KIND_STYLES.get(point.kind, ("o", 0))
         low, high = point.bounds or (point.value, point.value)
@@ -168,11 +173,11 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     axes.set_ylabel(_short(metric_label, metric))
     title = f"{metric_label} against latency"
     desc = f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores has every number."
-    svg = _svg(figure, name=name, title=title, desc=desc)
+    svg = inline_svg(figure, name=name, title=title, desc=desc)
     return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
 
 
-def _figure() -> tuple[Figure, Any]:
+def blank() -> tuple[Figure, Any]:
     """An empty figure with fixed margins (a layout engine would draw everything twice)."""
     from matplotlib.figure import Figure
 
@@ -185,7 +190,7 @@ def _figure() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _settings(name: str) -> dict[str, Any]:
+def settings(name: str) -> dict[str, Any]:
     """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in typed text starts no formula."""
     return {
         "text.parse_math": False,
@@ -251,7 +256,7 @@ def _label(axes: Any, points: Sequence[Point]) -> None:
         )
 
 
-def _svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
+def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     """The drawing as an inline SVG element: no XML head, no namespaces, themed colours, `<title>` and `<desc>`."""
     import io
 
@@ -265,7 +270,7 @@ def _svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)  # would style the whole page; site.css says it
     svg = re.sub(r"font(?:-family)?: [^;\"]*;? ?", _font, svg)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match.group()):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _two_decimals, tag.group()), svg)  # coordinates, never tick labels
     svg = re.sub(r'<g id="(?:figure|axes|matplotlib\.axis|patch|xtick|ytick|line2d|text)_?\d+">', "<g>", svg)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     for number, colour in enumerate(COLOURS):
@@ -278,6 +283,10 @@ def _svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     head = f'<svg class="chart" role="img" aria-labelledby="{identifier}-t {identifier}-d" viewBox="{view}">'
     text = f'<title id="{identifier}-t">{html.escape(title)}</title><desc id="{identifier}-d">{html.escape(desc)}</desc>'
     return re.sub(r"<svg[^>]*>", lambda _: head + text, svg, count=1).strip()
+
+
+def _two_decimals(match: re.Match) -> str:
+    return f"{float(match.group()):.2f}".rstrip("0").rstrip(".")
 
 
 def _font(match: re.Match) -> str:

@@ -58,15 +58,13 @@ class Curve:
 def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
     """The chart of one metric family by its axis; None where no row has any of its values."""
     rows = [row for row in task.rows if any(name in row.entry.metrics for name in metric.names)]
-    first = _first(rows)
+    chosen = first(rows)
     lines, series = [], []
-    numbers = {
-        id(row): number for number, row in enumerate([row for row in rows if row in first] + [row for row in rows if row not in first])
-    }
+    numbers = {id(row): number for number, row in enumerate([*chosen, *(row for row in rows if row not in chosen)])}
     for position, row in enumerate(rows):
         scores = [row.score(name) for name in metric.names]
         values = tuple(score.value if score else None for score in scores)
-        line = Line(f"r{position}", row.entry.title, numbers[id(row)], row in first, row, values)
+        line = Line(f"r{position}", row.entry.title, numbers[id(row)], row in chosen, row, values)
         lines.append(line)
         series.append(charts.Series(line.key, line.name, values, tuple(score.ci95 if score else None for score in scores), line.shown))
     for position, peer in enumerate(task.peers.row if task.peers else []):
@@ -136,18 +134,18 @@ def _shade(value: float, low: float, span: float) -> tuple[float | None, float]:
     return (value, round((value - low) / (span or 1.0), 3)) if math.isfinite(value) else (None, 0.0)
 
 
-def swatch(number: int) -> Markup:
-    """A short piece of a series' line with its marker, for legends and tables."""
+def swatch(number: int, *, marker: bool = True) -> Markup:
+    """A short piece of a series' line with its marker (if it has one), for legends and tables."""
     look = charts.style(max(number, 0), published=number < 0)
     colour = "var(--muted)" if look.colour < 0 else f"var(--s{look.colour})"
     return Markup(
         '<svg class="swatch" viewBox="0 0 20 14" aria-hidden="true"><path d="M0 7h20" style="stroke:{0};stroke-dasharray:{1}"/>'
         '<path d="{2}" style="fill:{0};stroke:none"/></svg>'
-    ).format(colour, look.dash or "none", SHAPES[look.marker])
+    ).format(colour, look.dash or "none", SHAPES[look.marker] if marker else "")
 
 
-def _first(rows: list[Row]) -> list[Row]:
-    """The rows a chart begins with: the best of every kind and track, so that a baseline is always in sight, then the best few.
+def first(rows: list[Row], count: int = FIRST) -> list[Row]:
+    """The `count` rows a chart begins with: the best of every kind and track, so that a baseline is always in sight, then the best few.
 
     Rows that could be compared with the rest come before those that could not.
     """
@@ -157,10 +155,10 @@ def _first(rows: list[Row]) -> list[Row]:
         seen: set[str | None] = set()
         for row in ordered:
             value = getattr(row.entry, attribute)
-            if value not in seen and len(chosen) < FIRST:
+            if value not in seen and len(chosen) < count:
                 seen.add(value)
                 chosen += [row] if row not in chosen else []
-    chosen += [row for row in ordered if row not in chosen][: max(0, FIRST - len(chosen))]
+    chosen += [row for row in ordered if row not in chosen][: max(0, count - len(chosen))]
     return [row for row in rows if row in chosen]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
+from zoo.leaderboard import curves
 from zoo.leaderboard.board import Board, Difference, Row, TaskBoard, badness
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 12
 """How many rows above and below an entry its page compares it with."""
+PICTURED = 6
+"""How many rows a picture made from records shows."""
 AGREEMENT = 1e-6
 """Relative difference up to which a record's score is the entry's score (the *rescored* rung of `zoo verify`)."""
 
@@ -28,7 +31,7 @@ AGREEMENT = 1e-6
 def rank(board: Board) -> Board:
     """Adds group letters and paired differences to every task of the board, in place."""
     for task in board.tasks:
-        _rank(task)
+        _rank(task, board.problems)
     return board
 
 
@@ -41,7 +44,7 @@ class _Scored:
     counts: np.ndarray
 
 
-def _rank(board: TaskBoard) -> None:
+def _rank(board: TaskBoard, problems: list[str]) -> None:
     from zoo import stats
 
     direction = board.spec.metric_of(board.spec.headline).direction
@@ -69,6 +72,19 @@ def _rank(board: TaskBoard) -> None:
         if grouped and item is not None and index != grouped[0]:
             board.rows[index].to_best = _to_best(board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights)
     _start_months(board, scored, formulas)
+    _figures(board, scored, formulas, problems)
+
+
+def _figures(board: TaskBoard, scored: list[_Scored | None], formulas: Any, problems: list[str]) -> None:
+    """What the records of the best few rows show besides their scores."""
+    records = {row.name: item.arrays for row, item in zip(board.rows, scored, strict=True) if item is not None}
+    if not hasattr(formulas, "figures"):
+        return
+    for row in curves.first([row for row in board.rows if row.name in records], PICTURED):
+        try:
+            board.figures[row.name] = list(formulas.figures(records[row.name]))
+        except Exception as error:  # as above: a plug-in's pictures must not stop the board
+            problems.append(f"{row.source}: no pictures of its record ({type(error).__name__}: {error})")
 
 
 def _start_months(board: TaskBoard, scored: list[_Scored | None], formulas: Any) -> None:

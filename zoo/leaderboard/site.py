@@ -9,7 +9,7 @@ from typing import Any
 from zoo import files
 from zoo.cards import MetricSpec
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import curves, data, ranks, tables, text
+from zoo.leaderboard import curves, data, pictures, ranks, tables, text
 from zoo.leaderboard.board import KIND_NAMES, Board, BoardError, Row, TaskBoard, place
 
 HERE = Path(__file__).parent
@@ -82,9 +82,9 @@ def render(board: Board) -> Pages:
         pages[name] = render_page("model.html", name, card=card, rows=rows)
     for identifier, dataset in board.datasets.items():
         name = f"datasets/{place(identifier)}.html"
-        pages[name] = render_page(
-            "dataset.html", name, card=dataset, tasks=[task for task in board.tasks if task.spec.dataset == identifier]
-        )
+        tasks = [task for task in board.tasks if task.spec.dataset == identifier]
+        drawn = pictures.of_dataset(identifier, board.figures.get(identifier, []))
+        pages[name] = render_page("dataset.html", name, card=dataset, tasks=tasks, pictures=drawn)
     pages["models/index.html"] = render_page("models.html", "models/index.html")
     pages["datasets/index.html"] = render_page("datasets.html", "datasets/index.html")
     pages["data/entries.json"] = data.entries_json(board)
@@ -142,8 +142,9 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
         "scalars": scalars,
     }
     main, every = _page_of(task), _page_of(task, "metrics")
+    drawings = {"cost": curves.cost(task), "heats": curves.heats(task), "whiskers": _whiskers(task), "pictures": pictures.of_task(task)}
     return {
-        main: render_page("task.html", main, cost=curves.cost(task), heats=curves.heats(task), whiskers=_whiskers(task), **context),
+        main: render_page("task.html", main, **drawings, **context),
         every: render_page("metrics.html", every, **context),
         f"data/{task.key}.json": data.task_json(task),
         f"data/{task.key}.csv": data.table_csv([task]),

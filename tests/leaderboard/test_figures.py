@@ -1,0 +1,180 @@
+"""Pictures on the pages: made from records and from `figures.json` alone, the same bytes every time, nothing typed becomes markup."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pydantic
+import pytest
+import synthetic_board as synthetic
+import synthetic_cards
+
+from zoo.figures import FigureFile, Grid, Histograms, Images, Lines, Mark
+from zoo.leaderboard import build, pictures
+
+EVIL = "</title><script>alert(1)</script>\"'&"
+COMMON = {"caption": "made up", "x_label": "efficiency", "y_label": "rejection"}
+
+
+def curve(skill: float = 1.0, **changes) -> Lines:
+    xs = [0.2, 0.5, 0.8]
+    ys = [skill * 100.0 / x for x in xs]
+    mark = Mark(x=0.5, y=ys[1], short="21 left", text=f"21 of 2000 left {EVIL}")
+    content = {"name": "roc", "title": "ROC", "log_y": True, "x": xs, "y": ys, "low": [y / 2 for y in ys], "high": [y * 2 for y in ys]}
+    return Lines(**(COMMON | content | {"marks": [mark], "reference_label": "luck", "reference_x": xs, "reference_y": [3, 2, 1]} | changes))
+
+
+def grid(**changes) -> Grid:
+    content = {"name": "confusion", "title": "Confusion", "caption": "c", "row_label": "true", "column_label": "predicted"}
+    return Grid(**(content | {"rows": ["a", EVIL], "columns": ["a", "b"], "values": [[0.75, 0.25], [0.001, 0.999]]} | changes))
+
+
+def images(**changes) -> Images:
+    content = {"name": "images", "title": "Average", "caption": "c", "x_label": "x", "y_label": "y", "level_label": "from", "reach": 0.5}
+    return Images(**(content | {"levels": [0.01, 0.1], "panels": [{"label": EVIL, "rows": ["0012", "0120"]}]} | changes))
+
+
+def histograms(**changes) -> Histograms:
+    content = {"name": "mass", "title": "Mass", "edges": [0, 10, 25], "series": [{"label": "top", "values": [0.125, 0.375]}]}
+    return Histograms(**(COMMON | content | changes))
+
+
+class PicturedWeather(synthetic_cards.ToyWeather):
+    """Skill as a curve that depends on the record, and a grid."""
+
+    def figures(self, record):
+        return [curve(float(record["z500"].mean()) ** -0.5), grid()]
+
+
+class BrokenPictures(synthetic_cards.ToyWeather):
+    def figures(self, record):
+        raise ZeroDivisionError("no such luck")
+
+
+def board(root: Path, code: str, rows: int = 9) -> str:
+    """The task page of a board whose task offers pictures."""
+    spec = synthetic.weather_spec(code=f"{__name__}:{code}")
+    synthetic.write_specs(root, spec)
+    task = synthetic.ToyWeather(spec, file=Path)
+    for i in range(rows):
+        synthetic.add_entry(root, spec, task, f"net_{i}", synthetic.weather_record(skill=0.2 + 0.1 * i, seed=i))
+    build(root=root)
+    return (root / "leaderboard" / "_site" / "tasks" / f"{spec.key}" / "index.html").read_text(encoding="utf-8")
+
+
+def chart(page: str, title: str) -> str:
+    return next(svg for svg in re.findall(r'<svg class="chart".*?</svg>', page, re.DOTALL) if f">{title}</title>" in svg)
+
+
+def test_the_best_rows_lines_are_one_picture_and_other_kinds_are_the_best_rows(small):
+    page = board(small, "PicturedWeather")
+    svg = chart(page, "ROC")
+    assert [f"<title>net {i}</title>" in svg for i in range(9)] == [True] * 6 + [False] * 3
+    assert svg.count("21 of 2000 left") == 2 * 6  # each mark's tooltip, and the description
+    assert "21 left" in svg  # written beside the best row's mark
+    assert '<h3 id="figure-confusion">Confusion: net 0</h3>' in page
+    assert '<td class="num" style="--v:0.750">0.75</td>' in page
+    assert '<td class="num" style="--v:0.001"></td>' in page  # a thousandth is no number worth reading
+    ElementTree.fromstring(svg)
+    assert "<script>alert" not in page and html.escape(EVIL) in page
+
+
+def test_the_same_bytes_again(small):
+    assert board(small, "PicturedWeather") == board(small, "PicturedWeather")
+
+
+def test_colours_follow_the_theme(small):
+    svg = chart(board(small, "PicturedWeather", rows=2), "ROC")
+    assert "var(--s0, #0b62a8)" in svg
+    assert not re.search(r"(?<!, )#(?:0b62a8|1b1f24)", svg)
+
+
+def test_a_task_without_pictures_has_no_such_section(site):
+    page = (site / "tasks" / "climate" / "toy_weather@1" / "index.html").read_text(encoding="utf-8")
+    assert 'id="pictures"' not in page
+
+
+def test_pictures_that_fail_do_not_stop_the_board_and_are_named(small):
+    page = board(small, "BrokenPictures", rows=2)
+    assert "net 0" in page and 'id="pictures"' not in page
+    first = (small / "leaderboard" / "_site" / "index.html").read_text(encoding="utf-8")
+    assert "no pictures of its record (ZeroDivisionError: no such luck)" in first
+
+
+def write_figures(root: Path, **changes) -> None:
+    card = synthetic_cards.toy_planet()
+    folder = root / "datasets" / card.id
+    synthetic.write_toml(folder / "card.toml", card.model_dump(mode="json", exclude_none=True))
+    figures = [figure.model_dump() for figure in (images(), histograms())]
+    made_from = {"test.zarr.zip": synthetic_cards.SHA}
+    content = {"schema_version": 1, "dataset": card.id, "made_from": made_from, "figure": figures} | changes
+    (folder / "figures.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def dataset_page(root: Path) -> tuple[str, str]:
+    build(root=root)
+    site = root / "leaderboard" / "_site"
+    return (site / "datasets/climate/toy_planet.html").read_text(encoding="utf-8"), (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_data_sets_pictures_come_from_the_file_beside_its_card(small):
+    write_figures(small)
+    page, _ = dataset_page(small)
+    (image,) = re.findall(r'<svg class="jet".*?</svg>', page)
+    assert '<path fill-opacity="0.5" d="M2 0h1v1h-1zM1 1h1v1h-1z"/>' in image
+    assert '<path fill-opacity="1.0" d="M3 0h1v1h-1zM2 1h1v1h-1z"/>' in image
+    assert html.escape(EVIL) in image and "<script>" not in image
+    assert "top most in 10 to 25" in chart(page, "Mass")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"made_from": {"test.zarr.zip": "0" * 64}}, "made from another test.zarr.zip than the card"),
+        ({"made_from": {"other.zip": synthetic_cards.SHA}}, "made from another other.zip"),
+        ({"dataset": "climate/other"}, "its pictures are of climate/other"),
+        ({"figure": [{"kind": "pie"}]}, "is no valid FigureFile"),
+    ],
+)
+def test_pictures_of_other_data_are_left_out_and_named(small, changes, said):
+    write_figures(small, **changes)
+    page, first = dataset_page(small)
+    assert 'id="pictures"' not in page
+    assert said in html.unescape(first)
+
+
+def test_tick_labels_keep_their_digits():
+    svg = pictures.histograms(histograms(series=[{"label": "top", "values": [0.004, 0.0251]}]), name="ticks")
+    labels = [float(text) for text in re.findall(r">(0\.0\d+)</text>", svg)]
+    assert 0.005 in labels and 0.015 in labels
+    assert not re.search(r'd="[^"]*\d\.\d{3}', svg)  # while coordinates are short
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "said"),
+    [
+        (curve, {"y": [1, 2]}, "equally long"),
+        (curve, {"low": [0, 1, 1]}, "logarithmic axis"),
+        (curve, {"reference_x": [1]}, "reference has 1 x and 3 y"),
+        (curve, {"y": [1, 2, float("nan")]}, "finite"),
+        (grid, {"values": [[1, 0]]}, "2 rows of 2"),
+        (grid, {"values": [[1, 0], [0, 1.5]]}, "less than or equal to 1"),
+        (histograms, {"edges": [0, 10]}, "1 values a series"),
+        (histograms, {"edges": [0, 25, 10]}, "rising"),
+        (images, {"panels": [{"label": "a", "rows": ["003"]}]}, "digit above 2"),
+        (images, {"panels": [{"label": "a", "rows": ["00", "0"]}]}, "unequal length"),
+        (images, {"levels": [0.1, 0.01]}, "levels must rise"),
+    ],
+)
+def test_what_is_no_picture_is_refused(make, changes, said):
+    with pytest.raises(pydantic.ValidationError, match=said):
+        make(**changes)
+
+
+def test_two_pictures_of_one_name_are_refused():
+    with pytest.raises(pydantic.ValidationError, match="same name"):
+        FigureFile(schema_version=1, dataset="a/b", made_from={}, figure=[grid(), grid()])

@@ -1,0 +1,168 @@
+"""Draws `zoo.figures` into pages, following the theme: lines, histograms and images as inline SVG, grids as shaded tables.
+
+`lines_on` and `histograms_on` draw on any matplotlib axes; `zoo.gallery` uses them for files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from zoo.figures import Figure, Grid, Histograms, Image, Images, Lines
+from zoo.leaderboard import charts
+from zoo.leaderboard.board import Row, TaskBoard
+
+Named = Sequence[tuple[str, Lines]]
+"""Rows' names and their lines, all of one figure name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One figure as its template needs it: `svg` (lines, histograms), `grid` with its `row`, or `panels` with the legend of `levels`."""
+
+    figure: Figure
+    svg: Markup | None = None
+    legend: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    row: Row | None = None
+    panels: list[tuple[str, Markup]] = dataclasses.field(default_factory=list)
+    levels: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+
+
+def of_task(task: TaskBoard) -> list[Picture]:
+    """Every figure of a task's rows: lines of several rows together, of other kinds the best row's alone."""
+    rows = [row for row in task.rows if row.name in task.figures]
+    names = dict.fromkeys(figure.name for row in rows for figure in task.figures[row.name])
+    found = []
+    for name in names:
+        given = [(row, figure) for row in rows for figure in task.figures[row.name] if figure.name == name]
+        row, best = given[0]
+        if isinstance(best, Lines):
+            named = [(row.entry.title, figure) for row, figure in given if isinstance(figure, Lines)]
+            legend = list(enumerate(title for title, _ in named)) + ([(-1, best.reference_label)] if best.reference_x else [])
+            found.append(Picture(best, Markup(lines(named, name=f"{task.key} figure {name}")), legend))
+        else:
+            found.append(dataclasses.replace(_alone(best, f"{task.key} figure {name}"), row=row))
+    return found
+
+
+def of_dataset(identifier: str, figures: Sequence[Figure]) -> list[Picture]:
+    """Every figure of a data set."""
+    return [
+        Picture(figure, Markup(lines([(figure.title, figure)], name=f"{identifier} {figure.name}")))
+        if isinstance(figure, Lines)
+        else _alone(figure, f"{identifier} {figure.name}")
+        for figure in figures
+    ]
+
+
+def _alone(figure: Grid | Histograms | Images, name: str) -> Picture:
+    if isinstance(figure, Histograms):
+        legend = [(number, one.label) for number, one in enumerate(figure.series)]
+        return Picture(figure, Markup(histograms(figure, name=name)), legend)
+    if isinstance(figure, Images):
+        count = len(figure.levels)
+        panels = [(panel.label, _image(panel, count)) for panel in figure.panels]
+        return Picture(figure, panels=panels, levels=[(level, _opacity(i + 1, count)) for i, level in enumerate(figure.levels)])
+    return Picture(figure)
+
+
+@charts.styled
+def lines(named: Named, *, name: str) -> str:
+    """Several rows' lines as inline SVG; names and what marks say are tooltips."""
+    figure, axes = charts.blank()
+    lines_on(axes, named)
+    first = named[0][1]
+    said = "; ".join(f"{title}: {', '.join(mark.text for mark in one.marks) or 'no marks'}" for title, one in named)
+    svg = charts.inline_svg(figure, name=name, title=first.title, desc=f"{first.y_label} against {first.x_label}. {said}.")
+    texts = {f"line {i}": title for i, (title, _) in enumerate(named)}
+    texts |= {f"mark {i} {j}": f"{title}, {mark.text}" for i, (title, one) in enumerate(named) for j, mark in enumerate(one.marks)}
+    return re.sub(r'<g id="(line \d+|mark \d+ \d+)">', lambda match: f"<g><title>{html.escape(texts[match.group(1)])}</title>", svg)
+
+
+@charts.styled
+def histograms(drawn: Histograms, *, name: str) -> str:
+    """Histograms as inline SVG."""
+    figure, axes = charts.blank()
+    histograms_on(axes, drawn)
+    peaks = [f"{one.label} most in {_most(drawn, one.values)}" for one in drawn.series]
+    desc = f"{drawn.y_label} by {drawn.x_label}: {'; '.join(peaks)}."
+    svg = charts.inline_svg(figure, name=name, title=drawn.title, desc=desc)
+    return re.sub(r'<g id="step (\d+)">', lambda match: f"<g><title>{html.escape(drawn.series[int(match.group(1))].label)}</title>", svg)
+
+
+def lines_on(axes: Any, named: Named) -> None:
+    """Draws rows' lines, bands, marks and the reference on matplotlib axes; marks of the first row are written out."""
+    first = named[0][1]
+    if first.reference_x:
+        axes.plot(first.reference_x, first.reference_y, color="#6b7280", linestyle=(0, (1, 2.2)), linewidth=1.4)
+    for number, (_, one) in enumerate(named):
+        look = charts.style(number)
+        colour, dash = charts.COLOURS[look.colour], charts.dashes(number)
+        if one.low:
+            axes.fill_between(one.x, one.low, one.high, color=colour, alpha=0.1, linewidth=0)
+        (line,) = axes.plot(one.x, one.y, color=colour, linestyle=dash, linewidth=1.5)
+        line.set_gid(f"line {number}")
+        for position, mark in enumerate(one.marks):
+            (point,) = axes.plot([mark.x], [mark.y], color=colour, marker=look.marker, markersize=4.6, markeredgewidth=0.9)
+            point.set_gid(f"mark {number} {position}")
+            if number == 0 and mark.short:
+                axes.annotate(mark.short, (mark.x, mark.y), xytext=(4, 5), textcoords="offset points", fontsize=7.5, color=charts.INK)
+    if first.log_y:
+        axes.set_yscale("log")
+        values = [y for _, one in named for y in [*one.y, *one.reference_y]]
+        axes.set_ylim(min(values) / 1.7, max(values) * 1.9)  # bands may reach beyond
+        _plain_decades(axes)
+    axes.set_xlabel(first.x_label)
+    axes.set_ylabel(first.y_label)
+
+
+def histograms_on(axes: Any, drawn: Histograms) -> None:
+    """Draws histograms as steps on matplotlib axes."""
+    for number, one in enumerate(drawn.series):
+        look = charts.style(number)
+        xs = [edge for edge in drawn.edges for _ in range(2)]
+        ys = [0.0, *(value for value in one.values for _ in range(2)), 0.0]
+        (line,) = axes.plot(xs, ys, color=charts.COLOURS[look.colour], linestyle=charts.dashes(number), linewidth=1.3)
+        line.set_gid(f"step {number}")
+    axes.set_xlim(drawn.edges[0], drawn.edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(drawn.x_label)
+    axes.set_ylabel(drawn.y_label)
+
+
+def _plain_decades(axes: Any) -> None:
+    """1, 10, 100 instead of powers where they are short; minor ticks (2, 5) are named where less than two decades are drawn."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+    axes.yaxis.set_minor_formatter(plain if high < 100 * low else NullFormatter())
+
+
+def _image(panel: Image, levels: int) -> Markup:
+    """One image: a path per level, each a set of runs of equal cells; the deeper the colour, the higher the level."""
+    paths: dict[int, list[str]] = {}
+    for y, row in enumerate(panel.rows):
+        for run in re.finditer(r"(\d)\1*", row):
+            paths.setdefault(int(run.group(1)), []).append(f"M{run.start()} {y}h{len(run.group())}v1h-{len(run.group())}z")
+    width, height = len(panel.rows[0]), len(panel.rows)
+    drawn = "".join(f'<path fill-opacity="{_opacity(level, levels)}" d="{"".join(paths[level])}"/>' for level in sorted(paths) if level)
+    label = html.escape(panel.label)
+    head = f'<svg class="jet" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" shape-rendering="crispEdges">'
+    return Markup(f"{head}<title>{label}</title>{drawn}</svg>")
+
+
+def _opacity(level: int, levels: int) -> float:
+    return round(level / levels, 3)
+
+
+def _most(drawn: Histograms, values: Sequence[float]) -> str:
+    place = max(range(len(values)), key=values.__getitem__)
+    return f"{drawn.edges[place]:g} to {drawn.edges[place + 1]:g}"
