@@ -179,3 +179,14 @@ def test_the_shipped_benchmark_fits_80_columns(isolated_home, zoo_command, monke
     rows = [line for line in done.out.splitlines() if "persistence" in line]
     assert len(rows) == 1 and len(rows[0].rstrip()) <= 80 and "…" not in rows[0]
     assert rows[0].count("±") >= 3  # value and interval stand in one line
+
+
+def test_data_build_hands_on_only_what_its_builder_takes(isolated_home, zoo_command, monkeypatch, tmp_path):
+    from zoo.particle_physics import simulate
+
+    seen = {}
+    monkeypatch.setattr(simulate, "build_quark_gluon", lambda out, *, size="S", progress=None: seen.update(out=out, size=size))
+    assert zoo_command("data", "build", "particle_physics/quark_gluon", "--size", "M", "--out", str(tmp_path)).code == 0
+    assert seen == {"out": tmp_path, "size": "M"}
+    refused = zoo_command("data", "build", "particle_physics/quark_gluon", "--years", "2", "--out", str(tmp_path))
+    assert refused.code != 0 and "--years means nothing to particle_physics/quark_gluon; its builder takes out, size" in refused.err
