@@ -71,7 +71,10 @@ def card(name: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
         "id": f"particle_physics/{recipe.model}.{tag}", "title": about["title"], "summary": about["summary"],
         "architecture": MODELS[recipe.model], "predictor": "zoo.particle_physics.predict:load_tagger",
         "predict_file": "zoo.particle_physics.predict:predict_file", "config": first["config"],
-        "predictor_config": {"features": recipe.features, "particles": recipe.particles, "classes": list(CLASSES[task])},
+        "predictor_config": {
+            "features": recipe.features, "particles": recipe.particles, "classes": list(CLASSES[task]),
+            "batch": 4 if tuned else 64,  # the large network's arrays must stay in the cache
+        },
         "tasks": tasks, "licence": "Apache-2.0", "paper": about["paper"], "truth": "simulated",
         "pretrained_on": ["JetClass (100 million simulated jets), by its authors"] if tuned else [],
         "training": {
