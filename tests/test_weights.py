@@ -95,3 +95,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, net, monk
     with pytest.raises(OSError, match="No space"):
         weights.save(path, Net(rngs=nnx.Rngs(1)))
     assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_equal_weights_are_equal_bytes_however_much_metadata_they_carry(tmp_path):
+    """The library orders metadata at random; a card pins the hash of the whole file."""
+    arrays = {"b": np.arange(3, dtype=np.float32), "a": np.zeros((2, 2), np.float16)}
+    facts = {f"fact{i}": i for i in range(12)}
+    seen = set()
+    for turn in range(6):
+        weights.save(tmp_path / f"{turn}.safetensors", arrays, metadata=dict(reversed(facts.items())) if turn % 2 else facts)
+        seen.add((tmp_path / f"{turn}.safetensors").read_bytes())
+    assert len(seen) == 1
+    parameters, _, metadata = weights.load(tmp_path / "0.safetensors")
+    assert np.array_equal(parameters["b"], arrays["b"]) and metadata["fact7"] == "7"

@@ -58,7 +58,19 @@ def save(
     tensors = {name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}
     header = {name: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in (metadata or {}).items()}
     with files.whole(Path(path)) as temporary:
-        temporary.write_bytes(to_bytes(tensors, metadata=header or None))
+        temporary.write_bytes(_in_order(to_bytes(tensors, metadata=header or None)))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same safetensors file with its metadata in order: the library shuffles them, and cards pin the file's hash."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    metadata = header.pop("__metadata__", None)
+    if metadata is not None:
+        header = {"__metadata__": dict(sorted(metadata.items()))} | header
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
