@@ -8,8 +8,8 @@ its axis and mirrored at random: the physics of a jet is, to a good approximatio
 (averaged exponentially) are the model: no epoch is chosen. Sizes, rates and epochs were fixed before on the validation jets.
 
 What they reached on the test jets, and their cost on one CPU core: top_tagging AUC particle_transformer .992 (6 minutes), pfn .987 (1.5),
-lorentz_net .987 (3.5); quark_gluon AUC particle_transformer .884 (2.5), pfn .877 (.7); jet_tagging accuracy fine_tune.particle_net .861 (10),
-particle_transformer .819 (18), pfn .774 (3). `particle_net` (lite) has a recipe and no published weights.
+lorentz_net .987 (3.5); quark_gluon AUC particle_transformer .884 (2.5), pfn .877 (.7); jet_tagging accuracy
+fine_tune.particle_net .861 (10), particle_transformer .819 (18), pfn .774 (3). `particle_net` (lite) has a recipe and no published weights.
 
 `fine_tune.*` starts from weights that exist: the published ParticleNet of JetClass, or a network of ours that tells ten classes.
 """
