@@ -70,15 +70,19 @@ def build(card: ModelCard) -> Any:
 
     The architecture's module names its config dataclass `<Architecture>Config` or `Config`.
     """
-    import importlib
-
     from flax import nnx
 
-    module = importlib.import_module(card.architecture.partition(":")[0])
-    architecture = registry.resolve(card.architecture)
-    config_class = getattr(module, f"{architecture.__name__}Config", None) or module.Config
     settings = {name: _tuples(value) for name, value in card.config.items()}
-    return architecture(config_class(**settings), rngs=nnx.Rngs(0))
+    return registry.resolve(card.architecture)(config_class(card.architecture)(**settings), rngs=nnx.Rngs(0))
+
+
+def config_class(architecture: str) -> type:
+    """The config dataclass of an architecture `module:Class`: `<Class>Config` or `Config` of the same module."""
+    import importlib
+
+    path, _, name = architecture.partition(":")
+    module = importlib.import_module(path)
+    return getattr(module, f"{name}Config", None) or module.Config
 
 
 def _tuples(value: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,29 @@ def publish(
     parse(card, ModelCard, where=str(path))
     files.write_text(path, to_toml(card))
     return path
+
+
+def publish_runs(
+    runs: Path, folder: Path, about: Mapping[str, Any], card: Callable[[str, Any, dict[str, Any]], dict[str, Any]], *,
+    dtype: str | None = "float16",
+) -> None:
+    """Publishes every tag of `about` that has a finished run, `<tag>.json` beside `<tag>.seed<k>.safetensors`; says what it did.
+
+    Args:
+        runs: folder of the runs.
+        folder: `zoo/<domain>/weights`.
+        about: tag -> what its card says of it.
+        card: `(tag, about, facts of the run) -> content`.
+        dtype: as in `publish`.
+    """
+    for name, said in about.items():
+        path = runs / f"{name}.json"
+        if not path.is_file():
+            print(f"{name}: no finished run in {runs}")
+            continue
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        weights = {seed: runs / f"{name}.seed{seed}.safetensors" for seed in facts["seeds"]}
+        print(publish(folder, card(name, said, facts), weights, dtype=dtype))
 
 
 def to_toml(content: Mapping[str, Any]) -> str:

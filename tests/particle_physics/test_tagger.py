@@ -40,7 +40,10 @@ def write(path, jets: Jets, label: str) -> None:
 
 
 def test_features_are_those_of_the_published_configuration(jets):
-    features, vectors, mask = network_inputs(jets, FEATURE_SETS["full"])
+    mask, scalars = jets.mask, jets.scalars
+    features, vectors = network_inputs(
+        jets.particles, mask, scalars["jet_pt"], scalars["jet_energy"], names=FEATURE_SETS["full"], columns=jets.columns
+    )
     assert features.shape == (21, 40, 17) and vectors.shape == (21, 40, 4)
     pt = np.hypot(jets.column("part_px"), jets.column("part_py"))[mask]
     assert np.allclose(features[..., 0][mask], np.clip((np.log(pt) - 1.7) * 0.7, -5, 5), atol=1e-5)

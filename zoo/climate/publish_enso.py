@@ -8,12 +8,11 @@ Each card averages its weight files: every one is an ensemble of ten from its ow
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish
+from zoo.publish import publish_runs
 
 HAM = "https://doi.org/10.1038/s41586-019-1559-7"
 XRO = "https://doi.org/10.1038/s41586-024-07534-6"
@@ -51,15 +50,7 @@ ABOUT: dict[str, dict[str, Any]] = {
 
 def main(runs: str) -> None:
     """Publishes every tag that has a finished run."""
-    folder = Path(__file__).parent / "weights"
-    for name, about in ABOUT.items():
-        facts = Path(runs) / f"{name}.json"
-        if not facts.is_file():
-            print(f"{name}: no finished run in {runs}")
-            continue
-        content = card(name, about, json.loads(facts.read_text(encoding="utf-8")))
-        weights = {seed: Path(runs) / f"{name}.seed{seed}.safetensors" for seed in json.loads(facts.read_text(encoding="utf-8"))["seeds"]}
-        print(publish(folder, content, weights, dtype=None))
+    publish_runs(Path(runs), Path(__file__).parent / "weights", ABOUT, card, dtype=None)
 
 
 def card(name: str, about: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

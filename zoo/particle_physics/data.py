@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,18 @@ def read_jets(
     if every_class:
         require_every_class(out.label, selection.classes or (), ", ".join(files))
     return out
+
+
+def split_files(folder: str | os.PathLike, split: str, name: str, *, build: str = "zoo data build") -> list[Path]:
+    """The files `<split>-<class>-<k>.root` of one class in a build folder, in the order of k.
+
+    Raises:
+        FileNotFoundError: there is none; names the folder and the command that makes them.
+    """
+    paths = sorted(Path(folder).glob(f"{split}-{name}-*.root"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
+    if not paths:
+        raise FileNotFoundError(f"{folder} has no file {split}-{name}-*.root: run `{build}`, or name its folder by --data")
+    return paths
 
 
 def require_every_class(label: np.ndarray, classes: Sequence[str], where: str) -> None:

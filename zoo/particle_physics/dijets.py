@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo import record
+from zoo.particle_physics.generator import DIJET_FEATURES
+from zoo.particle_physics.processes import DIJETS
 
-PROCESSES = ("qcd", "wprime", "zprime")
+PROCESSES = tuple(DIJETS)
 SIGNALS = PROCESSES[1:]
-CHUNK_COLUMNS = ("pt", "eta", "phi", "mass", "sdmass", "tau1", "tau2", "tau3", "nparticles")
+CHUNK_COLUMNS = DIJET_FEATURES
 """Columns of a chunk's `events [event, jet, column]`: GeV and rad, the leading jet first."""
 
 COLUMNS = tuple(name for name in CHUNK_COLUMNS if name != "phi")

@@ -2,7 +2,7 @@
 
 Works on NumPy and on JAX arrays alike, so that raw constituents stay on the device and are standardised inside the jitted step:
 
-    features = standardise(columns, FEATURE_SETS["kinpid"], jet_pt=..., jet_energy=..., mask=...)      # [jet, particle, 13]
+    features, vectors = network_inputs(particles, mask, jet_pt, jet_energy, names=FEATURE_SETS["kinpid"], columns=columns)
 
 The last two features of every set are (deta, dphi): the coordinates in which ParticleNet looks for neighbours.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.particle_physics.jets import DIRECTION, DISPLACEMENT, IDENTITY, MOMENTUM, Jets
+from zoo.particle_physics.jets import DIRECTION, DISPLACEMENT, IDENTITY, MOMENTUM
 
 _KINEMATIC = ("part_pt_log", "part_e_log", "part_logptrel", "part_logerel", "part_deltaR")
 _TRACK = ("part_d0", "part_d0err", "part_dz", "part_dzerr")
@@ -74,9 +74,16 @@ def standardise(
     return xp.stack(features, -1)
 
 
-def network_inputs(jets: Jets, names: Sequence[str], *, xp: Any = np) -> tuple[Any, Any, Any]:
-    """What every architecture is called with: features `[jet, particle, name]`, vectors (px, py, pz, E; GeV) `[jet, particle, 4]`, mask."""
-    columns = {name: jets.particles[..., i] for i, name in enumerate(jets.columns)}
-    scalars = jets.scalars
-    features = standardise(columns, names, jet_pt=scalars["jet_pt"], jet_energy=scalars["jet_energy"], mask=jets.mask, xp=xp)
-    return features, xp.stack([columns[name] for name in MOMENTUM], -1), jets.mask
+def network_inputs(
+    particles: Any, mask: Any, jet_pt: Any, jet_energy: Any, *, names: Sequence[str], columns: Sequence[str], xp: Any = np
+) -> tuple[Any, Any]:
+    """What every architecture is called with beside the mask: features `[jet, particle, name]` and vectors (px, py, pz, E; GeV).
+
+    Args:
+        particles: raw constituents `[jet, particle, column]`.
+        mask, jet_pt, jet_energy, names, xp: as in `standardise`.
+        columns: names of the columns of `particles`.
+    """
+    by_name = {name: particles[..., index] for index, name in enumerate(columns)}
+    features = standardise(by_name, names, jet_pt=jet_pt, jet_energy=jet_energy, mask=mask, xp=xp)
+    return features, xp.stack([by_name[name] for name in MOMENTUM], -1)

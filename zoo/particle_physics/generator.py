@@ -69,7 +69,7 @@ def make_pythia(process: Process, variant: int, *, seed: int, extra: tuple[str, 
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
+class EventBatch:
     """A batch of events as flat arrays over particles."""
 
     columns: Flat
@@ -81,7 +81,7 @@ class Event:
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
-def flatten(batch: Any) -> Event:
+def flatten(batch: Any) -> EventBatch:
     """A batch of `Pythia.nextBatch` as flat arrays: id, status, mother (index into the flat arrays), px .. e, m, x, y, z (mm)."""
     import awkward as ak
 
@@ -93,7 +93,7 @@ def flatten(batch: Any) -> Event:
     vertex = {axis: ak.flatten(particles.vProd[name]) for axis, name in (("x", "px"), ("y", "py"), ("z", "pz"))}
     flat |= {axis: ak.to_numpy(ak.fill_none(value, 0.0)) for axis, value in vertex.items()}
     flat["mother"] = flat.pop("mother1") + np.repeat(offsets[:-1], counts)
-    return Event(flat, offsets)
+    return EventBatch(flat, offsets)
 
 
 def pseudorapidity(px: np.ndarray, py: np.ndarray, pz: np.ndarray) -> np.ndarray:
@@ -102,14 +102,14 @@ def pseudorapidity(px: np.ndarray, py: np.ndarray, pz: np.ndarray) -> np.ndarray
         return np.arcsinh(pz / np.hypot(px, py))  # the empty line 0 of an event: nan
 
 
-def visible(event: Event) -> np.ndarray:
+def visible(event: EventBatch) -> np.ndarray:
     """Indices of stable particles but neutrinos, |eta| < 5."""
     c = event.columns
     eta = pseudorapidity(c["px"], c["py"], c["pz"])
     return np.flatnonzero((c["status"] > 0) & ~np.isin(np.abs(c["id"]), NEUTRINOS) & (np.abs(eta) < MAX_ETA))
 
 
-def decay_products(event: Event, resonance: int) -> tuple[np.ndarray, np.ndarray]:
+def decay_products(event: EventBatch, resonance: int) -> tuple[np.ndarray, np.ndarray]:
     """The visible products of a resonance's decay chain: indices, and the sign of the resonance that each came from.
 
     A product is a quark, gluon or charged lepton that left a resonance (status 23) whose line of mothers leads back to the one
@@ -148,7 +148,7 @@ class FoundJets:
     offsets: np.ndarray
 
 
-def cluster(event: Event, selection: Selection) -> FoundJets:
+def cluster(event: EventBatch, selection: Selection) -> FoundJets:
     """Anti-kT jets (Cacciari, Salam & Soyez, arXiv:0802.1189) inside the selection, in the order of events and of falling pT."""
     import awkward as ak
 
@@ -186,7 +186,7 @@ def take_lists(content: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> t
     return content[np.repeat(offsets[:-1][order], sizes) + inside], new
 
 
-def matched(event: Event, jets: FoundJets, process: Process) -> np.ndarray:
+def matched(event: EventBatch, jets: FoundJets, process: Process) -> np.ndarray:
     """Which jets hold all the products of one resonance within their radius, bool `[jet]`."""
     if not process.resonance:
         return np.ones(len(jets.event), bool)
@@ -252,7 +252,7 @@ def track_resolution(pt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.hypot(0.015, 0.08 / pt), np.hypot(0.03, 0.15 / pt)
 
 
-def constituents(event: Event, jets: FoundJets, keep: np.ndarray, charge_of: Any) -> tuple[Flat, np.ndarray]:
+def constituents(event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of: Any) -> tuple[Flat, np.ndarray]:
     """The constituents of the kept jets, hardest first: JetClass's columns but deta and dphi, displacements still exact."""
     index, offsets = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
     c = event.columns
@@ -316,14 +316,11 @@ def _batches(process: Process, variant: int, *, seed: int, extra: tuple[str, ...
         scalars = {name: value[keep] for name, value in jets.scalars.items()} | {"nparticles": np.diff(offsets)}
         scalars["event"] = (jets.event[keep] + done).astype(np.int64) * len(process.settings) + variant
         if len(offsets) > 1:
-            exact = {name: event.columns[name][_sorted_members(jets, keep)] for name in ("px", "py", "pz", "e")}
+            members, _ = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
+            exact = {name: event.columns[name][members] for name in ("px", "py", "pz", "e")}
             scalars |= substructure(exact, offsets, process.selection.radius)
             yield columns, offsets, scalars
         done += len(event.offsets) - 1
-
-
-def _sorted_members(jets: FoundJets, keep: np.ndarray) -> np.ndarray:
-    return take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))[0]
 
 
 def _first(batches: Iterator[tuple[Flat, np.ndarray, Flat]], count: int) -> tuple[Flat, np.ndarray, Flat]:

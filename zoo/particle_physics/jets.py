@@ -13,6 +13,9 @@ LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl"
 QUARK_GLUON_LABELS = ("gluon", "quark")
 """Classes of the quark/gluon task; the branches are `label_gluon`, `label_quark`."""
 
+CLASSES: dict[str, tuple[str, ...]] = {"jet_tagging": LABELS, "top_tagging": ("QCD", "Tbqq"), "quark_gluon": QUARK_GLUON_LABELS}
+"""Classes of each task on our own jets, the background of two first."""
+
 MOMENTUM = ("part_px", "part_py", "part_pz", "part_energy")
 DISPLACEMENT = ("part_d0val", "part_d0err", "part_dzval", "part_dzerr")
 IDENTITY = ("part_charge", "part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")

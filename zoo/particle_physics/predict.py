@@ -21,9 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from scipy.special import softmax
 
-from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, standardise
-from zoo.particle_physics.jets import LABELS, MOMENTUM, Jets
+from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
+from zoo.particle_physics.jets import LABELS, Jets
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -63,7 +64,7 @@ class JetTagger:
         if missing:
             raise ValueError(f"this network knows no class {', '.join(missing)}; it tells {', '.join(self.classes)} apart")
         chosen = [self.classes.index(name) for name in jets.classes]
-        return {"probability": sum(_softmax(each[:, chosen]) for each in logits) / len(logits)}
+        return {"probability": sum(softmax(each[:, chosen], axis=-1) for each in logits) / len(logits)}
 
     def logits(self, jets: Jets) -> list[np.ndarray]:
         """The networks' outputs float32 `[jet, class]`, one array per member."""
@@ -108,29 +109,15 @@ class JetTagger:
     def probe(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen made-up jets `[15 * class]`: a card's `expected` (sixteen would show one class only)."""
         jets = made_up_jets(15, self.particles, seed=seed, columns=self.columns)
-        return np.concatenate([_softmax(each) for each in self.logits(jets)]).ravel()
+        return np.concatenate([softmax(each, axis=-1) for each in self.logits(jets)]).ravel()
 
 
 def _caller(graph: Any, names: tuple[str, ...], columns: tuple[str, ...]) -> Any:
     def call(state: Any, particles: jax.Array, mask: jax.Array, jet_pt: jax.Array, jet_energy: jax.Array) -> jax.Array:
-        features, vectors = network_arrays(particles, mask, jet_pt, jet_energy, names=names, columns=columns)
+        features, vectors = network_inputs(particles, mask, jet_pt, jet_energy, names=names, columns=columns, xp=jnp)
         return nnx.merge(graph, state)(features, vectors, mask)
 
     return call
-
-
-def network_arrays(
-    particles: jax.Array, mask: jax.Array, jet_pt: jax.Array, jet_energy: jax.Array, *, names: Sequence[str], columns: Sequence[str]
-) -> tuple[jax.Array, jax.Array]:
-    """Features and four-vectors of raw constituents, inside jit."""
-    by_name = {name: particles[..., i] for i, name in enumerate(columns)}
-    features = standardise(by_name, names, jet_pt=jet_pt, jet_energy=jet_energy, mask=mask, xp=jnp)
-    return features, jnp.stack([by_name[name] for name in MOMENTUM], -1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
 
 
 def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str]) -> Jets:

@@ -8,12 +8,11 @@ where RUNS_FOLDER holds what `zoo.particle_physics.training_anomaly --out RUNS_F
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish
+from zoo.publish import publish_runs
 
 CWOLA = "https://arxiv.org/abs/1902.02634"
 SIMULATED = "Simulated with Pythia 8 alone: no detector, no pile-up. Never to be compared with results on the LHC Olympics data."
@@ -65,16 +64,7 @@ ABOUT: dict[str, dict[str, Any]] = {
 
 def main(runs: str) -> None:
     """Publishes every tag that has a finished run."""
-    folder = Path(__file__).parent / "weights"
-    folder.mkdir(exist_ok=True)
-    for name, about in ABOUT.items():
-        path = Path(runs) / f"{name}.json"
-        if not path.is_file():
-            print(f"{name}: no finished run in {runs}")
-            continue
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        weights = {seed: Path(runs) / f"{name}.seed{seed}.safetensors" for seed in facts["seeds"]}
-        print(publish(folder, card(name, about, facts), weights))
+    publish_runs(Path(runs), Path(__file__).parent / "weights", ABOUT, card)
 
 
 def card(name: str, about: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,13 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo import files
 from zoo.particle_physics.generator import PYTHIA, Flat, generate_dijets, generate_jets, import_generators
 from zoo.particle_physics.jets import LABELS, QUARK_GLUON_LABELS
 from zoo.particle_physics.processes import DIJETS, MPI_OFF, PROCESSES
@@ -104,17 +104,17 @@ def plan(dataset: str, size: str = "S") -> list[Part]:
 def make(part: Part, folder: Path) -> dict[str, Any]:
     """Makes one file; returns its manifest entry."""
     path = folder / part.name
-    partial = path.with_name(f".{path.name}.part{path.suffix}")
     if not part.labels:
         arrays = generate_dijets(DIJETS[part.process], part.count, seed=part.seed)
-        np.savez(partial, **arrays)
         digest = content_digest(arrays)
+        with files.whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
     else:
         columns, offsets, scalars = generate_jets(PROCESSES[part.process], part.count, seed=part.seed, extra=part.extra)
         arrays = jet_arrays(columns, offsets, scalars, [part.process] * part.count, part.labels)
-        write_jets(partial, arrays, offsets)
         digest = content_digest(arrays | {"offsets": offsets})
-    os.replace(partial, path)
+        with files.whole(path) as partial:
+            write_jets(partial, arrays, offsets)
     return {"process": part.process, "count": part.count, "seed": part.seed, "content": digest, "bytes": path.stat().st_size}
 
 
@@ -179,9 +179,8 @@ def join(folder: str | Path, names: Sequence[str], target: str | Path) -> str:
         parts.append({field: ak.to_numpy(ak.flatten(value) if field.startswith("part_") else value) for field, value in flat.items()})
     joined = {field: np.concatenate([part[field] for part in parts]) for field in parts[0]}
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
-    partial = Path(target).with_name(f".{Path(target).name}.part.root")
-    write_jets(partial, joined, offsets, small=True)
-    os.replace(partial, target)
+    with files.whole(Path(target)) as partial:
+        write_jets(partial, joined, offsets, small=True)
     return content_digest(joined | {"offsets": offsets})
 
 
@@ -277,6 +276,4 @@ class _Manifest:
 
     def add(self, part: Part, entry: dict[str, Any]) -> None:
         self.content["files"] = dict(sorted((self.content["files"] | {part.name: entry}).items()))
-        partial = self.path.with_name(".manifest.part")
-        partial.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, self.path)
+        files.write_text(self.path, json.dumps(self.content, indent=1) + "\n")

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files
+from zoo import files, weights
 from zoo.particle_physics.baselines.tagging import FOLDER, SUBSTRUCTURE, gaussian_probability, observables, transformed
 from zoo.particle_physics.baselines.trees import Trees, from_sklearn
-from zoo.particle_physics.jets import LABELS, QUARK_GLUON_LABELS, Jets
+from zoo.particle_physics.data import split_files
+from zoo.particle_physics.jets import CLASSES, Jets
 
-CLASSES = {"jet_tagging": LABELS, "top_tagging": ("QCD", "Tbqq"), "quark_gluon": QUARK_GLUON_LABELS}
 SETTINGS = {
     "jet_tagging": {"max_iter": 90, "learning_rate": 0.12, "max_leaf_nodes": 16, "max_depth": 5},
     "top_tagging": {"max_iter": 250, "learning_rate": 0.06, "max_leaf_nodes": 16, "max_depth": 5},
@@ -41,11 +41,8 @@ def read_scalars(folder: Path, split: str, classes: Sequence[str], *, per_class:
 
     found = []
     for name in classes:
-        paths = sorted(folder.glob(f"{split}-{name}-*.root"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
-        if not paths:
-            raise FileNotFoundError(f"{folder} has no {split}-{name}-*.root; make the files with `zoo data build`")
         parts = []
-        for path in paths:
+        for path in split_files(folder, split, name):
             with uproot.open(path) as file:
                 scalars = {key: np.asarray(value, np.float32) for key, value in file["tree"].arrays(SCALARS, library="np").items()}
             n = len(scalars["jet_pt"])
@@ -71,16 +68,6 @@ def fit_gaussians(x: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": np.stack([group.mean(axis=0) for group in groups]), "covariance": covariance}
 
 
-def write(path: Path, arrays: dict[str, np.ndarray], *, metadata: dict[str, str]) -> str:
-    """Writes arrays as safetensors, whole or not at all; returns the SHA-256."""
-    from safetensors.numpy import save
-
-    content = save({name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}, metadata=dict(sorted(metadata.items())))
-    with files.whole(path) as temporary:
-        temporary.write_bytes(content)
-    return files.sha256(path)
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -103,7 +90,8 @@ def main() -> None:
         held = None
     for kind, (arrays, metadata) in fitted.items():
         name = f"{kind}.{options.task}.safetensors"
-        digest = write(options.out / name, arrays, metadata=metadata)
+        weights.save(options.out / name, arrays, metadata=metadata)
+        digest = files.sha256(options.out / name)
         if held is not None:
             of = Trees(arrays).probability if kind == "trees" else lambda features, arrays=arrays: gaussian_probability(features, arrays)
             print(f"{kind}: validation accuracy {(of(held[0]).argmax(axis=1) == held[1]).mean():.4f} on {len(held[1])} jets")

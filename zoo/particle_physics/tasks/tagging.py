@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo.figures import Figure
 from zoo.particle_physics import pictures
-from zoo.particle_physics.jets import LABELS, QUARK_GLUON_LABELS, Jets
+from zoo.particle_physics.jets import CLASSES, Jets
 from zoo.particle_physics.metrics import classification
 from zoo.particle_physics.tasks.samples import SAMPLES, assemble, first_of_each, select, smear
 from zoo.task import Arrays, Examples, Task
@@ -128,7 +128,7 @@ class Tagging(Task):
 class JetTagging(Tagging):
     """Ten classes. The record holds log-probabilities in half precision: half a megabyte a row, ranks kept to 0.1 %."""
 
-    classes = LABELS
+    classes = CLASSES["jet_tagging"]
     n_mpi_off = 500
     n_smeared = 100
 
@@ -267,7 +267,7 @@ class BinaryTagging(Tagging):
 class TopTagging(BinaryTagging):
     """Hadronic tops against QCD, from the jets of `jet_tagging`."""
 
-    classes = ("QCD", "Tbqq")
+    classes = CLASSES["top_tagging"]
     n_mpi_off = 500
     n_smeared = 500
 
@@ -275,7 +275,7 @@ class TopTagging(BinaryTagging):
 class QuarkGluon(BinaryTagging):
     """Light quarks (signal) against gluons."""
 
-    classes = QUARK_GLUON_LABELS
+    classes = CLASSES["quark_gluon"]
 
 
 def efficiency(point: str) -> float:
