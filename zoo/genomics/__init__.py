@@ -1,1 +1,1 @@
-"""Genomics: no task is shipped yet. What is planned stands in the project's issues; nothing here pretends to work."""
+"""Genomics: DNA sequences, what is written in them, and which model explains itself."""

@@ -1,0 +1,1 @@
+"""Scores of the genomics tasks: pure functions of arrays."""

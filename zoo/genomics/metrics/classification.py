@@ -1,0 +1,56 @@
+"""Scores of binary classifiers of sequences, as functions of counts (so that resampling needs the counts alone)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+__all__ = ["auroc", "confusion", "macro_f1", "matthews"]
+
+
+def confusion(predicted: Shaped[np.ndarray, " n"], label: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "n 4"]:
+    """Which of (true negative, false positive, false negative, true positive) an example is, one-hot."""
+    place = 2 * np.asarray(label, int) + np.asarray(predicted, int)
+    return (place[:, None] == np.arange(4)).astype(np.float64)
+
+
+def matthews(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
+    """Matthews' correlation coefficient of counts or shares (tn, fp, fn, tp).
+
+    (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) (Matthews 1975); zero where a margin is empty, as scikit-learn has it.
+    NaN where there is nothing at all.
+    """
+    tn, fp, fn, tp = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    below = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    value = np.where(below > 0, (tp * tn - fp * fn) / np.where(below > 0, below, 1.0), 0.0)
+    return np.where(tn + fp + fn + tp > 0, value, np.nan)
+
+
+def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
+    """The mean of both classes' F1, 2 tp / (2 tp + fp + fn); an empty class counts zero. NaN where there is nothing at all."""
+    tn, fp, fn, tp = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+
+    def f1(hit: np.ndarray) -> np.ndarray:
+        below = 2 * hit + fp + fn
+        return np.where(below > 0, 2 * hit / np.where(below > 0, below, 1.0), 0.0)
+
+    return np.where(tn + fp + fn + tp > 0, (f1(tp) + f1(tn)) / 2, np.nan)
+
+
+def auroc(
+    score: Shaped[np.ndarray, " n"], positive: Shaped[np.ndarray, " n"], weights: Float[np.ndarray, "resample n"] | None = None
+) -> Float[np.ndarray, " resample"]:
+    """P(score of a positive > score of a negative), ties half: exact for each row of weights (by default one row of ones).
+
+    NaN where a resample holds one class only.
+    """
+    positive = np.asarray(positive, bool)
+    weights = np.ones((1, len(positive))) if weights is None else np.asarray(weights, np.float64)
+    order = np.argsort(score, kind="stable")
+    ranked, w = np.asarray(score)[order], weights[:, order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    plus = np.add.reduceat(np.where(positive[order], w, 0.0), starts, axis=1)
+    minus = np.add.reduceat(np.where(positive[order], 0.0, w), starts, axis=1)
+    below = np.cumsum(minus, axis=1) - minus / 2
+    pairs = plus.sum(1) * minus.sum(1)
+    return np.where(pairs > 0, (plus * below).sum(1) / np.where(pairs > 0, pairs, 1.0), np.nan)

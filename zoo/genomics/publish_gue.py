@@ -1,0 +1,143 @@
+"""Turns finished training runs on GUE into pretrained models with cards.
+
+    python -m zoo.genomics.publish_gue RUNS_FOLDER
+
+where RUNS_FOLDER holds what `zoo.genomics.training_gue` and `zoo.genomics.training_encoder` leave. The first seed is the model, the
+others are listed in its card and scored beside it; `<name>_ensemble` is the mean logit of all seeds and stores no weights of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from zoo import weights as storage
+from zoo.genomics.training_encoder import CROP, LENGTH
+from zoo.genomics.training_gue import SUBSETS
+from zoo.publish import publish
+
+CAVEATS = [
+    "Positives are OBSERVED, negatives are a choice of GUE's authors: the network may have learned that choice (see the task's audit).",
+    "Human sequences of fixed lengths; it says nothing of other organisms, of variants or of tissues.",
+]
+SHARED = {
+    "predictor": "zoo.genomics.predict_gue:load_classifier", "predict_file": "zoo.genomics.predict_gue:predict_file",
+    "tasks": ["genomics/gue"], "licence": "Apache-2.0", "truth": "observed", "caveats": CAVEATS,
+}  # fmt: skip
+HARDWARE = "one to two CPU cores shared with other work (the wall time is partly waiting)"
+
+
+def main(runs: str) -> None:
+    """Publishes what has finished."""
+    folder = Path(__file__).parent / "weights"
+    with tempfile.TemporaryDirectory() as temporary:
+        for kind, about in (
+            ("cnn", {
+                "title": "CNN, one network a subset", "paper": "https://doi.org/10.1038/nbt.3300",
+                "summary": "Two convolutions over motifs and a dense layer over bins; both strands averaged for transcription factors.",
+            }),
+            ("dilated_cnn", {
+                "title": "Dilated residual CNN, one network a subset", "paper": "https://doi.org/10.1101/gr.227819.117",
+                "summary": "A first convolution and five dilated residual ones; both strands averaged for transcription factors.",
+            }),
+        ):  # fmt: skip
+            weights, facts = bundles(Path(runs), kind, Path(temporary))
+            if weights:
+                write(folder, f"{kind}.gue", about | of_networks(kind, facts), weights)
+            else:
+                print(f"{kind}: no seed has all of {', '.join(SUBSETS)} in {runs}")
+    for kind, tag, how in (
+        ("tune", "gue", "masked-language pre-training on GUE's training sequences, then all subsets at once"),
+        ("scratch", "gue_scratch", "all subsets at once, from random weights: the comparison without pre-training"),
+    ):
+        found = sorted(Path(runs).glob(f"{kind}.seed*/run.json"))
+        if not found:
+            print(f"{kind}: no finished run in {runs}")
+            continue
+        facts = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+        about = {
+            "title": "Sequence encoder" + ("" if kind == "tune" else " from scratch"), "paper": "https://doi.org/10.1038/s41592-021-01252-x",
+            "summary": f"Convolutions and attention at an eighth of the resolution, one network for all subsets: {how}.",
+        }  # fmt: skip
+        weights = {fact["seed"]: path.with_name("model.safetensors") for fact, path in zip(facts, found, strict=True)}
+        write(folder, f"sequence_encoder.{tag}", about | of_encoder(kind, facts), weights)
+
+
+def write(folder: Path, name: str, card: dict[str, Any], weights: dict[int, Path]) -> None:
+    """The card of one model, and that of its ensemble where there are several seeds."""
+    print(publish(folder, SHARED | card | {"id": f"genomics/{name}"}, weights))
+    if len(weights) > 1:
+        title = f"{card['title']}, mean of {len(weights)} seeds"
+        ensemble = card | {"id": f"genomics/{name}_ensemble", "title": title, "ensemble": True}
+        print(publish(folder, SHARED | ensemble, weights, stem=name))
+
+
+def bundles(runs: Path, kind: str, out: Path) -> tuple[dict[int, Path], list[dict[str, Any]]]:
+    """One file a seed with the networks of all subsets, of the seeds that have them all; and the facts of their runs."""
+    weights, facts = {}, []
+    for seed in range(100):
+        paths = {subset: runs / f"{kind}.{subset}.seed{seed}" / "run.json" for subset in SUBSETS}
+        if not all(path.is_file() for path in paths.values()):
+            continue
+        parameters = {}
+        for subset, path in paths.items():
+            facts.append(json.loads(path.read_text(encoding="utf-8")))
+            own = storage.load(path.with_name("model.safetensors"))[0]
+            parameters |= {f"networks.{subset}.{name}": value for name, value in own.items()}
+        weights[seed] = out / f"{kind}.seed{seed}.safetensors"
+        storage.save(weights[seed], parameters, metadata={"name": kind, "seed": seed})
+    return weights, facts
+
+
+def of_networks(kind: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the runs of single networks say, as parts of a card."""
+    first = {fact["subset"]: fact for fact in reversed(facts)}
+    lengths = {subset: first[subset]["length"] for subset in SUBSETS}
+    return {
+        "architecture": "zoo.genomics.models.sequence_cnn:SequenceCNNs",
+        "config": {
+            "subsets": list(SUBSETS), "lengths": list(lengths.values()),
+            "networks": {subset: first[subset]["network"] for subset in SUBSETS},
+        },
+        "predictor_config": {"subsets": list(SUBSETS), "lengths": lengths},
+        "training": {
+            "command": f"python -m zoo.genomics.training_gue {kind} --seeds {' '.join(sorted({str(fact['seed']) for fact in facts}))}",
+            "data": ["genomics/gue:train"], "hardware": HARDWARE,
+            "chosen_on": "genomics/gue:dev chose rate and layers (tried on tf_0, tf_1, tf_2, prom_core_tata, prom_300_tata); last weights",
+            "wall_seconds": round(sum(fact["wall_seconds"] for fact in facts), 1), "steps": sum(fact["steps"] for fact in facts),
+            "validation": {f"mcc_{fact['subset']}_seed{fact['seed']}": round(fact["dev"]["mcc"], 4) for fact in facts},
+        },
+    }  # fmt: skip
+
+
+def of_encoder(kind: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the runs of the encoder say, as parts of a card."""
+    first = facts[0]
+    tuned = kind == "tune"
+    lengths = {subset: LENGTH if subset in CROP else 101 if subset.startswith("tf_") else 70 for subset in SUBSETS}
+    commands = (["python -m zoo.genomics.training_encoder pretrain --seeds 0"] if tuned else []) + [
+        f"python -m zoo.genomics.training_encoder {kind} --seeds {' '.join(str(fact['seed']) for fact in facts)}"
+    ]
+    return {
+        "architecture": "zoo.genomics.models.sequence_encoder:SequenceEncoder", "config": first["config"],
+        "predictor_config": {"subsets": list(SUBSETS), "lengths": lengths, "crop": CROP},
+        "pretrained_on": ["genomics/gue:train letters, without those that share a 31-mer with any dev or test set"] if tuned else [],
+        "training": {
+            "command": " && ".join(commands), "hardware": HARDWARE,
+            "data": [f"genomics/gue:train without sequences that share a 31-mer with any dev or test set ({first['sequences']:,} a pass)"],
+            "chosen_on": "nothing was chosen: first settings, last weights; genomics/gue:dev only reports",
+            "wall_seconds": round(sum(fact["wall_seconds"] for fact in facts), 1), "steps": first["steps"],
+            "validation": {
+                f"mcc_{subset}_seed{fact['seed']}": round(scores["mcc"], 4) for fact in facts for subset, scores in fact["dev"].items()
+            },
+        },
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""The benchmarks of genomics, one file per family."""
