@@ -12,12 +12,22 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from zoo import files, registry
 from zoo import weights as storage
+from zoo.cards import ModelCard, parse, read
+from zoo.genomics.baselines.kmers import KmerRegression
+from zoo.genomics.committee import NETWORK, fit_weights, load_committee
+from zoo.genomics.predict_gue import load_classifier
 from zoo.genomics.training_encoder import CROP, LENGTH
-from zoo.genomics.training_gue import SUBSETS
-from zoo.publish import publish
+from zoo.genomics.training_gue import SUBSETS, dev_scores
+from zoo.publish import PROBE_SEED, publish, to_toml
+
+if TYPE_CHECKING:
+    from zoo.genomics.tasks.gue import Gue
 
 CAVEATS = [
     "Positives are OBSERVED, negatives are a choice of GUE's authors: the network may have learned that choice (see the task's audit).",
@@ -27,6 +37,8 @@ SHARED = {
     "predictor": "zoo.genomics.predict_gue:load_classifier", "predict_file": "zoo.genomics.predict_gue:predict_file",
     "tasks": ["genomics/gue"], "licence": "Apache-2.0", "truth": "observed", "caveats": CAVEATS,
 }  # fmt: skip
+REGRESSION_SEED = 1000
+"""By which the files of the regressions are told apart from those of the networks' seeds."""
 HARDWARE = "one to two CPU cores shared with other work (the wall time is partly waiting)"
 
 
@@ -49,6 +61,8 @@ def main(runs: str) -> None:
                 write(folder, f"{kind}.gue", about | of_networks(kind, facts), weights)
             else:
                 print(f"{kind}: no seed has all of {', '.join(SUBSETS)} in {runs}")
+    if (folder / "cnn.gue.toml").is_file():
+        print(committee(folder, registry.load_task("genomics/gue")))
     for kind, tag, how in (
         ("tune", "gue", "masked-language pre-training on GUE's training sequences, then all subsets at once"),
         ("scratch", "gue_scratch", "all subsets at once, from random weights: the comparison without pre-training"),
@@ -73,6 +87,51 @@ def write(folder: Path, name: str, card: dict[str, Any], weights: dict[int, Path
         title = f"{card['title']}, mean of {len(weights)} seeds"
         ensemble = card | {"id": f"genomics/{name}_ensemble", "title": title, "ensemble": True}
         print(publish(folder, SHARED | ensemble, weights, stem=name))
+
+
+def committee(folder: Path, task: Gue) -> Path:
+    """Fits the committee of the published networks and regressions on the dev sets, and writes its card."""
+    base = read(folder / "cnn.gue.toml", ModelCard)
+    regressions = {kind: folder / f"kmers.{kind}.gue.safetensors" for kind in ("spectrum", "placed")}
+    networks = [folder / weight.file for weight in base.weights]
+    members = {NETWORK: load_classifier(base, networks), **{kind: KmerRegression(path) for kind, path in regressions.items()}}
+    weights, intercept, scores = {}, {}, {}
+    for subset in SUBSETS:
+        dev = task.visible(subset, "dev")
+        each = np.stack([member.logits(dev.tokens, subset) for member in members.values()], 1)
+        fitted, shift = fit_weights(each, dev.labels)
+        weights[subset] = {name: round(float(weight), 4) for name, weight in zip(members, fitted, strict=True)}
+        intercept[subset] = round(shift, 4)
+        scores[f"mcc_{subset}"] = round(dev_scores(each @ fitted + shift, dev.labels)["mcc"], 4)
+    stored = [weight.model_dump(exclude={"urls"}) for weight in base.weights]
+    for number, path in enumerate(regressions.values()):
+        stored.append({"file": path.name, "sha256": files.sha256(path), "bytes": path.stat().st_size, "seed": REGRESSION_SEED + number})
+    card = SHARED | {
+        "schema_version": 1, "id": "genomics/committee.gue", "title": "Committee: CNN, three seeds, and both k-mer regressions",
+        "summary": "A weighted sum of the logits of the networks' mean and of both regressions, with weights fitted on dev.",
+        "paper": "https://doi.org/10.1016/S0893-6080(05)80023-1", "architecture": base.architecture, "config": base.config,
+        "predictor": "zoo.genomics.committee:load_committee", "ensemble": True,
+        "predictor_config": {**base.predictor_config, "weights": weights, "intercept": intercept},
+        "n_params": sum(value.size for path in [*networks, *regressions.values()] for value in storage.load(path)[0].values()),
+        "caveats": [
+            *CAVEATS, f"The files with seeds {REGRESSION_SEED} and {REGRESSION_SEED + 1} are the regressions: nothing random is in them.",
+            "tf_4: a third of its dev sequences are in its training set, so its weights lean to what fits train best.",
+        ],
+        "training": {
+            "command": "python -m zoo.genomics.publish_gue RUNS",
+            "data": ["genomics/gue:train", "genomics/gue:dev (weights of the members)"],
+            "chosen_on": "genomics/gue:dev: the weights of the members and the intercept", "hardware": HARDWARE,
+            "wall_seconds": base.training.wall_seconds, "steps": base.training.steps, "validation": scores,
+        },
+        "weights": stored,
+    }  # fmt: skip
+    path = folder / "committee.gue.toml"
+    checked = parse(card, ModelCard, where=str(path))
+    output = load_committee(checked, [*networks, *regressions.values()]).probe(PROBE_SEED)
+    card["expected"] = {"input_seed": PROBE_SEED, "shape": list(output.shape), "values": [round(float(value), 6) for value in output[:16]]}
+    parse(card, ModelCard, where=str(path))
+    files.write_text(path, to_toml(card))
+    return path
 
 
 def bundles(runs: Path, kind: str, out: Path) -> tuple[dict[int, Path], list[dict[str, Any]]]:

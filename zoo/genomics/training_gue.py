@@ -24,6 +24,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from zoo import registry
 from zoo import weights as storage
 from zoo.genomics.data import LabelledSequences, gue
 from zoo.genomics.metrics import classification
@@ -33,7 +34,6 @@ from zoo.genomics.strands import BOTH_STRANDS, both_strands
 from zoo.train.loop import LoopConfig, fit
 
 SUBSETS = ("tf_0", "tf_1", "tf_2", "tf_4", "prom_core_all", "prom_core_notata", "prom_core_tata", "prom_300_tata")
-MOUSE = ("mouse_0", "mouse_2", "mouse_4")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,16 +188,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains one recipe on several subsets with several seeds, each into `OUT/<recipe>.<subset>.seed<k>`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(RECIPES))
-    parser.add_argument("--subsets", nargs="+", default=list(SUBSETS))
+    parser.add_argument("--task", default="genomics/gue", help="a task of genomics whose class is Gue")
+    parser.add_argument("--subsets", nargs="+", default=None, help="default: all of the task")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=None)
     options = parser.parse_args(arguments)
+    task = registry.load_task(options.task)
     for seed in options.seeds:
-        for subset in options.subsets:
+        for subset in options.subsets or task.subsets:
             folder = options.out / f"{options.name}.{subset}.seed{seed}"
             if not (folder / "run.json").exists():
-                train_subset(options.name, subset, seed=seed, out=folder, steps=options.steps, log=lambda line: print(line, flush=True))
+                train_subset(
+                    options.name, subset, seed=seed, out=folder, steps=options.steps, load=task.visible,
+                    log=lambda line: print(line, flush=True),
+                )
     return 0
 
 

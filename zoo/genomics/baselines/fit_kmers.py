@@ -1,6 +1,6 @@
 """Fits the logistic regressions on k-mers of `zoo.genomics.baselines.kmers`; needs scikit-learn (extra `dev`).
 
-    python -m zoo.genomics.baselines.fit_kmers spectrum --out RUNS
+    python -m zoo.genomics.baselines.fit_kmers spectrum --task genomics/gue --out RUNS
 
 For each subset the strength of the penalty is chosen on dev by AUROC, from five values; the test files are not read.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files, weights
+from zoo import files, registry, weights
 from zoo.genomics.baselines.kmers import features
-from zoo.genomics.data import gue
-from zoo.genomics.training_gue import SUBSETS, dev_scores
+from zoo.genomics.data import LabelledSequences
+from zoo.genomics.training_gue import dev_scores
 
 KINDS = {
     "spectrum": {"kind": "spectrum", "ks": [4, 5, 6, 7]},
@@ -26,11 +26,10 @@ KINDS = {
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
 
 
-def fit(kind: str, subset: str) -> tuple[np.ndarray, float, dict[str, float]]:
+def fit(kind: str, train: LabelledSequences, dev: LabelledSequences) -> tuple[np.ndarray, float, dict[str, float]]:
     """Coefficients, intercept and dev scores (with the chosen `strength`, scikit-learn's C) of one subset."""
     from sklearn.linear_model import LogisticRegression
 
-    train, dev = gue(subset, "train"), gue(subset, "dev")
     x, held = features(train.tokens, KINDS[kind]), features(dev.tokens, KINDS[kind])
     best = None
     for strength in STRENGTHS:
@@ -43,20 +42,20 @@ def fit(kind: str, subset: str) -> tuple[np.ndarray, float, dict[str, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fits one kind of features on every subset and writes `kmers.<kind>.safetensors`."""
+    """Fits one kind of features on every subset of a task and writes `kmers.<kind>.<task>.safetensors`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=sorted(KINDS))
-    parser.add_argument("--subsets", nargs="+", default=list(SUBSETS))
+    parser.add_argument("--task", default="genomics/gue", help="a task of genomics whose class is Gue")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args(arguments)
-    arrays, dev = {}, {}
-    for subset in options.subsets:
+    arrays, dev, task = {}, {}, registry.load_task(options.task)
+    for subset in task.subsets:
         begin = time.perf_counter()
-        weight, bias, dev[subset] = fit(options.kind, subset)
+        weight, bias, dev[subset] = fit(options.kind, task.visible(subset, "train"), task.visible(subset, "dev"))
         arrays |= {f"{subset}.weight": weight, f"{subset}.bias": np.array([bias], np.float32)}
         print(f"{options.kind} {subset}: {dev[subset]}, {time.perf_counter() - begin:.0f} s", flush=True)
-    path = options.out / f"kmers.{options.kind}.safetensors"
-    settings = {subset: KINDS[options.kind] for subset in options.subsets}
+    path = options.out / f"kmers.{options.kind}.{options.task.split('/')[1]}.safetensors"
+    settings = {subset: KINDS[options.kind] for subset in task.subsets}
     weights.save(path, arrays, metadata={"settings": settings, "dev": dev}, dtype="float16")
     print(f"{path} {files.sha256(path)}")
     return 0

@@ -6,7 +6,8 @@ shipped as safetensors whose hash the task names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from jaxtyping import Float, Int
 
 from zoo import files
 from zoo.genomics.sequences import kmer_index
+from zoo.weights import load
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -77,30 +79,46 @@ def logits(tokens: np.ndarray, weight: Float[np.ndarray, " feature"], bias: floa
     return features(tokens, settings) @ weight.astype(np.float32) + np.float32(bias)
 
 
-def regression(task: Gue, *, file: str, sha256: str) -> Callable[[Any], dict[str, np.ndarray]]:
+class KmerRegression:
+    """The fits of several subsets as a predictor: `SequenceInputs -> {"logit": [sequence]}`.
+
+    Args:
+        path: what `fit_kmers` wrote.
+    """
+
+    def __init__(self, path: Path):
+        self.arrays, _, metadata = load(path)
+        self.settings = json.loads(metadata["settings"])
+
+    def __call__(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Logits float64 `[sequence]`, zero being one half."""
+        out = np.full(len(inputs), np.nan)
+        for subset, rows in inputs.by_subset():
+            out[rows] = self.logits(inputs.of(rows), subset)
+        return {"logit": out}
+
+    def logits(self, tokens: np.ndarray, subset: str) -> np.ndarray:
+        """Logits `[sequence]` of one subset.
+
+        Raises:
+            ValueError: the subset was not fitted.
+        """
+        if subset not in self.settings:
+            raise ValueError(f"no fit of {subset!r}; there are {', '.join(self.settings)}")
+        return logits(tokens, self.arrays[f"{subset}.weight"], float(self.arrays[f"{subset}.bias"][0]), self.settings[subset])
+
+
+def regression(task: Gue, *, file: str, sha256: str) -> KmerRegression:
     """Baseline factory: the stored fit of every subset of the task.
 
     Raises:
         zoo.files.FileMissing: the fit is not there; names the command that makes it.
         zoo.files.FileAltered: it is not the one that the task names.
     """
-    import json
-
-    from zoo.weights import load
-
     path = FOLDER / file
     if not path.is_file():
         raise files.FileMissing(f"{file} is not in {FOLDER}: python -m zoo.genomics.baselines.fit_kmers")
     found = files.sha256(path)
     if found != sha256:
         raise files.FileAltered(f"{path} has SHA-256 {found}, the task says {sha256}")
-    arrays, _, metadata = load(path)
-    settings = json.loads(metadata["settings"])
-
-    def predict(inputs: Any) -> dict[str, np.ndarray]:
-        out = np.full(len(inputs.tokens), np.nan)
-        for subset, rows in inputs.by_subset():
-            out[rows] = logits(inputs.of(rows), arrays[f"{subset}.weight"], float(arrays[f"{subset}.bias"][0]), settings[subset])
-        return {"logit": out}
-
-    return predict
+    return KmerRegression(path)
