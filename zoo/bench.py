@@ -23,7 +23,18 @@ import numpy as np
 
 from zoo import cost, environment, files, pretrained, record, registry, stats
 from zoo.cards import (
-    BaselineSpec, CodeSource, Cost, Entry, Hashes, MetricValue, ModelCard, Provenance, SeedScores, TaskSpec, WeightFile, dump,
+    BaselineSpec,
+    CodeSource,
+    Cost,
+    Entry,
+    Hashes,
+    MetricValue,
+    ModelCard,
+    Provenance,
+    SeedScores,
+    TaskSpec,
+    WeightFile,
+    dump,
 )
 from zoo.task import Examples, Task
 
@@ -159,7 +170,7 @@ def from_factory(
     def make(task: Task) -> Predictor:
         call = factory(task)
         if not callable(call):
-            raise TypeError(f"{code.factory} must return something that predicts when called with inputs, not {type(call).__name__}")
+            raise ValueError(f"{code.factory} must return something that predicts when called with inputs, not {type(call).__name__}")
         listed = [each if isinstance(each, dict) else each.model_dump(mode="json") for each in getattr(call, "weights", ())]
         source = CodeSource.model_validate(code.model_dump(mode="json") | {"weights": listed})
         return Predictor(
@@ -320,7 +331,7 @@ def rank(result: TaskResult) -> None:
         row.group = group
 
 
-def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str) -> list[Path]:
+def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str, note: str | None = None) -> list[Path]:
     """Writes one entry and its record per publishable row: `<folder>/<domain>/<task>@<version>/<model>.json`.
 
     Raises:
@@ -328,7 +339,8 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
     """
     from zoo.cards import parse
 
-    where = environment.capture()
+    own = [row.predictor.code_path for row in result.rows if row.predictor.code_path is not None]
+    where = environment.capture(known=own)
     spec = result.spec
     paths = []
     for row in result.rows:
@@ -342,7 +354,7 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
         beside = target.with_name(f"{name}.record.zarr.zip")
         record.write(beside, row.record)
         made = Provenance(
-            command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=row.predictor.note
+            command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=note or row.predictor.note
         )
         entry = {
             "schema_version": 1, "id": f"{spec.key}/{name}", "task": spec.id, "task_version": spec.version, "model": row.predictor.id,
@@ -356,8 +368,10 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
             "cost": row.cost.model_dump(), "environment": where.model_dump(), "provenance": made.model_dump(),
         }
         files.write_text(target, dump(parse(entry, Entry, where=str(target))))
-        if row.predictor.code_path is not None and row.predictor.code_path.resolve() != target.with_name(row.predictor.code.file).resolve():
-            files.copy(row.predictor.code_path, target.with_name(row.predictor.code.file))
+        if row.predictor.code_path is not None:
+            beside = target.with_name(row.predictor.code.file)
+            if row.predictor.code_path.resolve() != beside.resolve():
+                files.copy(row.predictor.code_path, beside)
         paths.append(target)
     return paths
 

@@ -151,7 +151,7 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
         return [f"model: {entry.model} is neither an installed model nor a baseline of {spec.id}"]
     plugin = registry.plugin_of(entry.model) if model else None
     if (plugin is None) != (entry.code is None):
-        return [f"code: claimed {entry.code and entry.code.distribution}, {entry.model} comes from {plugin and plugin.distribution or 'here'}"]
+        return [f"code: claimed {entry.code.distribution if entry.code else None}, its model is from {plugin.distribution if plugin else 'here'}"]
     seeds = [weight.seed for weight in model.weights] if model and len(model.weights) > 1 else []
     facts = [
         ("title", entry.title, (model or baseline).title), ("kind", entry.kind, "model" if model else baseline.kind),
@@ -254,16 +254,23 @@ def factory_of(path: Path, code: CodeSource) -> Any:
     Raises:
         ImportError: the module cannot be imported or has no such function.
     """
-    if code.file is None:
-        return registry.resolve(code.factory)
+    return registry.resolve(code.factory) if code.file is None else load_file(path.with_name(code.file), code)
+
+
+def load_file(path: Path, code: CodeSource) -> Any:
+    """The factory in a Python file, which is executed now.
+
+    Raises:
+        ImportError: it has no such function.
+    """
     name = f"zoo_entry_{code.sha256[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path.with_name(code.file))
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look their module up there
+    sys.modules[name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     function = code.factory.partition(":")[2]
     if not hasattr(module, function):
-        raise ImportError(f"code.factory: {code.file} has no {function!r}")
+        raise ImportError(f"{path.name} has no {function!r}")
     return getattr(module, function)
 
 
