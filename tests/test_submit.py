@@ -208,9 +208,9 @@ def forged(clone: Path) -> None:
 @pytest.mark.parametrize(("change", "said"), [
     (lambda c: edit(c / f"{BOB}.json", '"title": "Zero"', '"title": "Nil"'), f"{BOB}.json: edited; it is an entry of github:bob"),
     (lambda c: (c / f"{BOB}.json").unlink(), f"{BOB}.json: deleted; entries stay"),
-    (lambda c: shutil.copy(c / f"{ADA}.record.zarr.zip", c / f"{BOB}.record.zarr.zip"), f"{BOB}.record.zarr.zip: edited; it is an entry of"),
+    (lambda c: shutil.copy(c / f"{ADA}.record.zarr.zip", c / f"{BOB}.record.zarr.zip"), f"{BOB}.record.zarr.zip: edited; "),
     (forged, "leaderboard/verified/climate/toy@3/half.json: added; verifications are written by the maintainers"),
-    (lambda c: edit(c / "benchmarks/climate/toy.toml", "A toy", "A  toy"), "benchmarks/climate/toy.toml: edited; a pull request that brings"),
+    (lambda c: edit(c / "benchmarks/climate/toy.toml", "A toy", "A  toy"), "benchmarks/climate/toy.toml: edited; a pull"),
     (lambda c: (c / "leaderboard/entries/climate/toy@3/x.pkl").write_bytes(b"\x80\x04N."), "x.pkl: added; an entry is"),
     (lambda c: (c / "leaderboard/entries/climate/toy@3/half.safetensors").write_bytes(b"0" * 9), "half.safetensors: added; an entry is"),
     (lambda c: (c / f"{ADA}.record.zarr.zip").write_bytes(b"\x80\x04]q\x00."), f"{ADA}.record.zarr.zip: is a pickle"),
@@ -221,7 +221,7 @@ def forged(clone: Path) -> None:
     (lambda c: (c / "leaderboard/entries/climate/toy@3/zero.py").write_text("x = 1\n"), "zero.py: no field of the entry names it"),
     (lambda c: (c / "leaderboard/entries/climate/toy@3/gone.py").write_text("x = 1\n"), "toy@3/gone: has no entry"),
     (lambda c: (c / "leaderboard/entries/climate/toy@3/Best.json").write_text("{}"), "Best.json: added; an entry is"),
-    (lambda c: (c / "conftest.py").write_text("import os\n"), "conftest.py: added; a pull request that brings an entry changes nothing else"),
+    (lambda c: (c / "conftest.py").write_text("import os\n"), "conftest.py: added; a pull request that brings"),
 ])
 def test_a_pull_request_that_reaches_further_is_refused(clone, change, said):
     judged = change_in_branch(clone, change)
@@ -285,7 +285,7 @@ def test_a_merged_entry_waits_until_its_re_run_is_taken_in(clone, tmp_path, zoo_
     commit_entries(clone)
     assert json.loads(zoo_command("verify", "--pending").out) == ["climate/toy@3/best"]
     assert zoo_command("verify", done.entry, "--write", tmp_path / "left").code == 0
-    taken = zoo_command("verify", "--accept", tmp_path / "left", "--only", "climate/toy@3/best")
+    taken = zoo_command("verify", "--accept", tmp_path / "left")
     assert taken.code == 0 and "wrote" in taken.out
     assert review.pending(clone) == []
     done.entry.write_text(done.entry.read_text() + "\n")
@@ -338,3 +338,16 @@ def test_every_text_of_an_entry_is_looked_at(clone):
         inner[keys[-1]] = "<img src=x onerror=alert(1)>"
         problems = claims.entry_problems(cards.parse(bent, cards.Entry, where="bent"))
         assert any(problem.startswith(f"{'.'.join(keys)}: ") for problem in problems), keys
+
+
+def test_each_job_speaks_of_its_own_entry_alone(clone, tmp_path, zoo_command):
+    """A re-run may execute a stranger's code, which may write a verification of somebody else's entry."""
+    for name in ("best", "zero"):
+        done = submit.submit("climate/toy", f"climate/{name}")
+        verify.write(done.verification, tmp_path / "left/job-0")
+    expected = json.dumps(["climate/toy@3/best", "climate/toy@3/zero"])
+    taken = zoo_command("verify", "--accept", tmp_path / "left", "--expected", expected)
+    assert taken.code == 1 and "REFUSED job-0/climate/toy@3/zero.json: no entry that was to be re-run" in taken.out
+    assert review.pending(clone) == ["climate/toy@3/zero"]
+    (tmp_path / "left/job-7").mkdir()
+    assert "job-7: is not what one of 2 jobs left" in zoo_command("verify", "--accept", tmp_path / "left", "--expected", expected).out

@@ -395,7 +395,10 @@ def verify(
     author: Annotated[str | None, typer.Option(help="Who opened it, e.g. github:ada.")] = None,
     pending: Annotated[bool, typer.Option("--pending", help="Only list, as JSON, the entries that wait for a re-run.")] = False,
     accept: Annotated[Path | None, typer.Option(help="Take in the verifications that a re-run left in this folder.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="With --accept: ids of the entries that were to be re-run.")] = None,
+    expected: Annotated[
+        str | None, typer.Option(help="With --accept: JSON list of the entries that were to be re-run; FOLDER/…-k holds the k-th's.")
+    ] = None,
+    install: Annotated[bool, typer.Option("--install", help="Install packages that entries name: on a throw-away machine only.")] = False,
 ) -> None:
     """Re-computes entries and compares with what they claim; one that cannot be checked does not keep the others from it."""
     from zoo import cards, files, registry
@@ -407,7 +410,7 @@ def verify(
         print(json.dumps(review.pending()))
         return
     if accept is not None:
-        written, refused = review.accept(accept, review.pending() if only is None else only)
+        written, refused = review.accept(accept, review.pending()) if expected is None else review.accept_jobs(accept, json.loads(expected))
         print("\n".join([f"wrote {path}" for path in written] + [f"REFUSED {problem}" for problem in refused]))
         raise typer.Exit(1 if refused else 0)
     failed = lacking = 0
@@ -420,6 +423,8 @@ def verify(
         raise typer.BadParameter("name entry files, or --diff, --pending, --accept")
     for path in entries:
         try:
+            if install:
+                verifier.install(path)
             result = verifier.verify(path, level=level or ("rerun" if diff is None else "rescored"), run_code=run_code)
         except files.FileMissing as error:
             lacking += 1

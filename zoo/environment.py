@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -24,14 +25,13 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
     """The environment of this process; `known` files, named elsewhere by their hash, do not make the checkout dirty."""
     import jax
 
-    installed = sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name})
     device = jax.devices()[0]
     commit, dirty = checkout_state(files.share(), known=known)
     flags = os.environ.get("XLA_FLAGS", "").split() + [f"{name}={os.environ[name]}" for name in KERNEL_SWITCHES if name in os.environ]
     return Environment(
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in REPORTED},
-        packages_sha256=hashlib.sha256("\n".join(installed).encode()).hexdigest(),
+        packages_sha256=hashlib.sha256("\n".join(installed()).encode()).hexdigest(),
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
         accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
@@ -39,6 +39,12 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
         commit=commit,
         dirty=dirty,
     )
+
+
+@functools.cache
+def installed() -> tuple[str, ...]:
+    """Every installed distribution as `name==version`, sorted; read once, since a process keeps what it has imported."""
+    return tuple(sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name}))
 
 
 def cpu_count() -> int:

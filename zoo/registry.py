@@ -65,6 +65,13 @@ def _models() -> dict[str, Found]:
     return _with_plugins(ours, "zoo.models", ModelCard)
 
 
+def forget() -> None:
+    """Makes the next question read all cards again (after a package was installed)."""
+    importlib.invalidate_caches()
+    for known in (_datasets, _tasks, _models):
+        known.cache_clear()
+
+
 def datasets() -> dict[str, DatasetCard]:
     """Every dataset card by id, sorted."""
     return {name: found.card for name, found in _datasets().items()}

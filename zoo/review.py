@@ -19,7 +19,7 @@ from zoo import cards, claims, files, registry, verify
 from zoo.cards import CardError, DatasetCard, Entry, ModelCard, PeerTable, TaskSpec, Verification
 
 ENTRIES, VERIFIED = "leaderboard/entries/", "leaderboard/verified/"
-OWN_FILE = re.compile(rf"leaderboard/entries/({cards.NAME}/{cards.NAME}@\d+/{cards.NAME}(?:\.{cards.NAME})?)(\.json|\.record\.zarr\.zip|\.py)")
+OWN_FILE = re.compile(rf"{ENTRIES}({cards.NAME}/{cards.NAME}@\d+/{cards.NAME}(?:\.{cards.NAME})?)(\.json|\.record\.zarr\.zip|\.py)")
 CARDS = (
     (re.compile(r"zoo/[^/]+/weights/[^/]+\.toml"), ModelCard), (re.compile(r"benchmarks/[^/]+/[^/]+\.toml"), TaskSpec),
     (re.compile(r"datasets/[^/]+/[^/]+/card\.toml"), DatasetCard), (re.compile(r"leaderboard/peers/[^/]+/[^/]+\.toml"), PeerTable),
@@ -233,6 +233,20 @@ def accept(folder: Path, expected: Iterable[str], *, root: Path | None = None) -
         target = root / VERIFIED / name
         files.copy(path, target)
         written.append(target)
+    return written, refused
+
+
+def accept_jobs(folder: Path, expected: list[str], *, root: Path | None = None) -> tuple[list[Path], list[str]]:
+    """`accept` for jobs that ran one entry each: what job k left lies in `<folder>/<name>-k` and may speak of `expected[k]` alone."""
+    written, refused = [], []
+    for left in sorted(folder.iterdir()):
+        _, _, number = left.name.rpartition("-")
+        if not left.is_dir() or left.is_symlink() or not number.isdecimal() or int(number) >= len(expected):
+            refused.append(f"{left.name}: is not what one of {len(expected)} jobs left")
+            continue
+        more, why = accept(left, [expected[int(number)]], root=root)
+        written += more
+        refused += [f"{left.name}/{problem}" for problem in why]
     return written, refused
 
 

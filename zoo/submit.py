@@ -121,7 +121,8 @@ def _code_path(model: str) -> Path | None:
     found = importlib.util.find_spec(top)
     if found is None:
         raise ImportError(f"there is no module {top!r} here or installed; `path/to/file.py:factory` names a file")
-    if importlib.metadata.packages_distributions().get(top):
+    local = found.origin is not None and Path(found.origin).parent == Path.cwd()
+    if not local and importlib.metadata.packages_distributions().get(top):
         return None
     if found.origin is None or found.submodule_search_locations is not None:
         raise ImportError(f"{top!r} is a folder of several files that is not installed: `pip install` it, or put the factory in one file")

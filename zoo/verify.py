@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import math
+import re
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,7 +153,8 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
         return [f"model: {entry.model} is neither an installed model nor a baseline of {spec.id}"]
     plugin = registry.plugin_of(entry.model) if model else None
     if (plugin is None) != (entry.code is None):
-        return [f"code: claimed {entry.code.distribution if entry.code else None}, its model is from {plugin.distribution if plugin else 'here'}"]
+        true = plugin.distribution if plugin else "here"
+        return [f"code: claimed {entry.code.distribution if entry.code else None}, {entry.model} comes from {true}"]
     seeds = [weight.seed for weight in model.weights] if model and len(model.weights) > 1 else []
     facts = [
         ("title", entry.title, (model or baseline).title), ("kind", entry.kind, "model" if model else baseline.kind),
@@ -223,6 +226,34 @@ def _rerun(path: Path, entry: Entry, spec: TaskSpec) -> tuple[dict[str, CheckedM
     return checked, problems
 
 
+def requirement(code: CodeSource) -> str:
+    """What pip installs to get an entry's package: an archive at its address, else this version from the index."""
+    archive = code.url is not None and re.search(r"\.(whl|tar\.gz|zip)$", code.url)
+    return f"{code.distribution} @ {code.url}" if archive else f"{code.distribution}=={code.version}"
+
+
+def install(path: Path) -> str | None:
+    """Installs the package that an entry names, if it names one that is not here: what was installed, or None.
+
+    This runs a stranger's code (a build does), so only where nothing can be lost: see `.github/workflows/verify.yml`.
+
+    Raises:
+        zoo.files.FileMissing: pip could not.
+    """
+    code = read(path, Entry).code
+    if code is None or code.distribution is None:
+        return None
+    try:
+        importlib.metadata.version(code.distribution)
+        return None
+    except importlib.metadata.PackageNotFoundError:
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--", requirement(code)], capture_output=True, text=True)
+    if done.returncode:
+        raise files.FileMissing(f"pip cannot install {requirement(code)}: {done.stderr.strip()}", reason="pip cannot install it")
+    registry.forget()
+    return requirement(code)
+
+
 def _installed_problems(entry: Entry, code: CodeSource) -> list[str]:
     """Where the installed package is not the one that the entry was made with.
 
@@ -234,7 +265,7 @@ def _installed_problems(entry: Entry, code: CodeSource) -> list[str]:
     try:
         found = importlib.metadata.version(code.distribution)
     except importlib.metadata.PackageNotFoundError:
-        where = f"{code.distribution} @ {code.url}" if code.url else f"{code.distribution}=={code.version}"
+        where = requirement(code)
         raise files.FileMissing(
             f"the code is in the package {code.distribution} {code.version}, which is not installed: pip install '{where}'",
             reason=f"{code.distribution} is not installed",
