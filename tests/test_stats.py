@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import time
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -113,6 +117,83 @@ def test_nearer_one_is_better_on_both_sides():
     values = [0.5, 1.4, 1.0]
     assert stats.rank_groups(values, [row(value, 0.001) for value in values], "nearer_one") == ["c", "b", "a"]
     assert float(stats.badness(-3.0, "nearer_zero")) == 3.0
+
+
+def test_letters_allow_for_all_pairs_at_once():
+    """Thirty rows of one skill: of 435 pairs some 20 exclude zero one by one, none of them together."""
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=30)
+    samples = values[:, None] + rng.normal(size=(30, 1000))
+    alone = sum(stats.differ(samples[i], samples[j]) for i in range(30) for j in range(i))
+    assert alone >= 5
+    assert set(stats.rank_groups(values, samples, "lower")) == {"a"}
+
+
+def test_holm_is_the_step_down_procedure():
+    """Against the textbook's loop: compare the k-th smallest of m p-values with .05 / (m - k)."""
+    rng = np.random.default_rng(5)
+    for n in (2, 3, 6):
+        p = np.triu(rng.beta(0.3, 3, size=(n, n)), 1)
+        p = p + p.T
+        pairs = sorted((p[i, j], i, j) for i in range(n) for j in range(i + 1, n))
+        expected = np.zeros((n, n), bool)
+        for k, (value, i, j) in enumerate(pairs):
+            if value > 0.05 / (len(pairs) - k):
+                break
+            expected[i, j] = expected[j, i] = True
+        assert (stats.holm(p) == expected).all()
+
+
+def test_paired_standard_errors_are_those_of_the_differences():
+    rng = np.random.default_rng(6)
+    samples = rng.normal(size=(5, 800)) * 1e-3 + 7 * rng.normal(size=800)  # much in common
+    values = samples.mean(1)
+    chance, error = stats.paired(values, samples, "higher")
+    for i in range(5):
+        for j in range(5):
+            spread = (samples[i] - samples[j]).std(ddof=1)
+            assert error[i, j] == pytest.approx(spread, abs=1e-9)
+            expected = 1.0 if i == j else 2 * scipy.stats.norm.sf(abs(values[i] - values[j]) / spread)
+            assert chance[i, j] == pytest.approx(expected, abs=1e-6)
+    samples[0, :40] = np.nan
+    assert stats.paired(values, samples, "higher")[1][1, 2] == pytest.approx((samples[1] - samples[2])[40:].std(ddof=1))
+    samples[1, 60:400] = np.nan
+    chance, error = stats.paired(values, samples, "higher")
+    assert np.isnan(error[0, 1]) and chance[0, 1] == 1.0 and np.isfinite(error[2, 3])
+
+
+def test_letters_are_the_maximal_sets_of_equals():
+    """Against brute force over all subsets of nine rows with any relation at all."""
+    rng = np.random.default_rng(7)
+    for share in (0.2, 0.5, 0.8):
+        same = np.triu(rng.random((9, 9)) < share, 1)
+        same = same | same.T | np.eye(9, dtype=bool)
+        cliques = [
+            sum(1 << i for i in rows) for size in range(1, 10) for rows in itertools.combinations(range(9), size)
+            if all(same[i, j] for i in rows for j in rows)
+        ]
+        largest = {one for one in cliques if not any(one != other and one & other == one for other in cliques)}
+        assert set(stats._cliques(same)) == largest
+
+
+def test_the_detectable_difference_is_found_in_four_of_five_repetitions():
+    rng = np.random.default_rng(8)
+    error = 0.3
+    difference = stats.detectable_difference(np.array([0.0, 5.0]), np.stack([np.zeros(4000), rng.normal(scale=error, size=4000)]), "lower")
+    found = np.abs(difference + rng.normal(scale=error, size=4000)) > 1.96 * error
+    assert found.mean() == pytest.approx(0.8, abs=0.03)
+    assert stats.detectable_difference(np.array([1.0]), np.ones((1, 10)), "lower") is None
+
+
+def test_thousands_of_rows_are_grouped_in_seconds():
+    rng = np.random.default_rng(9)
+    values = np.sort(rng.normal(size=1500))
+    samples = values[:, None] + rng.normal(scale=0.02, size=(1500, 400))
+    begin = time.process_time()
+    groups = stats.rank_groups(values, samples, "lower")
+    assert time.process_time() - begin < 20
+    first, last = (set(re.findall(r"[a-z]\d*", groups[end])) for end in (0, -1))
+    assert "a" in first and not first & last
 
 
 def test_there_are_letters_for_any_number_of_groups():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import math
 import shutil
@@ -21,7 +22,20 @@ from typing import Any
 import numpy as np
 
 from zoo import cost, environment, files, pretrained, record, registry, stats
-from zoo.cards import BaselineSpec, Cost, Entry, Hashes, MetricValue, ModelCard, Provenance, SeedScores, TaskSpec, dump
+from zoo.cards import (
+    BaselineSpec,
+    CodeSource,
+    Cost,
+    Entry,
+    Hashes,
+    MetricValue,
+    ModelCard,
+    Provenance,
+    SeedScores,
+    TaskSpec,
+    WeightFile,
+    dump,
+)
 from zoo.task import Examples, Task
 
 REPEATS = 3
@@ -45,6 +59,10 @@ class Predictor:
     seeds: tuple[tuple[int, Callable[[], Callable[[Any], Any]]], ...] = ()
     note: str | None = None
     publishable: bool = True
+    code: CodeSource | None = None
+    """Where its code comes from, for a row that is neither this package's nor a baseline of the task."""
+    code_path: Path | None = None
+    """The file of `code.file` as it was run."""
 
 
 @dataclasses.dataclass
@@ -115,11 +133,60 @@ def _from_baseline(task: Task, spec: BaselineSpec) -> Predictor:
 
 def _from_model(card: ModelCard) -> Predictor:
     model = pretrained.load_model(card.id)
+    plugin = registry.plugin_of(card.id)
     each = tuple((weight.seed, lambda seed=weight.seed: model.predictor(seed)) for weight in card.weights)
     return Predictor(
         card.id, card.title, "model", card.track, model.predictor, n_params=card.n_params,
         weights=tuple(weight.sha256 for weight in card.weights), seeds=each if len(each) > 1 else (),
+        code=package_source(plugin.distribution, plugin.package, card.weights) if plugin else None,
     )
+
+
+def package_source(distribution: str, package: str, weights: Iterable[WeightFile] = (), *, factory: str | None = None) -> CodeSource:
+    """What an entry says of an installed third-party package: name, version, address and the hash of its Python files.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: it is not installed.
+    """
+    about = importlib.metadata.metadata(distribution)
+    listed = [line.partition(",")[2].strip() for line in about.get_all("Project-URL") or []]
+    return CodeSource(
+        factory=factory, distribution=about["Name"], version=about["Version"], weights=list(weights),
+        url=next((url for url in listed if url.startswith("https://")), None),
+        sha256=code_sha256(registry.package_folders(package.partition(".")[0])[0]),
+    )
+
+
+def from_factory(
+    model: str, factory: Callable[[Task], Callable[[Any], Any]], *, title: str, track: str | None = None, note: str | None = None,
+    code: CodeSource, code_path: Path | None = None,
+) -> Candidate:
+    """A row of somebody's own: `factory(task)` gives what predicts.
+
+    The predictor may say of itself: `n_params` (a count), `weights` (descriptions of the files it reads, as in a model card) and
+    `flops_per_example()`.
+    """
+
+    def make(task: Task) -> Predictor:
+        call = factory(task)
+        if not callable(call):
+            raise ValueError(f"{code.factory} must return something that predicts when called with inputs, not {type(call).__name__}")
+        listed = [each if isinstance(each, dict) else each.model_dump(mode="json") for each in getattr(call, "weights", ())]
+        source = CodeSource.model_validate(code.model_dump(mode="json") | {"weights": listed})
+        return Predictor(
+            model, title, "model", track, lambda: call, n_params=int(getattr(call, "n_params", 0)), note=note, code=source,
+            code_path=code_path, weights=tuple(weight.sha256 for weight in source.weights),
+        )
+
+    return model, make, []
+
+
+def bench_one(
+    spec: TaskSpec, candidate: Candidate, *, all_seeds: bool = False, measure: bool = False, events: Events | None = None
+) -> TaskResult:
+    """Benchmarks one predictor that no card lists (see `from_factory`) on one task."""
+    use_compilation_cache()
+    return _bench_task(spec, [candidate], all_seeds, measure, events or Events())
 
 
 def bench(
@@ -264,7 +331,7 @@ def rank(result: TaskResult) -> None:
         row.group = group
 
 
-def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str) -> list[Path]:
+def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_by: str, note: str | None = None) -> list[Path]:
     """Writes one entry and its record per publishable row: `<folder>/<domain>/<task>@<version>/<model>.json`.
 
     Raises:
@@ -272,7 +339,8 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
     """
     from zoo.cards import parse
 
-    where = environment.capture()
+    own = [row.predictor.code_path for row in result.rows if row.predictor.code_path is not None]
+    where = environment.capture(known=own)
     spec = result.spec
     paths = []
     for row in result.rows:
@@ -286,7 +354,7 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
         beside = target.with_name(f"{name}.record.zarr.zip")
         record.write(beside, row.record)
         made = Provenance(
-            command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=row.predictor.note
+            command=command, submitted_by=submitted_by, created=datetime.now(UTC).replace(microsecond=0), note=note or row.predictor.note
         )
         entry = {
             "schema_version": 1, "id": f"{spec.key}/{name}", "task": spec.id, "task_version": spec.version, "model": row.predictor.id,
@@ -295,10 +363,15 @@ def write_entries(result: TaskResult, folder: Path, *, command: str, submitted_b
             "metrics": {key: value.model_dump() for key, value in row.metrics.items()},
             "declined": sorted({full for metric in spec.metric for full in metric.names} - row.metrics.keys()),
             "training_seeds": [seed.model_dump() for seed in row.seeds], "record": beside.name,
+            "code": row.predictor.code.model_dump(mode="json") if row.predictor.code else None,
             "hashes": hashes(spec, row.record["example_id"], row.predictor.weights, beside).model_dump(),
             "cost": row.cost.model_dump(), "environment": where.model_dump(), "provenance": made.model_dump(),
         }
         files.write_text(target, dump(parse(entry, Entry, where=str(target))))
+        if row.predictor.code_path is not None:
+            beside = target.with_name(row.predictor.code.file)
+            if row.predictor.code_path.resolve() != beside.resolve():
+                files.copy(row.predictor.code_path, beside)
         paths.append(target)
     return paths
 
@@ -363,7 +436,8 @@ class Journal:
         self.usable = True
 
     def _path(self, predictor: Predictor) -> Path:
-        weights = hashlib.sha256("|".join(predictor.weights).encode()).hexdigest()[:8]
+        parts = [*predictor.weights, *([predictor.code.sha256] if predictor.code else [])]
+        weights = hashlib.sha256("|".join(parts).encode()).hexdigest()[:8]
         return self.folder / f"{predictor.id.split('/')[1]}-{weights}.json"
 
     def load(self, predictor: Predictor) -> Row | None:
@@ -401,9 +475,9 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def code_sha256() -> str:
-    """The hash of this package's Python files."""
-    package = Path(__file__).resolve().parent
+def code_sha256(package: Path | None = None) -> str:
+    """The hash of a package's Python files, names and bytes; by default of this package's."""
+    package = package or Path(__file__).resolve().parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())

@@ -403,6 +403,39 @@ class Hashes(Card):
     record: Sha256
 
 
+class CodeSource(Card):
+    """Code behind an entry that neither this package nor a task's card brings: one file beside the entry, or an installed package."""
+
+    factory: CodePath | None = Field(
+        None, description="`module:function`, which called with the task gives the predictor; None: a model card of the package does."
+    )
+    file: FileName | None = Field(None, description="The factory's module as one Python file beside the entry.")
+    distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$", max_length=100)] | None = Field(
+        None, description="The package, by its name for pip."
+    )
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_\-]*$", max_length=60)] | None = None
+    url: Https | None = Field(None, description="Where the package can be had, if not from PyPI.")
+    sha256: Sha256 = Field(description="Of the file; of a package, over the names and bytes of its Python files.")
+    weights: list[WeightFile] = Field(default_factory=list, description="Weights that the code reads, in the order of `hashes.weights`.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> CodeSource:
+        if (self.file is None) == (self.distribution is None):
+            raise ValueError("code is either one `file` beside the entry or a `distribution`, and must be one of them")
+        if self.file is not None and (self.factory is None or not self.file.endswith(".py")):
+            raise ValueError("code.file must be a .py file and needs code.factory, `module:function`")
+        if (self.distribution is None) != (self.version is None):
+            raise ValueError("code.distribution and code.version belong together")
+        return self
+
+
+class RecordSource(Card):
+    """Where a per-example record that is too large for the repository can be had; its SHA-256 is `hashes.record`."""
+
+    url: Https
+    bytes: int = Field(gt=0)
+
+
 class Entry(Card):
     """One predictor's scores on one task version: `leaderboard/entries/<domain>/<task>@<version>/<model>.json`."""
 
@@ -419,6 +452,8 @@ class Entry(Card):
     declined: list[MetricName] = Field(default_factory=list, description="Metrics that it does not give; a gap, never averaged over.")
     training_seeds: list[SeedScores] = Field(default_factory=list)
     record: FileName = Field(description="The per-example record: a file beside the entry.")
+    record_source: RecordSource | None = Field(None, description="Where the record can be had when it does not lie beside the entry.")
+    code: CodeSource | None = Field(None, description="None: this package's own models and the baselines of its tasks.")
     hashes: Hashes
     cost: Cost
     environment: Environment
@@ -504,6 +539,8 @@ def read(path: str | Path, kind: type[CardT]) -> CardT:
             content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (UnicodeDecodeError, ValueError) as error:  # TOMLDecodeError and JSONDecodeError are ValueErrors
         raise CardError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise CardError(f"{path}: brackets nested too deeply for any card") from error
     return parse(content, kind, where=str(path))
 
 

@@ -1,4 +1,4 @@
-"""`zoo`: list, info, data, bench, figures, train, predict, verify, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, figures, train, predict, submit, verify, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
 3 nothing could be computed because files cannot be had.
@@ -354,24 +354,83 @@ def figures(
 
 
 @app.command()
+def submit(
+    task: str,
+    model: Annotated[str, typer.Option("--model", help="A model's name, or your own: module:factory or file.py:factory.")],
+    name: Annotated[str | None, typer.Option(help="Of your own model's row; default the factory's.")] = None,
+    title: Annotated[str | None, typer.Option(help="What the board shows for your own model.")] = None,
+    track: Annotated[str | None, typer.Option(help="One of the task's tracks, where it has some.")] = None,
+    note: Annotated[str | None, typer.Option(help="One sentence for the entry's page.")] = None,
+    submitted_by: Annotated[str | None, typer.Option(help="github:<login>; default from git's settings.")] = None,
+    base: Annotated[str | None, typer.Option(help="Branch that the pull request goes to; default origin/main.")] = None,
+    level: Annotated[str, typer.Option(help="How far the check climbs: static, rescored or rerun.")] = "rerun",
+) -> None:
+    """Benches a model, writes its entry, checks all that a reviewer checks, and prints the git commands for the pull request."""
+    from zoo import submit as submitter
+    from zoo.report import Report
+
+    report = Report(_console())
+    done = submitter.submit(
+        task, model, name=name, title=title, track=track, note=note, submitted_by=submitted_by, base=base, level=level, events=report
+    )
+    report.close()
+    for path in done.files:
+        print(f"wrote {path}")
+    print(f"checked: {done.verification.level}; {done.standing}")
+    for problem in done.problems:
+        print(f"PROBLEM {problem}")
+    if done.problems:
+        raise typer.Exit(1)
+    print("ready; the pull request:\n  " + "\n  ".join(done.commands))
+
+
+@app.command()
 def verify(
-    entries: Annotated[list[Path], typer.Argument(help="Entry files.")],
-    level: Annotated[str, typer.Option(help="static, rescored or rerun.")] = "rerun",
+    entries: Annotated[list[Path] | None, typer.Argument(help="Entry files.")] = None,
+    level: Annotated[str | None, typer.Option(help="static, rescored or rerun; default rerun, with --diff rescored.")] = None,
     write: Annotated[Path | None, typer.Option(help="Write the verification under this folder (leaderboard/verified).")] = None,
+    run_code: Annotated[bool, typer.Option("--run-code", help="A re-run may execute the Python file beside an entry.")] = False,
+    diff: Annotated[str | None, typer.Option(help="Judge a pull request against this branch, and verify the entries it brings.")] = None,
+    repo: Annotated[Path | None, typer.Option(help="Checkout of the pull request; default this one.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who opened it, e.g. github:ada.")] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Only list, as JSON, the entries that wait for a re-run.")] = False,
+    accept: Annotated[Path | None, typer.Option(help="Take in the verifications that a re-run left in this folder.")] = None,
+    expected: Annotated[
+        str | None, typer.Option(help="With --accept: JSON list of the entries that were to be re-run; FOLDER/…-k holds the k-th's.")
+    ] = None,
+    install: Annotated[bool, typer.Option("--install", help="Install packages that entries name: on a throw-away machine only.")] = False,
 ) -> None:
     """Re-computes entries and compares with what they claim; one that cannot be checked does not keep the others from it."""
     from zoo import cards, files, registry
     from zoo import verify as verifier
 
+    if pending or accept or diff:
+        from zoo import review
+    if pending:
+        print(json.dumps(review.pending()))
+        return
+    if accept is not None:
+        written, refused = review.accept(accept, review.pending()) if expected is None else review.accept_jobs(accept, json.loads(expected))
+        print("\n".join([f"wrote {path}" for path in written] + [f"REFUSED {problem}" for problem in refused]))
+        raise typer.Exit(1 if refused else 0)
     failed = lacking = 0
+    if diff is not None:
+        judged = review.review(repo or files.share(), diff, author=author)
+        entries = judged.entries
+        failed += len(judged.problems)
+        print("\n".join([f"{len(judged.changes)} changed files, {len(entries)} entries", *(f"REFUSED {each}" for each in judged.problems)]))
+    elif not entries:
+        raise typer.BadParameter("name entry files, or --diff, --pending, --accept")
     for path in entries:
         try:
-            result = verifier.verify(path, level=level)
+            if install:
+                verifier.install(path)
+            result = verifier.verify(path, level=level or ("rerun" if diff is None else "rescored"), run_code=run_code)
         except files.FileMissing as error:
             lacking += 1
             print(f"NOT RUN {path}: {error}")
             continue
-        except (cards.CardError, registry.UnknownName) as error:
+        except (cards.CardError, registry.UnknownName, verifier.CodeNotTrusted) as error:
             failed += 1
             print(f"FAILED {path}: {error}")
             continue

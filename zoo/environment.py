@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from zoo import files
@@ -19,18 +21,17 @@ KERNEL_SWITCHES = ("ZOO_FUSED", "ZOO_FUSED_THREADS")
 WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md")
 
 
-def capture() -> Environment:
-    """The environment of this process."""
+def capture(*, known: Iterable[Path] = ()) -> Environment:
+    """The environment of this process; `known` files, named elsewhere by their hash, do not make the checkout dirty."""
     import jax
 
-    installed = sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name})
     device = jax.devices()[0]
-    commit, dirty = checkout_state(files.share())
+    commit, dirty = checkout_state(files.share(), known=known)
     flags = os.environ.get("XLA_FLAGS", "").split() + [f"{name}={os.environ[name]}" for name in KERNEL_SWITCHES if name in os.environ]
     return Environment(
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in REPORTED},
-        packages_sha256=hashlib.sha256("\n".join(installed).encode()).hexdigest(),
+        packages_sha256=hashlib.sha256("\n".join(installed()).encode()).hexdigest(),
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
         accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
@@ -40,13 +41,19 @@ def capture() -> Environment:
     )
 
 
+@functools.cache
+def installed() -> tuple[str, ...]:
+    """Every installed distribution as `name==version`, sorted; read once, since a process keeps what it has imported."""
+    return tuple(sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name}))
+
+
 def cpu_count() -> int:
     """Cores that this process may use (results of a CPU depend on their number in the last bits)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def checkout_state(root: Path) -> tuple[str | None, bool]:
-    """(commit, dirty) of a checkout; (None, False) of an installed package, whose version names its code."""
+def checkout_state(root: Path, *, known: Iterable[Path] = ()) -> tuple[str | None, bool]:
+    """(commit, dirty) of a checkout, whatever `known` files are; (None, False) of an installed package, whose version names its code."""
     if not (root / ".git").exists():
         return None, False
     def git(*arguments: str) -> str:
@@ -57,4 +64,5 @@ def checkout_state(root: Path) -> tuple[str | None, bool]:
         changed = [line[3:].strip('"') for line in git("status", "--porcelain", "--untracked-files=all").splitlines()]
     except (subprocess.CalledProcessError, FileNotFoundError):
         return None, True
-    return commit, any(not path.startswith(WRITTEN_BY_RUNS) for path in changed)
+    aside = {path.resolve() for path in known}
+    return commit, any(not path.startswith(WRITTEN_BY_RUNS) and (root / path).resolve() not in aside for path in changed)

@@ -30,11 +30,21 @@ class UnknownName(KeyError):
         return str(self.args[0])
 
 
+class Plugin(NamedTuple):
+    """The third-party package that brought a card."""
+
+    distribution: str
+    version: str
+    package: str
+
+
 class Found(NamedTuple):
     """A card and the file it was read from."""
 
     card: Any
     path: Path
+    plugin: Plugin | None = None
+    """The package that brought it; None: this one."""
 
 
 @functools.cache
@@ -55,6 +65,13 @@ def _models() -> dict[str, Found]:
     return _with_plugins(ours, "zoo.models", ModelCard)
 
 
+def forget() -> None:
+    """Makes the next question read all cards again (after a package was installed)."""
+    importlib.invalidate_caches()
+    for known in (_datasets, _tasks, _models):
+        known.cache_clear()
+
+
 def datasets() -> dict[str, DatasetCard]:
     """Every dataset card by id, sorted."""
     return {name: found.card for name, found in _datasets().items()}
@@ -73,6 +90,11 @@ def models() -> dict[str, ModelCard]:
 def path_of(name: str, kind: str) -> Path:
     """The file of a card; `kind` is "dataset", "task" or "model"."""
     return _one(name, {"dataset": _datasets, "task": _tasks, "model": _models}[kind](), kind).path
+
+
+def plugin_of(name: str, kind: str = "model") -> Plugin | None:
+    """The third-party package that brought a model or task; None for our own."""
+    return _one(name, {"task": _tasks, "model": _models}[kind](), kind).plugin
 
 
 def dataset(name: str) -> DatasetCard:
@@ -202,16 +224,16 @@ def _with_plugins(ours: dict[str, Found], group: str, kind: type) -> dict[str, F
     found = dict(ours)
     for point in importlib.metadata.entry_points(group=group):
         try:
-            for name, card in _scan(_package_folders(point.value), "*.toml", kind).items():
+            for name, card in _scan(package_folders(point.value), "*.toml", kind).items():
                 if name in found:
                     raise CardError(f"{card.path} describes {name}, which {found[name].path} describes already")
-                found[name] = card
+                found[name] = card._replace(plugin=Plugin(point.dist.name, point.dist.version, point.value))
         except Exception as error:  # a plug-in may fail in any way; it must not break `zoo list`
             warnings.warn(f"plug-in {point.name!r} ({group}) left out: {error}", stacklevel=2)
     return dict(sorted(found.items()))
 
 
-def _package_folders(package: str) -> list[Path]:
+def package_folders(package: str) -> list[Path]:
     """The folders of an installed package; `find_spec` of a dotted name would import its parents, so only the first part is asked for."""
     first, *rest = package.split(".")
     spec = importlib.util.find_spec(first)

@@ -182,11 +182,12 @@ def read(
     tasks: Mapping[str, TaskSpec] | None = None,
     models: Mapping[str, ModelCard] | None = None,
     datasets: Mapping[str, DatasetCard] | None = None,
+    only: str | None = None,
 ) -> Board:
     """The board under `root` (default: this installation's files), checked but not yet ranked.
 
     Cards come from the registry; with another root they come from that folder (`benchmarks/*/*.toml`,
-    `datasets/*/*/card.toml`, `zoo/*/weights/*.toml`), or as given.
+    `datasets/*/*/card.toml`, `zoo/*/weights/*.toml`), or as given. With `only`, entries of that task version (`<task>@<version>`) alone.
     """
     problems: list[str] = []
     here = root is None
@@ -199,7 +200,7 @@ def read(
         models = registry.models() if here else _cards(root, "zoo/*/weights/*.toml", ModelCard, problems)
     digest = hashlib.sha256()
     boards: dict[str, TaskBoard] = {spec.key: TaskBoard(spec, []) for spec in tasks.values()}
-    for path in _sorted(root / "leaderboard" / "entries", "*.json"):
+    for path in _sorted(root / "leaderboard" / "entries" / (only or ""), "*.json"):
         _collect(digest, root, path)
         row = _row(root, path, tasks, problems)
         if row is not None:

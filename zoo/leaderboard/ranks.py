@@ -31,7 +31,7 @@ AGREEMENT = 1e-6
 def rank(board: Board) -> Board:
     """Adds group letters and paired differences to every task of the board, in place."""
     for task in board.tasks:
-        _rank(task, board.problems)
+        rank_task(task, board.problems)
     return board
 
 
@@ -44,7 +44,8 @@ class _Scored:
     counts: np.ndarray
 
 
-def _rank(board: TaskBoard, problems: list[str]) -> None:
+def rank_task(board: TaskBoard, problems: list[str]) -> None:
+    """Adds group letters and paired differences to the rows of one task, in place."""
     from zoo import stats
 
     direction = board.spec.metric_of(board.spec.headline).direction
