@@ -1,4 +1,4 @@
-"""`zoo`: list, info, data, bench, figures, train, predict, submit, verify, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, audit, figures, train, predict, submit, verify, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
 3 nothing could be computed because files cannot be had.
@@ -330,6 +330,31 @@ def bench(
         files.write_text(json_file, json.dumps([report.as_json(result) for result in results], indent=1) + "\n")
     if not any(result.rows for result in results):
         raise typer.Exit(3)
+
+
+@app.command()
+def audit(
+    names: Annotated[list[str], typer.Argument(help="Data sets (genomics/gue:tf_0), or one to three files: train, dev, test.")],
+    kind: Annotated[str | None, typer.Option(help="sequences, series or events; by default as the files say.")] = None,
+    sequence: Annotated[str, typer.Option(help="Column of letters in a table of sequences.")] = "sequence",
+    label: Annotated[str, typer.Option(help="Column of labels; '' where there is none.")] = "label",
+    time: Annotated[str | None, typer.Option(help="Coordinate or column of times of a series.")] = None,
+    train_until: Annotated[str | None, typer.Option(help="Last time of train, where one file holds train and test (2003-12).")] = None,
+    test_from: Annotated[str | None, typer.Option(help="First time of test, likewise.")] = None,
+    tree: Annotated[str | None, typer.Option(help="Name of the tree in ROOT files.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Duplicates, overlaps and one-feature scores of a data set or of your own files: what a score on them would really say."""
+    from zoo import audit as audits
+
+    options = audits.Options(kind, sequence, label, time, train_until, test_from, tree)
+    reports = []
+    for report in audits.run(names, options):
+        reports.append(report)
+        if not as_json:
+            audits.render(report, _console())
+    if as_json:
+        print(audits.to_json(reports), end="")
 
 
 @app.command()
