@@ -20,7 +20,7 @@ from zoo.genomics.predict_gue import GueClassifier, load_classifier
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
 
-NETWORK = "network"
+NETWORK, ENCODER = "network", "encoder"
 PENALTY = 1e-3
 """Of the squared weights, so that members that agree share their weight."""
 
@@ -78,19 +78,28 @@ class Committee:
     def probe(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
         rng = np.random.default_rng(seed)
-        network = self.members[NETWORK]
-        return np.concatenate([
-            self.logits(rng.integers(0, 4, (3, network.lengths[subset])).astype(np.int8), subset) for subset in self.weights
-        ])  # fmt: skip
+        lengths = self.members[NETWORK].lengths
+        made_up = {subset: rng.integers(0, 4, (3, lengths[subset])).astype(np.int8) for subset in self.weights}
+        return np.concatenate([self.logits(tokens, subset) for subset, tokens in made_up.items()])
+
+
+def load_members(card: ModelCard, paths: Sequence[Path]) -> dict[str, GueClassifier | KmerRegression]:
+    """The members by name, from their files: `kmers.<kind>.*`, `sequence_encoder.*`, and the networks of the card's architecture."""
+    members: dict[str, Any] = {path.name.split(".")[1]: KmerRegression(path) for path in paths if path.name.startswith("kmers.")}
+    encoders = [path for path in paths if path.name.startswith("sequence_encoder.")]
+    networks = [path for path in paths if not path.name.startswith(("kmers.", "sequence_encoder."))]
+    if networks:
+        members[NETWORK] = load_classifier(card, networks)
+    if encoders:
+        from zoo import registry
+
+        members[ENCODER] = load_classifier(registry.model(card.predictor_config[ENCODER]), encoders)
+    return members
 
 
 def load_committee(card: ModelCard, paths: Sequence[Path]) -> Committee | GueClassifier | KmerRegression:
     """Factory named by the card: all of its files together, or one of them alone (the scores of single members)."""
-    regressions = {path.name.split(".")[1]: path for path in paths if path.name.startswith("kmers.")}
-    networks = [path for path in paths if not path.name.startswith("kmers.")]
-    members: dict[str, Any] = {kind: KmerRegression(path) for kind, path in regressions.items()}
-    if networks:
-        members[NETWORK] = load_classifier(card, networks)
+    members = load_members(card, paths)
     if len(paths) == 1:
         return next(iter(members.values()))
     return Committee(members, card.predictor_config["weights"], card.predictor_config["intercept"])

@@ -70,8 +70,8 @@ class EncoderRecipe:
 
 RECIPES = {
     "pretrain": EncoderRecipe(1.0, learning_rate=2e-3, network={"dropout": 0.0}),
-    "tune": EncoderRecipe(1.5, batch_size=128, network={"dropout": 0.1}),
-    "scratch": EncoderRecipe(1.5, batch_size=128, network={"dropout": 0.1}),
+    "tune": EncoderRecipe(2.0, batch_size=128, learning_rate=3e-3, network={"dropout": 0.1}),
+    "scratch": EncoderRecipe(2.0, batch_size=128, learning_rate=3e-3, network={"dropout": 0.1}),
     "curve": EncoderRecipe(6.0, network={"dropout": 0.1}, repeat=1),
 }
 
