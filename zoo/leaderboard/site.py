@@ -9,7 +9,7 @@ from typing import Any
 from zoo import files
 from zoo.cards import MetricSpec
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import compare, croissant, curves, data, history, pictures, ranks, tables, text
+from zoo.leaderboard import compare, croissant, curves, data, history, pictures, poster, ranks, tables, text
 from zoo.leaderboard.board import KIND_NAMES, Board, BoardError, Row, TaskBoard, place
 
 HERE = Path(__file__).parent
@@ -34,10 +34,12 @@ LEVELS = {
     "rerun": "weights and code were run again and the predictions scored",
 }
 Pages = dict[str, str]
+POSTER = "board.svg"
+"""The picture beside the tables."""
 
 
 def build(out: str | Path | None = None, *, root: str | Path | None = None, readme: str | Path | None = None) -> list[Path]:
-    """Writes the tables and the site; returns the README's path and the first page's.
+    """Writes the tables, their picture and the site; returns the README's path and the first page's.
 
     Args:
         out: the site's folder; default `leaderboard/_site` under the root.
@@ -59,6 +61,7 @@ def build(out: str | Path | None = None, *, root: str | Path | None = None, read
     for name, content in pages.items():
         _write(out / name, content)
     _write(Path(readme), tables.markdown(board))
+    _write(Path(readme).with_name(POSTER), poster.svg(board))
     return [Path(readme), out / "index.html"]
 
 
@@ -222,7 +225,7 @@ def _earlier(out: Path) -> set[str]:
         return set()
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     ours = re.compile(
-        r"(index|methods|history)\.html|feed\.xml|README\.md|assets/(site\.css|(site|compare)\.js)"
+        r"(index|methods|history)\.html|feed\.xml|README\.md|board\.svg|assets/(site\.css|(site|compare)\.js)"
         r"|(tasks|entries|models|datasets)/[^\n]*\.html|tasks/[^\n]*/compare\.js|data/[^\n]*\.(json|csv)"
     )
     strange = sorted(name for name in found if not ours.fullmatch(name))
@@ -230,7 +233,7 @@ def _earlier(out: Path) -> set[str]:
         raise BoardError(
             f"{out} holds files that are no leaderboard ({', '.join(strange[:3]) or 'index.html is missing'}); name a new or empty one"
         )
-    return found - {"README.md"}
+    return found - {"README.md", POSTER}
 
 
 def _write(path: Path, content: str) -> None:
