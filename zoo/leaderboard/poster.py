@@ -12,9 +12,9 @@ from zoo.leaderboard.board import Board, Row, TaskBoard
 
 ROWS = 4
 """Rows of a task that are drawn."""
-WIDTH, LINE, HEAD, GAP = 420, 18, 34, 14
-NAME, SCALE = 176, (236, 372)
-LONGEST = 30
+WIDTH, LINE, HEAD, GAP = 490, 18, 34, 14
+NAME, SCALE = 246, (310, 438)
+LONGEST = 40
 STYLE = """
 text{font:11px system-ui,sans-serif;fill:#1b1f24}.t{font-weight:600;font-size:12px}.m,.g{fill:#5a626d}.s{stroke:#0b62a8;stroke-width:1.6}
 .p{fill:#0b62a8}.b .s{stroke:#8a4b2a}.b .p{fill:#8a4b2a}.r{fill:#fdfdfe}.l{stroke:#dfe3e8}
@@ -71,7 +71,8 @@ def _panel(task: TaskBoard) -> str:
     label = text.titled(text.label(metric, spec.headline), metric)
     lines = [
         f'<text class="t" y="12">{_text(_short(spec.title, 44))}</text>'
-        f'<text class="m" x="{WIDTH - 12}" y="12" text-anchor="end">{spec.truth}</text><text class="m" y="26">{_text(_short(label, 58))} {text.ARROWS[metric.direction]}</text>'
+        f'<text class="m" x="{WIDTH - 12}" y="12" text-anchor="end">{spec.truth}</text>'
+        f'<text class="m" y="26">{_text(_short(label, 58))} {text.ARROWS[metric.direction]}</text>'
         f'<path class="l" d="M0 31H{WIDTH - 12}"/>'
     ]
     for number, (row, span) in enumerate(zip(rows, spans, strict=True)):
@@ -79,7 +80,7 @@ def _panel(task: TaskBoard) -> str:
         lines.append(
             f'<g class="{"a" if row.entry.kind == "model" else "b"}">'
             f'<text y="{y}">{_text(_short(row.entry.title, LONGEST))}</text>'
-            f'<text x="{NAME + 48}" y="{y}" text-anchor="end">{text.number(score.value, places)}</text>'
+            f'<text x="{NAME + 50}" y="{y}" text-anchor="end">{text.number(score.value, places)}</text>'
             f'<path class="s" d="M{x(span[0])} {y - 4}H{x(span[1])}"/><circle class="p" cx="{x(score.value)}" cy="{y - 4}" r="3"/>'
             f"<title>{_text(row.entry.title)}: {text.number(score.value, places)} {text.interval(score.ci95, places)}</title>"
             f'<text class="g" x="{WIDTH - 12}" y="{y}" text-anchor="end">{_text(text.groups(row.groups))}</text></g>'
