@@ -1,4 +1,4 @@
-"""`zoo`: list, info, data, bench, audit, figures, train, predict, submit, verify, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, audit, figures, train, predict, submit, verify, push, pull, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
 3 nothing could be computed because files cannot be had.
@@ -468,6 +468,44 @@ def verify(
             verifier.write(result, write)
     if failed or lacking:
         raise typer.Exit(1 if failed else 3)
+
+
+@app.command()
+def push(
+    model: str,
+    repo: Annotated[str, typer.Argument(help="Repository on the Hugging Face Hub, <user>/<name>.")],
+    private: Annotated[bool, typer.Option("--private", help="If the repository is made now.")] = False,
+    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
+) -> None:
+    """Puts a pretrained model on the Hugging Face Hub: weights, card, scores (extra `hub`)."""
+    from zoo import hub
+
+    print(hub.push(model, repo, private=private, message=message))
+
+
+@app.command()
+def pull(
+    repo: Annotated[str, typer.Argument(help="Repository on the Hugging Face Hub, <user>/<name>.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+) -> None:
+    """Fetches a model that `zoo push` put there, verified by SHA-256; `zoo.load_model` finds it then (extra `hub`)."""
+    from zoo import hub
+
+    card, path = hub.pull(repo, revision=revision)
+    print(f"{card.id}\t{path}")
+
+
+@board_app.command("eval-results")
+def leaderboard_eval_results(
+    model: str, out: Annotated[Path, typer.Option(help="Folder of the model's repository; files go to .eval_results/ in it.")] = Path()
+) -> None:
+    """Writes a model's scores as the Hugging Face Hub's .eval_results files."""
+    from zoo import files, hub, registry
+
+    registry.model(model)
+    for name, text in hub.eval_results(model).items():
+        files.write_text(out / ".eval_results" / name, text)
+        print(out / ".eval_results" / name)
 
 
 @board_app.command("build")

@@ -18,7 +18,7 @@ REPORTED = ("scizoo", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "xarra
 # Switches of our own that change which kernels compute (zoo.nn.fused), recorded with XLA's flags.
 KERNEL_SWITCHES = ("ZOO_FUSED", "ZOO_FUSED_THREADS")
 # What a benchmark run may itself write; anything else that differs from the commit makes the checkout dirty.
-WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md")
+WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md", "leaderboard/board.svg")
 
 
 def capture(*, known: Iterable[Path] = ()) -> Environment:

@@ -62,7 +62,26 @@ def _tasks() -> dict[str, Found]:
 def _models() -> dict[str, Found]:
     package = Path(__file__).resolve().parent
     ours = _scan([package], "*/weights/*.toml", ModelCard)
-    return _with_plugins(ours, "zoo.models", ModelCard)
+    return _with_pulled(_with_plugins(ours, "zoo.models", ModelCard))
+
+
+def _with_pulled(found: dict[str, Found]) -> dict[str, Found]:
+    """Also the models that `zoo pull` left in the cache; one that cannot be read, or whose name is taken, warns."""
+    found = dict(found)
+    for path in sorted((files.home() / "models").glob("*/*.toml")):
+        try:
+            card = read(path, ModelCard)
+            if card.id in found:
+                raise CardError(f"{path} describes {card.id}, which {found[card.id].path} describes already")
+            found[card.id] = Found(card, path)
+        except CardError as error:
+            warnings.warn(f"pulled model {path.stem!r} left out: {error}", stacklevel=2)
+    return dict(sorted(found.items()))
+
+
+def plugin_packages() -> set[str]:
+    """The import names of installed packages that bring models."""
+    return {point.value.partition(".")[0] for point in importlib.metadata.entry_points(group="zoo.models")}
 
 
 def forget() -> None:

@@ -12,12 +12,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import cards, files, registry
 from zoo.cards import CardError, DatasetCard, Entry, MetricValue, ModelCard, PeerTable, TaskSpec, Verification
 from zoo.figures import FILE, Figure, FigureFile
 from zoo.leaderboard.text import utc
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SAFE_PART = re.compile(r"[a-z0-9][a-z0-9_.@\-]*")
 KIND_NAMES = {
@@ -65,6 +68,8 @@ class Row:
     coverage: int | None = None
     differences: list[Difference] = dataclasses.field(default_factory=list)
     to_best: Difference | None = None
+    samples: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+    """The short table's scores on every resample, by metric."""
 
     @property
     def name(self) -> str:
@@ -104,6 +109,8 @@ class TaskBoard:
     retired: bool = False
     start_months: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
     figures: dict[str, list[Figure]] = dataclasses.field(default_factory=dict)
+    detectable: float | None = None
+    """The difference from the best row that the test set would show in four of five repetitions, for the median row."""
 
     @property
     def key(self) -> str:

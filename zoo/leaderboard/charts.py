@@ -18,6 +18,8 @@ from zoo.cards import MetricSpec
 from zoo.leaderboard.text import ARROWS, DIRECTIONS, along, titled
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from matplotlib.figure import Figure
 
 INK, FAINT, PAPER = "#1b1f24", "#c9ced6", "#fdfdfe"
@@ -175,6 +177,27 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     desc = f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores has every number."
     svg = inline_svg(figure, name=name, title=title, desc=desc)
     return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
+
+
+@styled
+def steps(metric: MetricSpec, metric_label: str, lines: Sequence[tuple[str, Sequence[tuple[datetime, float]]]], *, name: str) -> str:
+    """A score by date that only ever gets better: one line of steps a series, each (name, [(date, value)])."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+    figure, axes = blank()
+    for number, (_, points) in enumerate(lines):
+        days = [float(date2num(when.replace(tzinfo=None))) for when, _ in points]
+        values, colour = [value for _, value in points], COLOURS[number % len(COLOURS)]
+        axes.step(days, values, where="post", color=colour, linestyle=dashes(number), linewidth=1.5)
+        axes.plot(days[:-1], values[:-1], linestyle="none", marker=MARKERS[number % len(MARKERS)], markersize=4.5, color=colour)
+    locator = AutoDateLocator(minticks=2, maxticks=5)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.margins(x=0.04, y=0.12)
+    axes.set_ylabel(_short(metric_label, metric))
+    title = f"{metric_label}: best so far"
+    desc = f"{title}, {DIRECTIONS[metric.direction]}. The table beside it has every step."
+    return inline_svg(figure, name=name, title=title, desc=desc)
 
 
 def blank() -> tuple[Figure, Any]:

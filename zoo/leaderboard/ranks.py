@@ -37,11 +37,12 @@ def rank(board: Board) -> Board:
 
 @dataclasses.dataclass
 class _Scored:
-    """A row's record and what was drawn from it: the headline on every resample, and which examples count for it."""
+    """A row's record and what was drawn from it: the headline and the table's scores on every resample, and which examples count."""
 
     arrays: dict[str, np.ndarray]
     drawn: np.ndarray
     counts: np.ndarray
+    samples: dict[str, np.ndarray]
 
 
 def rank_task(board: TaskBoard, problems: list[str]) -> None:
@@ -65,6 +66,14 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
     for row, groups in zip(board.rows, stats.rank_groups(values, drawn, direction), strict=True):
         row.groups = groups
     grouped = [index for index, samples in enumerate(drawn) if samples is not None]
+    for index in grouped:
+        board.rows[index].samples = scored[index].samples
+    if len(grouped) > 1:
+        import numpy as np
+
+        board.detectable = stats.detectable_difference(
+            np.array([values[index] for index in grouped]), np.stack([drawn[index] for index in grouped]), direction
+        )
     for position, index in enumerate(grouped):
         near = grouped[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
         pairs = [(other, drawn[index], drawn[other]) for other in near if other != index]
@@ -180,11 +189,14 @@ def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: di
     if not abs(again - claimed) <= AGREEMENT * max(abs(claimed), 1e-12):
         row.no_group = f"its record gives {again:.6g}, not the entry's {claimed:.6g}"
         return None
-    drawn = np.asarray(stats.resample(formulas, arrays, weights[n])[headline], float)
+    resampled = stats.resample(formulas, arrays, weights[n])
+    drawn = np.asarray(resampled[headline], float)
     if stats.interval(drawn) is None:
         row.no_group = "too many resamples leave its score undefined"
         return None
-    return _Scored(arrays, drawn, stats.examples_that_count(formulas, arrays, headline))
+    shown = {headline, *(column.metric for column in board.spec.table)} & resampled.keys()
+    samples = {name: np.asarray(resampled[name], float) for name in sorted(shown)}
+    return _Scored(arrays, drawn, stats.examples_that_count(formulas, arrays, headline), samples)
 
 
 def _difference(

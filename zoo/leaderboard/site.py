@@ -9,11 +9,11 @@ from typing import Any
 from zoo import files
 from zoo.cards import MetricSpec
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import curves, data, pictures, ranks, tables, text
+from zoo.leaderboard import compare, croissant, curves, data, history, pictures, poster, ranks, tables, text
 from zoo.leaderboard.board import KIND_NAMES, Board, BoardError, Row, TaskBoard, place
 
 HERE = Path(__file__).parent
-ASSETS = ("site.css", "site.js")
+ASSETS = ("site.css", "site.js", "compare.js")
 MARKS = {
     "rerun": "re-run",
     "rescored": "rescored",
@@ -34,10 +34,12 @@ LEVELS = {
     "rerun": "weights and code were run again and the predictions scored",
 }
 Pages = dict[str, str]
+POSTER = "board.svg"
+"""The picture beside the tables."""
 
 
 def build(out: str | Path | None = None, *, root: str | Path | None = None, readme: str | Path | None = None) -> list[Path]:
-    """Writes the tables and the site; returns the README's path and the first page's.
+    """Writes the tables, their picture and the site; returns the README's path and the first page's.
 
     Args:
         out: the site's folder; default `leaderboard/_site` under the root.
@@ -59,6 +61,7 @@ def build(out: str | Path | None = None, *, root: str | Path | None = None, read
     for name, content in pages.items():
         _write(out / name, content)
     _write(Path(readme), tables.markdown(board))
+    _write(Path(readme).with_name(POSTER), poster.svg(board))
     return [Path(readme), out / "index.html"]
 
 
@@ -84,9 +87,11 @@ def render(board: Board) -> Pages:
         name = f"datasets/{place(identifier)}.html"
         tasks = [task for task in board.tasks if task.spec.dataset == identifier]
         drawn = pictures.of_dataset(identifier, board.figures.get(identifier, []))
+        pages[f"data/{place(identifier)}.croissant.json"] = croissant.text(dataset)
         pages[name] = render_page("dataset.html", name, card=dataset, tasks=tasks, pictures=drawn)
     pages["models/index.html"] = render_page("models.html", "models/index.html")
     pages["datasets/index.html"] = render_page("datasets.html", "datasets/index.html")
+    pages["history.html"] = render_page("history.html", "history.html", histories=_histories(board))
     pages["data/entries.json"] = data.entries_json(board)
     pages["data/entries.csv"] = data.table_csv(board.tasks)
     pages["feed.xml"] = data.feed(board)
@@ -141,14 +146,25 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
         "families": {metric.name: metric for metric in ordered},
         "scalars": scalars,
     }
-    main, every = _page_of(task), _page_of(task, "metrics")
+    main, every, pair = _page_of(task), _page_of(task, "metrics"), _page_of(task, "compare")
+    packed = compare.script(task)
+    context["comparable"] = packed is not None
     drawings = {"cost": curves.cost(task), "heats": curves.heats(task), "whiskers": _whiskers(task), "pictures": pictures.of_task(task)}
     return {
         main: render_page("task.html", main, **drawings, **context),
         every: render_page("metrics.html", every, **context),
+        **({} if packed is None else {
+            pair: render_page("compare.html", pair, matrix=compare.matrix(task), **context), f"{pair.removesuffix('.html')}.js": packed,
+        }),
         f"data/{task.key}.json": data.task_json(task),
         f"data/{task.key}.csv": data.table_csv([task]),
     }
+
+
+def _histories(board: Board) -> list[tuple[TaskBoard, list[history.Record], Any]]:
+    """Tasks with the entries that were once best, and a chart where there is more than one date."""
+    found = [(task, history.records(task)) for task in board.tasks if not task.retired]
+    return [(task, records, history.chart(task, records)) for task, records in found if records]
 
 
 def _page_of(task: TaskBoard, page: str = "index") -> str:
@@ -209,14 +225,15 @@ def _earlier(out: Path) -> set[str]:
         return set()
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     ours = re.compile(
-        r"(index|methods)\.html|feed\.xml|README\.md|assets/site\.(css|js)|(tasks|entries|models|datasets)/[^\n]*\.html|data/[^\n]*\.(json|csv)"
+        r"(index|methods|history)\.html|feed\.xml|README\.md|board\.svg|assets/(site\.css|(site|compare)\.js)"
+        r"|(tasks|entries|models|datasets)/[^\n]*\.html|tasks/[^\n]*/compare\.js|data/[^\n]*\.(json|csv)"
     )
     strange = sorted(name for name in found if not ours.fullmatch(name))
     if not out.is_dir() or strange or (found and not {"index.html", "assets/site.css"} <= found):
         raise BoardError(
             f"{out} holds files that are no leaderboard ({', '.join(strange[:3]) or 'index.html is missing'}); name a new or empty one"
         )
-    return found - {"README.md"}
+    return found - {"README.md", POSTER}
 
 
 def _write(path: Path, content: str) -> None:

@@ -106,6 +106,21 @@ def size(value: int) -> str:
     return f"{value} B"
 
 
+def groups(letters: str) -> str:
+    """Group letters for a reader: runs of four and more neighbours as "a–f"."""
+    found = re.findall(r"[a-z]\d*", letters)
+    if len(found) < 4:
+        return letters
+    order = [(ord(one[0]) - 97) + 26 * int(one[1:] or 0) for one in found]
+    parts, begin = [], 0
+    for position in range(1, len(found) + 1):
+        if position == len(found) or order[position] != order[position - 1] + 1:
+            run = found[begin:position]
+            parts.append(f"{run[0]}{DASH}{run[-1]}" if len(run) > 3 else "".join(run))
+            begin = position
+    return " ".join(parts)
+
+
 def milliseconds(value: float) -> str:
     """A latency, three significant digits, in the unit that fits."""
     if value >= 1000:
