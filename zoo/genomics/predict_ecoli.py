@@ -1,6 +1,7 @@
 """From weights to predictors: what the cards of the E. coli models name.
 
-    card -> load_language_model | load_labeller -> predictor(tokens) -> {"log_probability": [window, position, 4]} | {"probability": [..., 3]}
+    card -> load_language_model -> predictor(tokens) -> {"log_probability": [window, position, letter]}
+    card -> load_labeller       -> predictor(tokens) -> {"probability": [window, position, class]}
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from flax import nnx
 from scipy.special import log_softmax, logsumexp, softmax
 
-from zoo.genomics.masking import MASK, reverse_strand
+from zoo.genomics.baselines.markov import WINDOWS, Chain
+from zoo.genomics.masking import MASK, as_shown, reverse_strand
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -86,6 +88,33 @@ class MaskedLanguageModel:
         return self(tokens)["log_probability"][:, ::13].ravel()
 
 
+class ChainedLanguageModel(MaskedLanguageModel):
+    """The normalised geometric mean of a masked-language model and of a Markov chain that looks both ways (a product of experts).
+
+    What a chosen position shows counts once: both are beliefs from the surroundings times the corruption's odds.
+
+    Args:
+        models: as `MaskedLanguageModel`.
+        chain: its `both_sides` is used.
+        length: bases of a probe.
+    """
+
+    def __init__(self, models: Sequence[nnx.Module], chain: Chain, *, length: int = 512):
+        super().__init__(models, length=length)
+        self.chain = chain
+
+    def __call__(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        """Log-probabilities float32 `[window, position, letter]`."""
+        tokens = np.asarray(tokens, np.int8)
+        network = super().__call__(tokens)["log_probability"]
+        for begin in range(0, len(tokens), WINDOWS):
+            part = slice(begin, begin + WINDOWS)
+            odds = np.log(as_shown(np.full(network[part].shape, 0.25, np.float32), tokens[part]))
+            belief = np.log(self.chain.both_sides(tokens[part]))
+            network[part] = log_softmax((network[part] - odds + belief) / 2 + odds, -1)
+        return {"log_probability": network}
+
+
 class BaseLabeller:
     """Classes of the bases of one long sequence, or of windows that adjoin.
 
@@ -131,6 +160,14 @@ class BaseLabeller:
 def load_language_model(card: ModelCard, weights: Sequence[Path]) -> MaskedLanguageModel:
     """Factory named by the cards of language models."""
     return MaskedLanguageModel(_models(card, weights), both_strands=bool(card.predictor_config.get("both_strands", True)))
+
+
+def load_chained(card: ModelCard, weights: Sequence[Path]) -> ChainedLanguageModel:
+    """Factory named by the cards of language models with a chain, whose table lies among the weights' transforms."""
+    from zoo.weights import load
+
+    table = load(weights[0])[1]["chain"]
+    return ChainedLanguageModel(_models(card, weights), Chain.of_table(table, int(card.predictor_config["order"])))
 
 
 def load_labeller(card: ModelCard, weights: Sequence[Path]) -> BaseLabeller:

@@ -4,10 +4,11 @@
     zoo train genomics/ecoli_genes sequence_encoder --seed 0 --out RUNS/genes.seed0
     python -m zoo.genomics.training_ecoli lm genes genes_scratch --seeds 0 1 2 --out RUNS
 
-Windows of 512 bases begin anywhere in the train arc and are read on either strand, each with probability one half; nothing of the other arcs
-is seen. `lm` is corrupted anew in every step as the task corrupts its test arc (80/10/10 of 15 %). `genes` starts from `lm`'s weights (of
-the run's own seed where there are, else of seed 0), `genes_scratch` from random ones; otherwise they are the same. The last weights, averaged
-exponentially, are the model: no step is chosen. The validation arc reports, and chose what `RECIPES` says.
+Windows of 512 bases begin anywhere in the train arc and are read on either strand, each with probability one half; nothing of the other
+arcs is seen. `lm` is corrupted anew in every step as the task corrupts its test arc (80/10/10 of 15 %). `genes` starts from `lm`'s weights
+(of the run's own seed where there are, else of seed 0), `genes_scratch` from random ones; otherwise they are the same. The last weights,
+averaged exponentially, are the model: no step is chosen. Of the settings, peak rates of 2e-3 and 5e-3 were compared on the validation arc
+after 100 steps; the rest are first settings.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from zoo.genomics.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.metrics import genes as gene_scores
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
+from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig
 from zoo.genomics.predict_ecoli import BaseLabeller, MaskedLanguageModel
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit
@@ -57,6 +59,7 @@ class EColiRecipe:
         batch_size: windows a step.
         learning_rate: peak, after a warm-up of a twentieth; then a cosine to a hundredth.
         network: fields of the encoder's config.
+        periodic: whether the network is a `PeriodicCNN` and not the encoder.
         start: recipe whose weights training begins with; None: random weights.
         weight_decay: AdamW's.
         ema_decay: of the average of the weights.
@@ -67,15 +70,18 @@ class EColiRecipe:
     batch_size: int = 8
     learning_rate: float = 3e-3
     network: dict[str, Any] = dataclasses.field(default_factory=dict)
+    periodic: bool = False
     start: str | None = None
     weight_decay: float = 0.01
     ema_decay: float = 0.998
 
 
+_PLAIN = {"dropout": 0.0}  # the train arc is read less than four times
 RECIPES: dict[str, EColiRecipe] = {
-    "lm": EColiRecipe("ecoli_lm", 6000, learning_rate=4e-3, network={"dropout": 0.0}),
-    "genes": EColiRecipe("ecoli_genes", 600, learning_rate=1e-3, start="lm", ema_decay=0.99),
-    "genes_scratch": EColiRecipe("ecoli_genes", 600, learning_rate=1e-3, ema_decay=0.99),
+    "lm": EColiRecipe("ecoli_lm", 3100, learning_rate=4e-3, network=_PLAIN),
+    "periodic_cnn": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, ema_decay=0.99, periodic=True),
+    "genes": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, network=_PLAIN, start="lm", ema_decay=0.99),
+    "genes_scratch": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, network=_PLAIN, ema_decay=0.99),
 }
 
 
@@ -122,6 +128,8 @@ def build_model(recipe: EColiRecipe, *, seed: int, start: Path | None) -> nnx.Mo
     rngs = nnx.Rngs(seed)
     if recipe.task == "ecoli_lm":
         return SequenceEncoder(SequenceEncoderConfig(**recipe.network), rngs=rngs)
+    if recipe.periodic:
+        return PeriodicCNN(PeriodicCNNConfig(**recipe.network), rngs=rngs)
     model = GeneLabeller(GeneLabellerConfig(**recipe.network), rngs=rngs)
     if start is not None:
         own = storage.flatten(model)
@@ -187,7 +195,7 @@ def validation_scores(model: nnx.Module, task: EColiLanguage | EColiGenes, windo
     examples = task.examples("validation")
     n = windows or len(examples)
     inputs = examples.inputs[:n]
-    if isinstance(model, GeneLabeller):
+    if not isinstance(model, SequenceEncoder):
         label = BaseLabeller([model])(inputs)["probability"].argmax(-1)
         table = gene_scores.confusion(examples.targets[:n], label, 3).sum(0)
         return {"macro_f1": float(gene_scores.macro_f1(table)), "mcc": float(gene_scores.matthews(table))}
@@ -235,8 +243,9 @@ def language_recipe(architecture: str, **options: Any) -> Iterator[str]:
 
 
 def genes_recipe(architecture: str, **options: Any) -> Iterator[str]:
-    """`zoo train genomics/ecoli_genes sequence_encoder`, or `sequence_encoder_scratch` without pre-training."""
-    return _recipe({"sequence_encoder": "genes", "sequence_encoder_scratch": "genes_scratch"}, architecture, **options)
+    """`zoo train genomics/ecoli_genes periodic_cnn`, `sequence_encoder`, or `sequence_encoder_scratch` without pre-training."""
+    known = {"periodic_cnn": "periodic_cnn", "sequence_encoder": "genes", "sequence_encoder_scratch": "genes_scratch"}
+    return _recipe(known, architecture, **options)
 
 
 def _recipe(known: dict[str, str], architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None) -> Iterator[str]:

@@ -69,14 +69,13 @@ def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInput
     return predict
 
 
-def oracle(task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = (), jitter: int = 0) -> Callable[[MotifInputs], dict[str, Any]]:
+def oracle(task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = ()) -> Callable[[MotifInputs], dict[str, Any]]:
     """The true matrices, which no other row knows: where they match best, and how well.
 
     The explanation of a position is the best log-odds of a match that covers it. The score is the sum of the three best matches that do
-    not overlap; with `rules` (first motif, second motif, bases between) the best pair that stands as a rule wants, give or take `jitter`.
+    not overlap; with `rules` (first motif, second motif, bases between) the best pair that stands as a rule wants.
     """
     names, matrices = motifs.core_matrices()
-    spread = [(first, second, gap + off) for first, second, gap in rules for off in range(-jitter, jitter + 1)]
 
     def predict(inputs: MotifInputs) -> dict[str, Any]:
         explained = inputs.tokens[inputs.explained]
@@ -86,7 +85,7 @@ def oracle(task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = (), jitter: i
             for offset in range(matrix.shape[1]):
                 cover[:, offset:] = np.maximum(cover[:, offset:], match[:, : cover.shape[1] - offset])
         found = motifs.scan(inputs.tokens, matrices)
-        score = _best_pair(found, names, matrices, spread) if rules else _best_three(found, matrices)
+        score = _best_pair(found, names, matrices, rules) if rules else _best_three(found, matrices)
         return {"score": score, "attribution": {"matrices": np.maximum(cover, -100.0)}, "declared": "matrices"}
 
     return predict

@@ -3,12 +3,13 @@
 An *example* of both tasks is a window of the test arc; windows adjoin, so that their order is the genome's. Neighbours are alike (genes
 and operons reach over several windows), hence the block bootstrap of both.
 
-`ecoli_lm`: a predictor maps corrupted windows, tokens int8 `[window, 512]` with 6 where a base is hidden, to `{"log_probability": [window,
-512, 4]}` (natural logarithms; or `{"probability": ...}`) of the letters A, C, G, T that stood there. Which positions are scored is not told;
-a predictor may reckon with its being asked only where the protocol chose.
+`ecoli_lm`: a predictor maps corrupted windows, tokens int8 `[window, 512]` with 6 where a base is hidden, to
+`{"log_probability": [window, 512, 4]}` (natural logarithms; or `{"probability": ...}`) of the letters A, C, G, T that stood there. Which
+positions are scored is not told; a predictor may reckon with its being asked only where the protocol chose.
 
 `ecoli_genes`: a predictor maps windows, tokens int8 `[window, 1024]`, which it may join to one arc (`tokens.reshape(-1)`), to
-`{"label": [window, 1024]}`, 0 non-coding, 1 CDS on the forward strand, 2 CDS on the reverse strand; or to `{"probability": [window, 1024, 3]}`.
+`{"label": [window, 1024]}`, 0 non-coding, 1 CDS on the forward strand, 2 CDS on the reverse strand; or to
+`{"probability": [window, 1024, 3]}`.
 """
 
 from __future__ import annotations
@@ -249,5 +250,5 @@ def log_probability(predictions: Mapping[str, np.ndarray], *, shape: tuple[int, 
         raise ValueError(f"predictions have shape {value.shape}, {task} needs {shape}: [window, position, letter]")
     error = language.normalisation_error(value)
     if not error <= 1e-3:
-        raise ValueError(f"predictions of {task} are no probabilities: sums over the four letters miss one by {error:.3g}; apply log_softmax")
+        raise ValueError(f"predictions of {task} are no probabilities: sums over the letters miss one by {error:.3g}; apply log_softmax")
     return value
