@@ -1,4 +1,4 @@
-"""`zoo`: list, info, data, bench, audit, figures, train, predict, submit, verify, push, pull, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, audit, explain, figures, train, predict, submit, verify, push, pull, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the command line or a name is wrong;
 3 nothing could be computed because files cannot be had.
@@ -355,6 +355,32 @@ def audit(
             audits.render(report, _console())
     if as_json:
         print(audits.to_json(reports), end="")
+
+
+@app.command()
+def explain(
+    model: str,
+    source: Annotated[Path | None, typer.Argument(help="Your file, as for `zoo predict`; default: the model's task's examples.")] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            help="saliency, gradient_x_input, smooth_grad, integrated_gradients, ism, occlusion, surrogate or attention; may be repeated.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for figures and numbers.")] = Path("explanation"),
+    examples: Annotated[int, typer.Option(help="How many examples, the first ones.")] = 2,
+    target: Annotated[str | None, typer.Option(help="Class, subset, season (k5) or VARIABLE_LEVEL@LAT,LON.")] = None,
+    steps: Annotated[int, typer.Option(help="Points of integrated gradients on each line.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of noise and maskings.")] = 0,
+    form: Annotated[str, typer.Option("--format", help="png or svg.")] = "png",
+) -> None:
+    """Why a model says what it says: attributions as figures and numbers."""
+    from zoo.explain import explain as run
+
+    options = {"out": out, "examples": examples, "target": target, "steps": steps, "seed": seed, "form": form}
+    for path in run(model, source, methods=tuple(method or ()), **options):
+        print(path)
 
 
 @app.command()

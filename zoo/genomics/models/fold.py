@@ -2,8 +2,9 @@
 
 A network that embeds letters (`[letter, features]`) and then convolves the embeddings computes the same function as a convolution of the
 one-hot letters with the product of the two kernels, `[width, letter, channels]`. Training that product costs a convolution of four input
-channels instead of a hundred (8 times PyTorch eager on one CPU core: `benchmarks/speed`), and its gradient reaches both factors. Without an embedding the layer is the
-plain convolution of one-hot letters. Both are lowered by XLA to one dense product over windows.
+channels instead of a hundred (8 times the speed of PyTorch eager on one CPU core: `benchmarks/speed`), and its gradient reaches both
+factors. Without an embedding the layer is the plain convolution of one-hot letters. Both are lowered by XLA to one dense product over
+windows.
 """
 
 from __future__ import annotations
