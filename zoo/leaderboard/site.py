@@ -75,9 +75,10 @@ def render(board: Board) -> Pages:
     pages["methods.html"] = render_page("methods.html", "methods.html", coverage=stats.COVERAGE)
     for task in board.tasks:
         pages |= _task(task, render_page)
+    places = {task.key: text.decimals(task) for task in board.tasks}
     for task, row in board.rows():
         name = f"entries/{place(row.entry.id)}.html"
-        context = {"task": task, "row": row, "places": text.decimals(task), "matrices": _matrices(task, row), "seeds": _seeds(task, row)}
+        context = {"task": task, "row": row, "places": places[task.key], "matrices": _matrices(task, row), "seeds": _seeds(task, row)}
         pages[name] = render_page("entry.html", name, card=board.models.get(row.entry.model), **context)
     for identifier, card in board.models.items():
         name = f"models/{place(identifier)}.html"
