@@ -211,7 +211,8 @@ def _differences(
     apart = drawn[index] - np.stack([drawn[other] for other in others])
     if direction not in ("higher", "lower") or not np.isfinite(apart).all():
         return [_difference(board, index, other, drawn[index], drawn[other], direction) for other in others]
-    bounds = np.quantile(apart, [(1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2], axis=1).T
+    apart.sort(axis=1)
+    bounds = np.stack([_quantile(apart, share) for share in ((1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2)], axis=1)
     mine = board.rows[index].score(board.spec.headline).value
     found = []
     for other, (low, high) in zip(others, bounds.tolist(), strict=True):
@@ -222,6 +223,14 @@ def _differences(
             verdict = "better" if (value < 0) == (direction == "lower") else "worse"
         found.append(Difference(row.entry.id, row.entry.title, value, min(low, value), max(high, value), verdict))
     return found
+
+
+def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
+    """`numpy.quantile(..., axis=1)` of rows that are sorted already."""
+    at = (ordered.shape[1] - 1) * share
+    low = int(at)
+    high = min(low + 1, ordered.shape[1] - 1)
+    return ordered[:, low] + (at - low) * (ordered[:, high] - ordered[:, low])
 
 
 def _difference(
