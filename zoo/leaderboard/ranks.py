@@ -20,8 +20,8 @@ from zoo.leaderboard.board import Board, Difference, Row, TaskBoard, badness
 if TYPE_CHECKING:
     import numpy as np
 
-NEIGHBOURS = 12
-"""How many rows above and below an entry its page compares it with."""
+NEIGHBOURS, FEWER, MANY = 12, 5, 200
+"""How many rows above and below an entry its page compares it with; how many in a task of more than `MANY` rows."""
 PICTURED = 6
 """How many rows a picture made from records shows."""
 AGREEMENT = 1e-6
@@ -75,7 +75,8 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
             np.array([values[index] for index in grouped]), np.stack([drawn[index] for index in grouped]), direction
         )
     for position, index in enumerate(grouped):
-        near = grouped[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
+        reach = NEIGHBOURS if len(grouped) <= MANY else FEWER
+        near = grouped[max(0, position - reach) : position + reach + 1]
         board.rows[index].differences = _differences(board, index, [other for other in near if other != index], drawn, direction)
     for index, item in enumerate(scored):
         if grouped and item is not None and index != grouped[0]:
