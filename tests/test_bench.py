@@ -163,7 +163,7 @@ def test_entries_are_valid_and_name_everything_by_hash(toy, tmp_path):
 def test_entries_of_a_dirty_checkout_are_refused(toy, tmp_path, monkeypatch):
     from zoo import environment
 
-    monkeypatch.setattr(environment, "checkout_state", lambda root: ("0" * 40, True))
+    monkeypatch.setattr(environment, "checkout_state", lambda root, known=(): ("0" * 40, True))
     with pytest.raises(cards.CardError, match="commit first"):
         bench.write_entries(one(models="*zero", measure=True), tmp_path / "entries", command="c", submitted_by="ada")
     assert not list((tmp_path / "entries").rglob("*.json"))

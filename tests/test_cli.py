@@ -131,7 +131,7 @@ def test_entries_from_uncommitted_code_are_refused_before_anything_runs(toy, tmp
 
     from zoo import environment
 
-    monkeypatch.setattr(environment, "checkout_state", lambda root: ("0" * 40, True))
+    monkeypatch.setattr(environment, "checkout_state", lambda root, known=(): ("0" * 40, True))
     done = zoo_command("bench", "climate/toy", "--entries", tmp_path / "entries")
     assert done.code == 1 and "not committed" in done.err and synthetic_task.calls == []
 

@@ -130,7 +130,7 @@ class Report(Events):
         head = spec.metric_of(spec.headline)
         legend = (
             f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter cannot be told apart "
-            f"(paired 95 % interval). ± is half the 95 % interval, {spec.resampling.unit} resampled.\n"
+            f"(paired, all pairs allowed for). ± is half the 95 % interval, {spec.resampling.unit} resampled.\n"
         )
         self.console.print(legend if caption.startswith("computed") else "", style="dim", markup=False)
 

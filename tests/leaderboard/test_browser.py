@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -63,8 +66,6 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>'), encoding="utf-8")
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    import html
-
     found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
     assert found["errors"] == []
     assert found["order"] == "ascending"
@@ -76,3 +77,41 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     assert found["said"].endswith("rows")
     assert found["drawn"]
     assert found["theme"] == "light"
+
+
+AXE = os.environ.get("AXE_JS", "")
+AXE_PROBE = """
+addEventListener("load", () => axe.run({ resultTypes: ["violations"] }).then((found) => {
+  const written = document.createElement("pre");
+  written.id = "probe";
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  written.textContent = JSON.stringify({ wide, found: found.violations.map((one) => [one.impact, one.id, one.nodes[0].html]) });
+  document.body.append(written);
+}));
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.skipif(not Path(AXE).is_file(), reason="needs axe-core: npm install axe-core; AXE_JS=.../axe.min.js")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_no_page_has_a_serious_accessibility_finding(site, tmp_path, width):
+    copy = tmp_path / "site"
+    shutil.copytree(site, copy)
+    shutil.copy(AXE, copy / "axe.js")
+    (copy / "probe.js").write_text(AXE_PROBE, encoding="utf-8")
+    chosen = [copy / name for name in ("index.html", "history.html", "methods.html", "models/index.html", "datasets/index.html")]
+    chosen += [next((copy / folder).rglob(f"{name}.html")) for folder, name in (
+        ("tasks", "index"), ("tasks", "compare"), ("tasks", "metrics"), ("entries", "*"), ("models/climate", "*"),
+        ("datasets/climate", "*"),
+    )]
+    for page in chosen:
+        root = "../" * (len(page.relative_to(copy).parts) - 1)
+        scripts = f'<script src="{root}axe.js"></script><script src="{root}probe.js"></script></head>'
+        page.write_text(page.read_text(encoding="utf-8").replace("</head>", scripts), encoding="utf-8")
+        flags = [*FLAGS, "--virtual-time-budget=20000", f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
+        done = subprocess.run([CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=300, check=True)
+        said = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+        serious = [one for one in said["found"] if one[0] in ("serious", "critical")]
+        assert serious == [] and said["wide"] <= 0, f"{page.relative_to(copy)}: {serious}, {said['wide']} px too wide"

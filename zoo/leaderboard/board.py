@@ -53,9 +53,9 @@ class Difference:
     examples: int | None = None
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Row:
-    """One entry on the board, with everything that was found about it."""
+    """One entry on the board, with everything that was found about it; a row equals itself alone."""
 
     entry: Entry
     source: str

@@ -12,7 +12,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from zoo.leaderboard import text
+from zoo.leaderboard import ranks, text
 from zoo.leaderboard.board import Difference, Row, TaskBoard
 
 if TYPE_CHECKING:
@@ -98,8 +98,9 @@ class Matrix:
 
 def matrix(task: TaskBoard) -> Matrix | None:
     """The table for readers without JavaScript."""
-    able = rows(task)[:MATRIX]
+    able = rows(task)
     if len(able) < 2:
         return None
+    able = able[: MATRIX if len(able) <= ranks.MANY else ranks.FEWER + 1]  # all of whose pairs are known
     found = {row.entry.id: {difference.other: difference for difference in row.differences} for row in able}
     return Matrix(able, [[found[one.entry.id].get(other.entry.id) for other in able] for one in able])

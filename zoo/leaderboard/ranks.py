@@ -20,8 +20,8 @@ from zoo.leaderboard.board import Board, Difference, Row, TaskBoard, badness
 if TYPE_CHECKING:
     import numpy as np
 
-NEIGHBOURS = 12
-"""How many rows above and below an entry its page compares it with."""
+NEIGHBOURS, FEWER, MANY = 12, 5, 200
+"""How many rows above and below an entry its page compares it with; how many in a task of more than `MANY` rows."""
 PICTURED = 6
 """How many rows a picture made from records shows."""
 AGREEMENT = 1e-6
@@ -75,9 +75,9 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
             np.array([values[index] for index in grouped]), np.stack([drawn[index] for index in grouped]), direction
         )
     for position, index in enumerate(grouped):
-        near = grouped[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
-        pairs = [(other, drawn[index], drawn[other]) for other in near if other != index]
-        board.rows[index].differences = [_difference(board, index, other, mine, theirs, direction) for other, mine, theirs in pairs]
+        reach = NEIGHBOURS if len(grouped) <= MANY else FEWER
+        near = grouped[max(0, position - reach) : position + reach + 1]
+        board.rows[index].differences = _differences(board, index, [other for other in near if other != index], drawn, direction)
     for index, item in enumerate(scored):
         if grouped and item is not None and index != grouped[0]:
             board.rows[index].to_best = _to_best(board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights)
@@ -197,6 +197,41 @@ def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: di
     shown = {headline, *(column.metric for column in board.spec.table)} & resampled.keys()
     samples = {name: np.asarray(resampled[name], float) for name in sorted(shown)}
     return _Scored(arrays, drawn, stats.examples_that_count(formulas, arrays, headline), samples)
+
+
+def _differences(
+    board: TaskBoard, index: int, others: list[int], drawn: list[np.ndarray | None], direction: str
+) -> list[Difference]:
+    """`_difference` to several rows; all quantiles at once where every resample is defined and the direction is plain."""
+    import numpy as np
+
+    from zoo import stats
+
+    if not others:
+        return []
+    apart = drawn[index] - np.stack([drawn[other] for other in others])
+    if direction not in ("higher", "lower") or not np.isfinite(apart).all():
+        return [_difference(board, index, other, drawn[index], drawn[other], direction) for other in others]
+    apart.sort(axis=1)
+    bounds = np.stack([_quantile(apart, share) for share in ((1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2)], axis=1)
+    mine = board.rows[index].score(board.spec.headline).value
+    found = []
+    for other, (low, high) in zip(others, bounds.tolist(), strict=True):
+        row = board.rows[other]
+        value = mine - row.score(board.spec.headline).value
+        verdict = "tied"
+        if low > 0 or high < 0:
+            verdict = "better" if (value < 0) == (direction == "lower") else "worse"
+        found.append(Difference(row.entry.id, row.entry.title, value, min(low, value), max(high, value), verdict))
+    return found
+
+
+def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
+    """`numpy.quantile(..., axis=1)` of rows that are sorted already."""
+    at = (ordered.shape[1] - 1) * share
+    low = int(at)
+    high = min(low + 1, ordered.shape[1] - 1)
+    return ordered[:, low] + (at - low) * (ordered[:, high] - ordered[:, low])
 
 
 def _difference(

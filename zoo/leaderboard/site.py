@@ -75,14 +75,17 @@ def render(board: Board) -> Pages:
     pages["methods.html"] = render_page("methods.html", "methods.html", coverage=stats.COVERAGE)
     for task in board.tasks:
         pages |= _task(task, render_page)
+    places = {task.key: text.decimals(task) for task in board.tasks}
     for task, row in board.rows():
         name = f"entries/{place(row.entry.id)}.html"
-        context = {"task": task, "row": row, "places": text.decimals(task), "matrices": _matrices(task, row), "seeds": _seeds(task, row)}
+        context = {"task": task, "row": row, "places": places[task.key], "matrices": _matrices(task, row), "seeds": _seeds(task, row)}
         pages[name] = render_page("entry.html", name, card=board.models.get(row.entry.model), **context)
+    of_model: dict[str, list[tuple[TaskBoard, Row]]] = {}
+    for task, row in board.rows():
+        of_model.setdefault(row.entry.model, []).append((task, row))
     for identifier, card in board.models.items():
         name = f"models/{place(identifier)}.html"
-        rows = [(task, row) for task, row in board.rows() if row.entry.model == identifier]
-        pages[name] = render_page("model.html", name, card=card, rows=rows)
+        pages[name] = render_page("model.html", name, card=card, rows=of_model.get(identifier, []), places=places)
     for identifier, dataset in board.datasets.items():
         name = f"datasets/{place(identifier)}.html"
         tasks = [task for task in board.tasks if task.spec.dataset == identifier]

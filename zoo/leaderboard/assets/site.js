@@ -17,6 +17,8 @@
   };
   const isGap = (row, column) => /^(–|$)/.test(row.cells[column].textContent.trim());
 
+  const collator = new Intl.Collator("en", { numeric: true });
+
   function sort(table, header, status) {
     const column = header.cellIndex;
     const numeric = header.classList.contains("num");
@@ -26,14 +28,12 @@
     for (const other of header.parentNode.cells) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
     header.setAttribute("aria-sort", order);
     const body = table.tBodies[0];
-    const rows = [...body.rows];
-    rows.sort((a, b) => {
-      const gaps = isGap(a, column) - isGap(b, column);
-      if (gaps) return gaps;
-      const x = value(a, column), y = value(b, column);
-      return sign * (numeric ? x - y || 0 : String(x).localeCompare(String(y), "en", { numeric: true }));
+    const keyed = [...body.rows].map((row) => ({ row, gap: isGap(row, column), key: value(row, column) }));  // each cell is read once
+    keyed.sort((a, b) => {
+      if (a.gap !== b.gap) return a.gap - b.gap;
+      return sign * (numeric ? a.key - b.key || 0 : collator.compare(String(a.key), String(b.key)));
     });
-    body.append(...rows);
+    body.replaceChildren(...keyed.map((one) => one.row));
     status.textContent = `Sorted by ${header.textContent.trim()}, ${order}`;
   }
 
