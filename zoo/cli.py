@@ -548,20 +548,51 @@ def leaderboard_build(out: Annotated[Path | None, typer.Option(help="Folder of t
 
 @app.command()
 def train(
-    task: str,
-    architecture: Annotated[str, typer.Argument(help="Architecture, e.g. convnext.")],
+    task: Annotated[str, typer.Argument(help="Task; with --from: your own data, a file or folder.")],
+    architecture: Annotated[str | None, typer.Argument(help="Architecture, e.g. convnext; not with --from.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Fine-tune this pretrained model (a name, or the path of a card) on your own data.")
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     data: Annotated[Path | None, typer.Option(help="Folder of the training data; default: where `zoo data build` put it.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, log and weights; default: the cache.")] = None,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the recipe, to try it out.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over your data (--from).")] = None,
+    label: Annotated[str | None, typer.Option(help="Column, FASTA key or branch of the class (--from).")] = None,
+    group: Annotated[str | None, typer.Option(help="Column or branch whose equal values validate or train together (--from).")] = None,
+    validation: Annotated[Path | None, typer.Option(help="Your own validation data, instead of a part of the data (--from).")] = None,
+    network: Annotated[str | None, typer.Option(help="Which network, of a model that has several (--from).")] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Fit the last layer alone on frozen features (--from).")] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Also train from random weights, to compare (--from).")] = False,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (--from).")] = None,
+    name: Annotated[str | None, typer.Option(help="Tag of the new model; default: from the data's name (--from).")] = None,
+    truth: Annotated[str | None, typer.Option(help="Your data are observed, simulated, reanalysis or mixed (--from).")] = None,
 ) -> None:
-    """Trains a model by its shipped recipe; started again after an interruption it continues."""
+    """Trains a model by its shipped recipe (started again after an interruption it continues), or a pretrained one on your data."""
     from zoo import files, registry
 
+    own = {
+        "epochs": epochs, "label": label, "group": group, "validation": validation, "network": network, "probe": probe,
+        "scratch": scratch, "learning_rate": learning_rate, "name": name, "truth": truth,
+    }  # fmt: skip
+    if source is not None:
+        if architecture is not None or data is not None:
+            raise ValueError(f"with --from say the data alone: zoo train --from {source} DATA --out DIR")
+        if out is None:
+            raise ValueError("with --from say where the model goes: --out DIR")
+        from zoo import transfer
+
+        transfer.fine_tune(source, Path(task), out=out, steps=steps, seed=seed, log=lambda line: print(line, flush=True), **own)
+        return
+    given = [f"--{option.replace('_', '-')}" for option, value in own.items() if value]
+    if given:
+        raise ValueError(f"{', '.join(given)} only with --from MODEL")
     spec = registry.task(task)
     if spec.train is None:
-        able = [name for name, other in registry.tasks().items() if other.train]
+        able = [each for each, other in registry.tasks().items() if other.train]
         raise ValueError(f"{task} has no training recipe; tasks that have one: {', '.join(able) or 'none'}")
+    if architecture is None:
+        raise ValueError(f"say which architecture: zoo train {task} ARCHITECTURE; or --from MODEL to fine-tune on your own data")
     run = registry.resolve(spec.train)
     out = out or files.home() / "train" / f"{task.replace('/', '.')}.{architecture}.seed{seed}"
     for line in run(architecture, seed=seed, data=data, out=out, steps=steps):
@@ -570,18 +601,16 @@ def train(
 
 @app.command()
 def predict(
-    model: str,
-    source: Annotated[Path, typer.Argument(help="Input: NetCDF or Zarr (climate), ROOT or Parquet (jets).")],
-    target: Annotated[Path, typer.Argument(help="Output: .nc or .zarr (climate), .root or .csv (jets).")],
+    model: Annotated[str, typer.Argument(help="Name of a model, or the path of a card (.toml) that `zoo train --from` wrote.")],
+    source: Annotated[Path, typer.Argument(help="Input: NetCDF or Zarr (climate), ROOT or Parquet (jets), tables or FASTA (DNA).")],
+    target: Annotated[Path, typer.Argument(help="Output: .nc or .zarr (climate), .root or .csv (jets), .csv (DNA, seasons).")],
     days: Annotated[int, typer.Option(help="Forecast length in days (climate).")] = 10,
 ) -> None:
     """Applies a pretrained model to a file."""
-    from zoo import registry
-    from zoo.pretrained import load_model
+    from zoo import registry, transfer
 
-    card = registry.model(model)
-    loaded = load_model(model)
-    handler = registry.resolve(card.predict_file) if card.predict_file else None
+    loaded = transfer.open_model(model)
+    handler = registry.resolve(loaded.card.predict_file) if loaded.card.predict_file else None
     if handler is None:
         able = [name for name, other in registry.models().items() if other.predict_file]
         raise ValueError(f"{model} does not predict from files; these do: {', '.join(able) or 'none'}")

@@ -57,7 +57,7 @@ def main(runs: str) -> None:
         ):  # fmt: skip
             weights, facts = bundles(Path(runs), kind, Path(temporary))
             if weights:
-                write(folder, f"{kind}.gue", about | of_networks(kind, facts), weights)
+                write(folder, f"{kind}.gue", about | of_networks(kind, facts), weights, ensemble=True)
             else:
                 print(f"{kind}: no seed has all of {', '.join(SUBSETS)} in {runs}")
     for kind, tag, how in (
@@ -80,13 +80,13 @@ def main(runs: str) -> None:
         print(committee(folder, registry.load_task("genomics/gue")))
 
 
-def write(folder: Path, name: str, card: dict[str, Any], weights: dict[int, Path]) -> None:
-    """The card of one model, and that of its ensemble where there are several seeds."""
+def write(folder: Path, name: str, card: dict[str, Any], weights: dict[int, Path], *, ensemble: bool = False) -> None:
+    """The card of one model, and that of its `ensemble` where there are several seeds."""
     print(publish(folder, SHARED | card | {"id": f"genomics/{name}"}, weights))
-    if len(weights) > 1:
+    if ensemble and len(weights) > 1:
         title = f"{card['title']}, mean of {len(weights)} seeds"
-        ensemble = card | {"id": f"genomics/{name}_ensemble", "title": title, "ensemble": True}
-        print(publish(folder, SHARED | ensemble, weights, stem=name))
+        together = card | {"id": f"genomics/{name}_ensemble", "title": title, "ensemble": True}
+        print(publish(folder, SHARED | together, weights, stem=name))
 
 
 def committee(folder: Path, task: Gue) -> Path:
