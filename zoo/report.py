@@ -20,6 +20,8 @@ TRUTHS = {
     "reanalysis": "REANALYSIS truth (a model fed with observations)",
     "mixed": "truth partly simulated, partly observed",
 }
+MOST_ABSENT = 4
+"""Files that a task lacks which are named one by one."""
 
 
 class Report(Events):
@@ -97,7 +99,9 @@ class Report(Events):
             self._absent(f"not run: {', '.join(names)}; they need", [reason], spec)
 
     def _absent(self, heading: str, absent: list[str], spec: TaskSpec) -> None:
-        lines = [heading, *(f"  {line}" for line in absent)]
+        rest = len(absent) - MOST_ABSENT
+        shown = absent if rest <= 1 else [*absent[:MOST_ABSENT], f"and {rest} more: zoo data check {spec.dataset} names them all"]
+        lines = [heading, *(f"  {line}" for line in shown)]
         lines += [
             f"with a network: zoo data get {spec.dataset}; without one: zoo mirror DIR elsewhere, bring DIR here and set ZOO_MIRROR=DIR;",
             f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is averaged over the gap.",
