@@ -118,7 +118,8 @@ def committee(folder: Path, task: Gue) -> Path:
         "caveats": [
             *CAVEATS, f"Files with seeds from {OTHERS} are the encoder (its seed 0) and the regressions, in which nothing is random.",
             "Parameters are counted over all eight subsets; one subset's answer takes the encoder's and an eighth of the others.",
-            "The encoder joined after the committee without it had been scored on the test sets (mean .743, as with it): a choice that was not blind.",
+            "The encoder joined after the committee without it had been scored on the test sets (mean .743, as with it): a choice that "
+            "was not blind.",
             "tf_4: a third of its dev sequences are in its training set, so its weights lean to what fits train best.",
         ],
         "training": {
