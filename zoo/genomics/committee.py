@@ -20,7 +20,7 @@ from zoo.genomics.predict_gue import GueClassifier, load_classifier
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
 
-NETWORK, ENCODER = "network", "encoder"
+NETWORK = "network"
 PENALTY = 1e-3
 """Of the squared weights, so that members that agree share their weight."""
 
@@ -84,16 +84,11 @@ class Committee:
 
 
 def load_members(card: ModelCard, paths: Sequence[Path]) -> dict[str, GueClassifier | KmerRegression]:
-    """The members by name, from their files: `kmers.<kind>.*`, `sequence_encoder.*`, and the networks of the card's architecture."""
+    """The members by name, from their files: `kmers.<kind>.*`, and the networks of the card's architecture."""
     members: dict[str, Any] = {path.name.split(".")[1]: KmerRegression(path) for path in paths if path.name.startswith("kmers.")}
-    encoders = [path for path in paths if path.name.startswith("sequence_encoder.")]
-    networks = [path for path in paths if not path.name.startswith(("kmers.", "sequence_encoder."))]
+    networks = [path for path in paths if not path.name.startswith("kmers.")]
     if networks:
         members[NETWORK] = load_classifier(card, networks)
-    if encoders:
-        from zoo import registry
-
-        members[ENCODER] = load_classifier(registry.model(card.predictor_config[ENCODER]), encoders)
     return members
 
 
