@@ -538,21 +538,16 @@ def class_scores(logits: np.ndarray, label: np.ndarray) -> dict[str, float]:
         logits: `[example, class]`.
         label: `[example]`.
     """
-    from scipy.stats import rankdata
+    from zoo.scores import auroc, matthews
 
     classes = logits.shape[1]
     predicted = logits.argmax(1)
     table = np.bincount(label * classes + predicted, minlength=classes**2).reshape(classes, classes).astype(np.float64)
-    true, said, n = table.sum(1), table.sum(0), table.sum()
-    below = np.sqrt((n**2 - (said**2).sum()) * (n**2 - (true**2).sum()))
     scores = {
-        "accuracy": float((predicted == label).mean()),
-        "mcc": float((np.trace(table) * n - true @ said) / below) if below > 0 else 0.0,
-        "cross_entropy": cross_entropy(logits, label),
+        "accuracy": float((predicted == label).mean()), "mcc": float(matthews(table)), "cross_entropy": cross_entropy(logits, label),
     }
-    if classes == 2 and true.all():
-        rank = rankdata(np.asarray(logits[:, 1], np.float64) - logits[:, 0])
-        scores["auroc"] = float((rank[label == 1].sum() - true[1] * (true[1] + 1) / 2) / (true[0] * true[1]))
+    if classes == 2 and table.sum(1).all():
+        scores["auroc"] = float(auroc(np.asarray(logits[:, 1], np.float64) - logits[:, 0], label == 1))
     return scores
 
 

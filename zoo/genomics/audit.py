@@ -17,6 +17,8 @@ from zoo.genomics import sequences as dna
 from zoo.genomics import signatures
 from zoo.genomics.baselines.lookup import UNKNOWN, look_up
 from zoo.genomics.data.tables import LabelledSequences, read_table
+from zoo.genomics.metrics.genes import confusion
+from zoo.scores import matthews
 
 FEW, MANY = 0.01, 0.15
 """Shares of a split: copies of more than FEW of it make a leak; common 31-mers (neighbouring windows share them) of more than MANY."""
@@ -110,11 +112,8 @@ def stump(feature: np.ndarray, labels: np.ndarray, other: np.ndarray, classes: i
 
 
 def correlation(predicted: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """Matthews' correlation of K classes (Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006), zero where a margin is empty."""
-    table = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes).astype(np.float64)
-    total, true, said = table.sum(), table.sum(1), table.sum(0)
-    below = np.sqrt(total**2 - said @ said) * np.sqrt(total**2 - true @ true)
-    return float((np.trace(table) * total - true @ said) / below) if below > 0 else 0.0
+    """Matthews' correlation of K classes, zero where a margin is empty."""
+    return float(matthews(confusion(labels[None], predicted[None], classes)[0]))
 
 
 def _graded(count: int, of: int, limit: float) -> Verdict:

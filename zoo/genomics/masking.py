@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 MASK = 6
-"""Token of a hidden base; the same as `zoo.genomics.models.sequence_encoder.MASK`."""
+"""Token of a base that is hidden; nothing is known of it, not even that it is N."""
 KINDS = ("masked", "kept", "random")
 """What became of a chosen position: hidden, left as it was, replaced by a base drawn at random (which may be the same)."""
 HIDDEN, KEPT = 0.8, 0.1

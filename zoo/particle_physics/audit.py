@@ -21,6 +21,7 @@ from zoo.findings import Finding, Report, Verdict
 from zoo.particle_physics.data import TRUTH_PREFIXES
 from zoo.particle_physics.padding import Ragged
 from zoo.particle_physics.root import JetFileError, Tree, resolve
+from zoo.scores import auroc
 
 AT_ONCE = 20_000
 FEW = 0.001
@@ -291,16 +292,9 @@ def _observables(split: str, events: Events) -> Iterator[Finding]:
         for index in present if len(present) > 2 else present[:1]:
             signal = events.label[known] == index
             if signal.any() and not signal.all():
-                auc = _auc(value[known], signal)
+                auc = float(auroc(value[known], signal))
                 if max(auc, 1 - auc) > best:
                     best, against = max(auc, 1 - auc), events.classes[index]
         why = (f"{against} against the rest" if len(present) > 2 else "either direction") + f", on {split}"
         verdict: Verdict = "leak" if best > TELLING else "note" if best > STRONG else "ok"
         yield Finding(f"one_feature.{name.replace(' ', '_')}", f"AUC of {name} alone", round(float(best), 4), verdict, why)
-
-
-def _auc(value: np.ndarray, signal: np.ndarray) -> float:
-    from scipy.stats import rankdata
-
-    n = int(signal.sum())
-    return float((rankdata(value)[signal].sum() - n * (n + 1) / 2) / (n * (len(signal) - n)))

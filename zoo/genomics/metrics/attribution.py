@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
+from zoo.scores import auroc
 
-def auroc(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The chance that a true position scores above another one, ties half (Mann & Whitney), for each sequence `[sequence]`.
-
-    Args:
-        score: `[sequence, position]`, finite.
-        truth: bool, same shape.
-
-    Returns:
-        NaN where a sequence has no true position or nothing else.
-    """
-    rank = rankdata(score, axis=-1)
-    n = truth.sum(-1)
-    rest = truth.shape[-1] - n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return ((rank * truth).sum(-1) - n * (n + 1) / 2) / (n * rest)
+__all__ = ["aupr", "auroc"]
 
 
 def aupr(score: np.ndarray, truth: np.ndarray) -> np.ndarray:

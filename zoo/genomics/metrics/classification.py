@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from zoo import scores
+
 __all__ = ["auroc", "confusion", "macro_f1", "matthews"]
 
 
@@ -20,10 +22,8 @@ def matthews(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch
     (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) (Matthews 1975); zero where a margin is empty, as scikit-learn has it.
     NaN where there is nothing at all.
     """
-    tn, fp, fn, tp = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
-    below = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    value = np.where(below > 0, (tp * tn - fp * fn) / np.where(below > 0, below, 1.0), 0.0)
-    return np.where(tn + fp + fn + tp > 0, value, np.nan)
+    counts = np.asarray(counts, np.float64)
+    return np.where(counts.sum(-1) > 0, scores.matthews(counts.reshape(*counts.shape[:-1], 2, 2)), np.nan)
 
 
 def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.scores import matthews
+
+__all__ = ["accuracy", "confusion", "f1", "macro_f1", "matthews"]
+
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts float64 `[example, true class, predicted class]` over the positions of each example.
@@ -33,20 +37,6 @@ def f1(table: np.ndarray) -> np.ndarray:
 def macro_f1(table: np.ndarray) -> np.ndarray:
     """The mean of the classes' F1, `[...]`."""
     return f1(table).mean(-1)
-
-
-def matthews(table: np.ndarray) -> np.ndarray:
-    """The correlation of true and predicted classes for any number of classes `[...]`.
-
-    Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006; for two classes Matthews' coefficient. Zero where everything is predicted as one
-    class (as in scikit-learn).
-    """
-    true, predicted, total = table.sum(-1), table.sum(-2), table.sum((-1, -2))
-    hits = np.diagonal(table, axis1=-2, axis2=-1).sum(-1)
-    covariance = hits * total - (true * predicted).sum(-1)
-    variance = (total**2 - (true**2).sum(-1)) * (total**2 - (predicted**2).sum(-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 0, covariance / np.sqrt(np.maximum(variance, 0.0)), 0.0)
 
 
 def accuracy(table: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.genomics.models.dropout import drop
 from zoo.genomics.models.fold import FoldedConv
 
 __all__ = ["SequenceCNN", "SequenceCNNConfig", "SequenceCNNs", "SequenceCNNsConfig"]
@@ -86,20 +87,14 @@ class SequenceCNN(nnx.Module):
         x = jnp.pad(x, ((0, 0), (0, self.config.bins - x.shape[1]), (0, 0), (0, 0)))
         x = jnp.concatenate([x.max(2), x.mean(2)], -1).reshape(x.shape[0], -1)
         rate = self.config.dropout
-        x = jax.nn.relu(self.dense(_drop(x, rate, key)))
-        return self.logit(_drop(x, rate, None if key is None else jax.random.fold_in(key, 1)))[:, 0] + placed
+        x = jax.nn.relu(self.dense(drop(x, rate, key)))
+        return self.logit(drop(x, rate, None if key is None else jax.random.fold_in(key, 1)))[:, 0] + placed
 
 
 def _grouped(x: jax.Array, size: int) -> jax.Array:
     """Positions in groups of `size`, `[batch, group, size, channel]`; the last is filled with zeros: ReLU leaves nothing smaller."""
     n = -(-x.shape[1] // size)
     return jnp.pad(x, ((0, 0), (0, n * size - x.shape[1]), (0, 0))).reshape(x.shape[0], n, size, x.shape[2])
-
-
-def _drop(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    if key is None or rate == 0.0:
-        return x
-    return x * jax.random.bernoulli(key, 1.0 - rate, x.shape) / (1.0 - rate)
 
 
 @dataclasses.dataclass(frozen=True)

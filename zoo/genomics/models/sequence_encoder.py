@@ -16,12 +16,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from zoo.genomics.masking import MASK
+from zoo.genomics.models.dropout import drop
 from zoo.genomics.sequences import PADDING
 
 __all__ = ["MASK", "SequenceEncoder", "SequenceEncoderConfig"]
 
-MASK = 6
-"""Token of a base that is hidden; nothing is known of it, not even that it is N."""
 REDUCTION = 8
 """Bases per token of the attention."""
 
@@ -70,9 +70,9 @@ class Block(nnx.Module):
 
     def __call__(self, x: jax.Array, mask: jax.Array, key: jax.Array | None, *, keep_attention: bool = False) -> jax.Array:
         y = self.norm_attention(x)
-        x = x + _drop(self.attention(y, mask=mask, sow_weights=keep_attention), self.rate, key)
+        x = x + drop(self.attention(y, mask=mask, sow_weights=keep_attention), self.rate, key)
         y = self.down(jax.nn.gelu(self.up(self.norm_dense(x))))
-        return x + _drop(y, self.rate, None if key is None else jax.random.fold_in(key, 1))
+        return x + drop(y, self.rate, None if key is None else jax.random.fold_in(key, 1))
 
 
 class SequenceEncoder(nnx.Module):
@@ -157,7 +157,7 @@ class SequenceEncoder(nnx.Module):
         x = self.head_norm(x)
         there = known.reshape(known.shape[0], -1, REDUCTION).any(-1)[..., None]
         pooled = jnp.concatenate([jnp.where(there, x, 0.0).sum(1) / there.sum(1), jnp.where(there, x, -jnp.inf).max(1)], -1)
-        pooled = _drop(pooled, self.config.dropout, None if key is None else jax.random.fold_in(key, 99))
+        pooled = drop(pooled, self.config.dropout, None if key is None else jax.random.fold_in(key, 99))
         places = jax.nn.gelu(self.head_place(x)).reshape(*x.shape[:2], self.config.tasks, self.config.head_features)
         places = jnp.where(there[..., None], places, 0.0)
         return jnp.einsum("btkf,ktf->bk", places, self.head_kernel[...]) + self.head_pooled(pooled)
@@ -174,9 +174,3 @@ def pad(tokens: jax.Array, length: int | None = None) -> jax.Array:
     if n > target:
         raise ValueError(f"sequences of {n} bases are longer than the {target} that this network sees; cut them")
     return jnp.pad(tokens, ((0, 0), (0, target - n)), constant_values=PADDING)
-
-
-def _drop(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    if key is None or rate == 0.0:
-        return x
-    return x * jax.random.bernoulli(key, 1.0 - rate, x.shape) / (1.0 - rate)
