@@ -122,6 +122,19 @@ def table(samples: Mapping[str, list[Any]], *, clock: str, reference: str, unit:
     return "\n".join(rows)
 
 
+class Shuffled:
+    """The examples of one batch after the other, the same for every variant."""
+
+    def __init__(self, examples: int, batch_size: int) -> None:
+        from zoo.train.batches import Order
+
+        self.order, self.step = Order(examples, batch_size), -1
+
+    def __call__(self) -> Any:
+        self.step += 1
+        return self.order(self.step)
+
+
 class Replay:
     """A clock for pytest-benchmark that plays recorded durations: rounds that alternated become its statistics.
 

@@ -88,7 +88,7 @@ def our_step(network: str, batch_size: int, steps_per_call: int) -> tuple[Callab
     graph, params, rest = nnx.split(Network(nnx.Rngs(0)), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
-    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, held_data), replicate(held_data, mesh), Shuffled(batch_size)
+    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, held_data), replicate(held_data, mesh), alternate.Shuffled(SEQUENCES, batch_size)
 
     def steps() -> float:
         indices = np.stack([order() for _ in range(steps_per_call)])
@@ -137,7 +137,7 @@ def torch_step(network: str, batch_size: int, *, kind: str) -> tuple[Callable[[]
     def objective(batch: dict[str, Any]) -> Any:
         return nn.functional.binary_cross_entropy_with_logits(model(batch["tokens"].long()), batch["label"])
 
-    objective, order = torch.compile(objective) if kind == "torch_compile" else objective, Shuffled(batch_size)
+    objective, order = torch.compile(objective) if kind == "torch_compile" else objective, alternate.Shuffled(SEQUENCES, batch_size)
 
     def step() -> float:
         indices = torch.from_numpy(order())
@@ -148,19 +148,6 @@ def torch_step(network: str, batch_size: int, *, kind: str) -> tuple[Callable[[]
         return loss.item()
 
     return step, sum(value.numel() for value in model.parameters())
-
-
-class Shuffled:
-    """The sequences of one batch after the other, the same for every variant."""
-
-    def __init__(self, batch_size: int) -> None:
-        from zoo.train.batches import Order
-
-        self.order, self.step = Order(SEQUENCES, batch_size), -1
-
-    def __call__(self) -> Any:
-        self.step += 1
-        return self.order(self.step)
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def our_step(architecture: str, batch_size: int, steps_per_call: int) -> tuple[C
     graph, params, rest = nnx.split(our_model(architecture), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
-    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, jets), replicate(jets, mesh), Shuffled(batch_size)
+    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, jets), replicate(jets, mesh), alternate.Shuffled(JETS, batch_size)
 
     def steps() -> float:
         indices = np.stack([order() for _ in range(steps_per_call)])
@@ -119,7 +119,7 @@ def torch_step(architecture: str, batch_size: int, *, compiled: bool) -> tuple[C
             logits = model(batch["features"], v=batch["vectors"], mask=mask)
         return torch.nn.functional.cross_entropy(logits, batch["label"].long())
 
-    objective, order = torch.compile(objective) if compiled else objective, Shuffled(batch_size)
+    objective, order = torch.compile(objective) if compiled else objective, alternate.Shuffled(JETS, batch_size)
 
     def step() -> float:
         indices = torch.from_numpy(order())
@@ -130,19 +130,6 @@ def torch_step(architecture: str, batch_size: int, *, compiled: bool) -> tuple[C
         return loss.item()
 
     return step, sum(value.numel() for value in model.parameters())
-
-
-class Shuffled:
-    """The jets of one batch after the other, the same for every variant."""
-
-    def __init__(self, batch_size: int) -> None:
-        from zoo.train.batches import Order
-
-        self.order, self.step = Order(JETS, batch_size), -1
-
-    def __call__(self) -> Any:
-        self.step += 1
-        return self.order(self.step)
 
 
 def main() -> None:

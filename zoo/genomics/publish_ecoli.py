@@ -103,8 +103,8 @@ def card(name: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
     stem = name.removesuffix("_chain")
     chosen = "nothing was chosen: first settings"
     if stem == "periodic_cnn":
-        chosen = "the steps were raised once, from 1,500 to 5,000, as loss was still falling; that first run had been scored on the test arc "
-        chosen += "too; otherwise first settings"
+        chosen = "the steps were raised once, from 1,500 to 5,000, as loss was still falling; that first run had been scored on the "
+        chosen += "test arc too; otherwise first settings"
     if stem == "lm":
         chosen = "genomics/ecoli_k12:validation chose to average both strands; first settings otherwise"
     if stem != name:
