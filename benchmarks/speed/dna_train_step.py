@@ -88,7 +88,8 @@ def our_step(network: str, batch_size: int, steps_per_call: int) -> tuple[Callab
     graph, params, rest = nnx.split(Network(nnx.Rngs(0)), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
-    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, held_data), replicate(held_data, mesh), alternate.Shuffled(SEQUENCES, batch_size)
+    call, resident = loop._compile(graph, loss, optimiser, config, mesh, held_data), replicate(held_data, mesh)
+    order = alternate.Shuffled(SEQUENCES, batch_size)
 
     def steps() -> float:
         indices = np.stack([order() for _ in range(steps_per_call)])

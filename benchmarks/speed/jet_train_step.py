@@ -78,7 +78,8 @@ def our_step(architecture: str, batch_size: int, steps_per_call: int) -> tuple[C
     graph, params, rest = nnx.split(our_model(architecture), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
-    call, resident, order = loop._compile(graph, loss, optimiser, config, mesh, jets), replicate(jets, mesh), alternate.Shuffled(JETS, batch_size)
+    call, resident = loop._compile(graph, loss, optimiser, config, mesh, jets), replicate(jets, mesh)
+    order = alternate.Shuffled(JETS, batch_size)
 
     def steps() -> float:
         indices = np.stack([order() for _ in range(steps_per_call)])
