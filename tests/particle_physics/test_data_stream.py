@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import jet_files
 import numpy as np
@@ -84,6 +85,25 @@ def test_without_end_means_until_the_caller_stops_and_then_the_thread_stops_too(
     assert len([next(endless) for _ in range(40)]) == 40
     endless.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_files_are_closed_after_the_last_thread_has_read_from_them(folder, prefetch, monkeypatch):
+    """Reading the mapped memory of a closed file kills the process."""
+    late = []
+
+    def slowly(tree, *arguments, **options):
+        time.sleep(0.02)
+        late.append(tree._file.closed)
+        return data.read_range(tree, *arguments, **options)
+
+    monkeypatch.setattr("zoo.particle_physics.stream.read_range", slowly)
+    endless = stream(folder, epochs=None, threads=3, prefetch=prefetch)
+    next(endless)
+    endless.close()
+    done = len(late)
+    time.sleep(0.1)
+    assert not any(late) and len(late) == done
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

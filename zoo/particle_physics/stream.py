@@ -81,13 +81,17 @@ def stream_batches(
                 random = np.random.default_rng((seed, epoch))
                 order = random.permutation(len(ranges)) if shuffle_buffer else range(len(ranges))
                 jobs = ((lambda job=ranges[i]: read_range(*job, settled, engine=chosen)) for i in order)
-                parts = _side_by_side(jobs, threads)
-                drawn = _shuffled(parts, batch_size, shuffle_buffer, random, settled) if shuffle_buffer else _in_order(parts, batch_size)
-                for batch in drawn:
-                    if len(batch) == batch_size or last == "keep":
-                        yield batch
-                    elif last == "pad":
-                        yield padded(batch, batch_size)
+                # Closed before the files are: a thread that still reads a file's mapped memory after it is gone kills the process.
+                with contextlib.closing(_side_by_side(jobs, threads)) as parts:
+                    if shuffle_buffer:
+                        drawn = _shuffled(parts, batch_size, shuffle_buffer, random, settled)
+                    else:
+                        drawn = _in_order(parts, batch_size)
+                    for batch in drawn:
+                        if len(batch) == batch_size or last == "keep":
+                            yield batch
+                        elif last == "pad":
+                            yield padded(batch, batch_size)
 
     return _ahead(batches, prefetch) if prefetch else batches()
 
