@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -252,6 +253,26 @@ def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
     np.testing.assert_allclose([float(row["probability_promoter"]) for row in rows], again(tokens)["probability"][:, 1], atol=1e-5)
     assert {row["class"] for row in rows} <= {"promoter", "other"}
     assert any("majority class" in line and "gain in accuracy" in line for line in lines)
+
+
+def test_an_interrupted_run_goes_on_and_ends_at_the_same_weights(sources, tuned, tmp_path):
+    result, table, _ = tuned
+    steps: list[int] = []
+
+    def interrupt(line: str) -> None:
+        if found := re.search(r"fine-tuned: step (\d+)", line):
+            steps.append(int(found[1]))
+            if len(steps) == 3:
+                raise KeyboardInterrupt
+
+    options = {"out": tmp_path / "out", "epochs": 8, "seed": 1, "scratch": True, "truth": "simulated", "learning_rate": 3e-3}
+    with pytest.raises(KeyboardInterrupt):
+        transfer.fine_tune(sources["cnn.tiny"], table, log=interrupt, **options)
+    assert not list((tmp_path / "out").glob("*.toml"))
+    again = transfer.fine_tune(sources["cnn.tiny"], table, log=interrupt, **options)
+    assert steps[3] == steps[2], "two of five parts were checkpointed; the third comes again, the first does not"
+    assert again.model.card.weights[0].sha256 == result.model.card.weights[0].sha256
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cnn.my_promoters.toml", "model.safetensors"]
 
 
 def test_scores_stand_beside_the_majority_class_and_the_scratch_network(tuned):

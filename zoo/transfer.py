@@ -11,7 +11,8 @@ What happens, in every domain:
    classes, the last fifth of the times with a gap for series; or the user's own validation file. Nothing is chosen on it.
 2. A new last layer is fitted on the frozen features by ridge regression; its penalty is chosen inside the training part.
 3. Unless that is all that was asked for, the whole network is trained on from there (first the probe, then everything: Kumar et al. 2022,
-   arXiv:2202.10054, so that a random last layer does not spoil the features). The last averaged weights are the model.
+   arXiv:2202.10054, so that a random last layer does not spoil the features). The last averaged weights are the model. An interrupted
+   training goes on from its last checkpoint when the same command is given again.
 4. Scores on the validation part are told beside a reference without learning, and beside the same network from random weights.
 5. `<out>/model.safetensors` and `<out>/<architecture>.<name>.toml` are written; `zoo.transfer.load(out)` reads them.
 
@@ -22,8 +23,10 @@ which returns a `Labelled` or a `Problem`.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,6 +53,8 @@ FEWEST = 5
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Of the probe's squared weights, on standardised features; one is chosen on a fifth of the training part."""
 EMA = 0.98
+UNFINISHED = ".unfinished"
+"""Folder in `out` with the checkpoints of a training that has not ended; removed when it has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -314,17 +319,19 @@ def fine_tune(
     if steps is None:
         steps = max(1, round((problem.epochs if epochs is None else epochs) * problem.examples / batch))
     rates = problem.rates if learning_rate is None else (learning_rate, problem.rates[1])
+    said = (network, label, group, seed, steps, batch, rates)
+    unfinished = out / UNFINISHED / _identity(source.card, [data, *([Path(validation)] if validation is not None else [])], said)
     final, title = (problem.probed(), "linear probe") if probe else (None, "fine-tuned")
     if final is None:
         start = problem.start()
         if hasattr(adapted, "classes"):
             rows["linear probe"] = problem.evaluate(start)
-        final = _train(problem, start, problem.loss, rate=rates[0], steps=steps, batch=batch, seed=seed, log=log)
+        final = _train(problem, start, problem.loss, rate=rates[0], steps=steps, batch=batch, seed=seed, folder=unfinished, log=log)
     rows[title] = problem.evaluate(final)
     if scratch:
         random = _train(
-            problem, problem.scratch(seed), problem.scratch_loss, rate=rates[1], steps=steps, batch=batch, seed=seed, log=log,
-            title="from scratch",
+            problem, problem.scratch(seed), problem.scratch_loss, rate=rates[1], steps=steps, batch=batch, seed=seed, folder=unfinished,
+            log=log, title="from scratch",
         )  # fmt: skip
         rows["from scratch"] = problem.evaluate(random)
     for line in _report(rows, title, problem):
@@ -336,15 +343,26 @@ def fine_tune(
         "wall_seconds": round(max(time.perf_counter() - began, 0.1), 1), "steps": 1 if probe else steps,
     }  # fmt: skip
     path = _write(out, content, final, problem, seed=seed)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     log(f"wrote {path}")
     return Transferred(load(path), path, {row: each.scores for row, each in rows.items()})
 
 
+def _identity(card: ModelCard, data: Sequence[Path], said: tuple[Any, ...]) -> str:
+    """A name for one training: the source's weights, the data files as they are now, and everything that was asked for."""
+    paths = [each for top in data for each in (sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top])]
+    stated = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr((card.id, [each.sha256 for each in card.weights], stated, said)).encode()).hexdigest()[:16]
+
+
 def _train(
-    problem: Problem, model: Any, loss: Callable[..., Any], *, rate: float, steps: int, batch: int, seed: int, log: Callable[[str], None],
-    title: str = "fine-tuned",
+    problem: Problem, model: Any, loss: Callable[..., Any], *, rate: float, steps: int, batch: int, seed: int, folder: Path,
+    log: Callable[[str], None], title: str = "fine-tuned",
 ) -> Any:  # fmt: skip
-    """The network after training: AdamW, warm-up and cosine, clipped gradients, averaged weights; the last ones, none is chosen."""
+    """The network after training: AdamW, warm-up and cosine, clipped gradients, averaged weights; the last ones, none is chosen.
+
+    It goes on from the checkpoints that an interrupted run left in `folder`.
+    """
     import jax
     import optax
     from jax.sharding import Mesh
@@ -353,14 +371,16 @@ def _train(
 
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(1, steps // 10), max(2, steps), rate * 0.01)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
-    config = LoopConfig(steps=steps, batch_size=batch, seed=seed, log_every=max(1, -(-steps // 5)), ema_decay=EMA)
+    every = max(1, -(-steps // 5))
+    config = LoopConfig(steps=steps, batch_size=batch, seed=seed, log_every=every, checkpoint_every=every, ema_decay=EMA)
 
     def progress(row: dict[str, float]) -> None:
         log(f"{title}: step {row['step']:.0f} of {steps}, loss {row['loss']:.4f}, {1000 * row['seconds_per_step']:.0f} ms a step")
 
     # One device: batches of data of one's own are small, and need not divide among many.
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("data",))
-    return fit(model, loss, problem.data, optimiser, config=config, on_progress=progress, mesh=mesh).model
+    checkpoints = (folder / title.replace(" ", "_")).resolve()
+    return fit(model, loss, problem.data, optimiser, config=config, checkpoint_dir=checkpoints, on_progress=progress, mesh=mesh).model
 
 
 def _report(rows: Mapping[str, Evaluation], title: str, problem: Problem) -> list[str]:
