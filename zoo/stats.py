@@ -221,7 +221,7 @@ def _cliques(same: np.ndarray) -> list[int]:
 
 
 def _runs(same: np.ndarray) -> list[int]:
-    """Largest unbroken runs of rows (best first) that are pairwise the same, as bit masks: who shares one is tied, but not every tie shares one."""
+    """Largest unbroken runs of rows (best first) that are pairwise the same, as bit masks; not every tie is within one."""
     n = len(same)
     ahead = np.tril(np.ones((n, n), bool)) | same
     first_apart = np.where(ahead.all(axis=1), n, np.argmin(ahead, axis=1))  # of every row, the next below it that differs from it

@@ -101,7 +101,8 @@ def cost(task: TaskBoard) -> Markup | None:
         for row in rows
         if row.name in kept and (score := row.score(headline))
     ]
-    return Markup(charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost"))
+    name = next((column.label for column in task.spec.table if column.metric == headline), text.label(metric, headline))
+    return Markup(charts.cost(metric, name, points, name=f"{task.key} cost"))
 
 
 @dataclasses.dataclass(frozen=True)

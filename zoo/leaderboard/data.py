@@ -64,7 +64,8 @@ def all_json(board: Board) -> tuple[str, dict[str, str]]:
     """(every row of the board, by task key: one task version with its spec, its rows, and the published rows apart)."""
     blocks = {task.key: [_block(entry(task, row)) for row in task.rows] for task in board.tasks}
     head = {"schema_version": 1, "digest": board.digest}
-    return _listing(head, sum(blocks.values(), start=[])), {task.key: _task(task, blocks[task.key]) for task in board.tasks}
+    every = [block for of_task in blocks.values() for block in of_task]
+    return _listing(head, every), {task.key: _task(task, blocks[task.key]) for task in board.tasks}
 
 
 def _task(task: TaskBoard, blocks: list[str]) -> str:
@@ -79,13 +80,13 @@ def _block(content: dict[str, Any]) -> str:
 
 
 def _listing(content: dict[str, Any], blocks: list[str]) -> str:
-    """The object with `entries` besides, from ready blocks. A line break in typed text is written as two letters: the key is found for sure."""
+    """The object with `entries` besides, from ready blocks. Typed text has no raw line break in JSON, so the key is found for sure."""
     body = "[\n" + ",\n".join(blocks) + "\n ]" if blocks else "[]"
     return _json(content | {"entries": None}).replace('\n "entries": null', f'\n "entries": {body}', 1)
 
 
 def all_csv(board: Board) -> tuple[str, dict[str, str]]:
-    """(the whole board, by task key: one task version); one line per row and metric, published rows with `published` = 1 and no interval."""
+    """(the whole board, by task key: one task version); a line per row and metric, published rows with `published` = 1 and no interval."""
     head, of_task = _csv([]), {task.key: _csv(_task_lines(task)) for task in board.tasks}
     return head + "".join(content.removeprefix(head) for content in of_task.values()), of_task
 
@@ -110,7 +111,8 @@ def _task_lines(task: TaskBoard) -> list[dict[str, Any]]:
             "published": 1,
             "n_examples": peer.n_examples,
         }
-        lines += [shared | {"metric": metric, "value": repr(value)} | _meaning(task, metric) for metric, value in sorted(peer.metrics.items())]
+        for metric, value in sorted(peer.metrics.items()):
+            lines.append(shared | {"metric": metric, "value": repr(value)} | _meaning(task, metric))
     return lines
 
 
