@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import html
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--virtual-time-budget=3000",
     "--dump-dom",
 ]
@@ -77,6 +81,52 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     assert found["said"].endswith("rows")
     assert found["drawn"]
     assert found["theme"] == "light"
+
+
+NETWORK_PROBE = """
+addEventListener("load", () => {
+  const canary = new Image();  // shows that a request elsewhere is seen, even one that fails
+  canary.addEventListener("error", () => setTimeout(() => {
+    const written = document.createElement("pre");
+    written.id = "probe";
+    written.textContent = JSON.stringify(performance.getEntriesByType("resource").map((one) => one.name));
+    document.body.append(written);
+  }, 50));
+  canary.src = "https://example.org/canary.png";
+});
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_no_page_asks_anything_of_another_host(site, tmp_path):
+    """Without a network, from a server of our own: Chromium lists what it asked for, which it does not do for pages on disk."""
+    copy = tmp_path / "site"
+    shutil.copytree(site, copy)
+    (copy / "probe.js").write_text(NETWORK_PROBE, encoding="utf-8")
+    folders = {path.parent for path in copy.rglob("*.html")}
+    handler = functools.partial(Quiet, directory=str(copy))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}/"
+        for page in [*sorted(min(folder.glob("*.html")) for folder in folders), copy / "index.html"]:
+            name = page.relative_to(copy).as_posix()
+            script = f'<script src="{"../" * name.count("/")}probe.js"></script></head>'
+            page.write_text(page.read_text(encoding="utf-8").replace("</head>", script), encoding="utf-8")
+            command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", here + name]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+            asked = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+            assert {here + "assets/site.css", here + "assets/site.js"} <= set(asked), name
+            assert [one for one in asked if not one.startswith(here)] == ["https://example.org/canary.png"], name
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, without a log."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass
 
 
 LONG_PROBE = """
