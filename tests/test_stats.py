@@ -176,6 +176,21 @@ def test_letters_are_the_maximal_sets_of_equals():
         assert set(stats._cliques(same)) == largest
 
 
+def test_in_a_table_of_too_many_sets_a_common_letter_still_means_a_tie():
+    """Neighbours are tied with chance 0.7: hundreds of sets for sixty rows, so the letters are the longest unbroken runs."""
+    rng = np.random.default_rng(10)
+    same = np.triu(rng.random((60, 60)) < 0.7, 1)
+    same = same | same.T | np.eye(60, dtype=bool)
+    sets = [[i for i in range(60) if group >> i & 1] for group in stats._cliques(same)]
+    assert len(sets) <= 60
+    assert sorted({i for rows in sets for i in rows}) == list(range(60))
+    for rows in sets:
+        assert rows == list(range(rows[0], rows[-1] + 1))
+        assert same[np.ix_(rows, rows)].all()
+        assert rows[-1] == 59 or not same[rows, rows[-1] + 1].all()
+        assert rows[0] == 0 or not same[rows, rows[0] - 1].all()
+
+
 def test_the_detectable_difference_is_found_in_four_of_five_repetitions():
     rng = np.random.default_rng(8)
     error = 0.3

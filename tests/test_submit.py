@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -346,7 +347,10 @@ def test_each_job_speaks_of_its_own_entry_alone(clone, tmp_path, zoo_command):
         done = submit.submit("climate/toy", f"climate/{name}")
         verify.write(done.verification, tmp_path / "left/job-0")
     expected = json.dumps(["climate/toy@3/best", "climate/toy@3/zero"])
-    taken = zoo_command("verify", "--accept", tmp_path / "left", "--expected", expected)
+    sums = tmp_path / "accepted.sha256"
+    taken = zoo_command("verify", "--accept", tmp_path / "left", "--expected", expected, "--checksums", sums)
+    kept = "leaderboard/verified/climate/toy@3/best.json"  # the one that was taken in is attested, as `sha256sum` would write it
+    assert sums.read_text() == f"{hashlib.sha256((clone / kept).read_bytes()).hexdigest()}  {kept}\n"
     assert taken.code == 1 and "REFUSED job-0/climate/toy@3/zero.json: no entry that was to be re-run" in taken.out
     assert review.pending(clone) == ["climate/toy@3/zero"]
     (tmp_path / "left/job-7").mkdir()

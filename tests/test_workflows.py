@@ -32,6 +32,22 @@ def test_a_workflow_reads_unless_it_says_why_not(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_actions_are_named_by_commit(path):
+    """A tag can be moved to other code; the version stands beside the commit for the reader."""
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert used and [one for one in used if not re.match(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", one)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_only_the_job_that_pushes_keeps_its_token(path):
+    for name, job in load(path)["jobs"].items():
+        checkouts = [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith("actions/checkout")]
+        assert checkouts
+        pushes = any("git push" in step.get("run", "") for step in job["steps"])
+        assert all(("persist-credentials" not in each) == pushes for each in checkouts), name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_what_a_pull_request_says_never_becomes_a_command(path):
     """`${{ github.event... }}` inside `run` would be pasted into the shell; it goes through the environment."""
     assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
@@ -77,4 +93,7 @@ def test_the_job_that_writes_runs_no_entry():
     written = "\n".join(step.get("run", "") for step in jobs["write"]["steps"])
     assert "--run-code" not in written and "--install" not in written and "--accept" in written
     assert jobs["rerun"].get("permissions") is None
+    assert "git add leaderboard/verified leaderboard/README.md leaderboard/board.svg\n" in written
+    attested = [step["with"] for step in jobs["write"]["steps"] if "attest" in step.get("uses", "")]
+    assert attested == [{"subject-checksums": "accepted.sha256"}] and "--checksums accepted.sha256" in written
     assert "--run-code" not in "\n".join(step.get("run", "") for step in steps(FOLDER / "entries.yml"))

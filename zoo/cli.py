@@ -449,6 +449,7 @@ def verify(
     expected: Annotated[
         str | None, typer.Option(help="With --accept: JSON list of the entries that were to be re-run; FOLDER/…-k holds the k-th's.")
     ] = None,
+    checksums: Annotated[Path | None, typer.Option(help="With --accept: file for the SHA-256 of what was taken in.")] = None,
     install: Annotated[bool, typer.Option("--install", help="Install packages that entries name: on a throw-away machine only.")] = False,
 ) -> None:
     """Re-computes entries and compares with what they claim; one that cannot be checked does not keep the others from it."""
@@ -462,6 +463,9 @@ def verify(
         return
     if accept is not None:
         written, refused = review.accept(accept, review.pending()) if expected is None else review.accept_jobs(accept, json.loads(expected))
+        if checksums is not None and written:
+            lines = [f"{files.sha256(path)}  {path.relative_to(files.share()).as_posix()}\n" for path in written]
+            files.write_text(checksums, "".join(lines))
         print("\n".join([f"wrote {path}" for path in written] + [f"REFUSED {problem}" for problem in refused]))
         raise typer.Exit(1 if refused else 0)
     failed = lacking = 0

@@ -16,6 +16,8 @@ from zoo.cards import ResamplingSpec
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LEVEL = 0.95
+LETTERS_A_ROW = 2
+"""Sets of tied rows for each row of a table up to which all of them get letters; real tables of a few dozen rows need at most one."""
 
 
 class Formulas(Protocol):
@@ -109,7 +111,9 @@ def rank_groups(values: Sequence[float], samples: Sequence[np.ndarray | None], d
     Told apart means: the paired difference is significant at 5 % after Holm's adjustment (1979) for *all* pairs of the table, so
     that one wrong distinction anywhere in it has a chance of at most 5 %. A compact letter display (Piepho 2004,
     doi:10.1198/1061860043515): each letter is a largest set of rows no two of which differ. Being indistinguishable is not
-    transitive, so a row may carry several letters ("ab"). A row without value or samples gets "-".
+    transitive, so a row may carry several letters ("ab"). A row without value or samples gets "-". A table of hundreds of rows can need
+    thousands of such sets; past `LETTERS_A_ROW` sets a row the letters are unbroken runs of tied rows: a common letter still means a
+    tie, but some ties have none.
     """
     order = np.argsort(badness(np.asarray(values, float), direction), kind="stable")
     ranked = [i for i in order if samples[i] is not None and np.isfinite(values[i])]
@@ -211,14 +215,17 @@ def _cliques(same: np.ndarray) -> list[int]:
             if not any(part & other == part for other in fresh):
                 fresh.append(part)
         sets = kept + (fresh or [bit])
-        if len(sets) > 20 * n + 1000:  # a table made to explode: fall back to unbroken runs of equals
+        if len(sets) > LETTERS_A_ROW * n + 64:  # more letters than anybody reads, and their number can grow without bound
             return _runs(same)
     return sorted(sets, key=lambda group: [position for position in range(n) if group >> position & 1])
 
 
 def _runs(same: np.ndarray) -> list[int]:
-    """Largest unbroken runs of rows that are all the same as their first."""
-    ends = [row + int(np.argmin(np.append(same[row, row:] | (np.arange(len(same) - row) == 0), False))) for row in range(len(same))]
+    """Largest unbroken runs of rows (best first) that are pairwise the same, as bit masks; not every tie is within one."""
+    n = len(same)
+    ahead = np.tril(np.ones((n, n), bool)) | same
+    first_apart = np.where(ahead.all(axis=1), n, np.argmin(ahead, axis=1))  # of every row, the next below it that differs from it
+    ends = np.minimum.accumulate(first_apart[::-1])[::-1].tolist()
     runs, furthest = [], 0
     for row, end in enumerate(ends):
         if end > furthest:

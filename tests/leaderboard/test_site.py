@@ -288,6 +288,11 @@ def test_prose_marks_up_code_links_and_lists_only():
         text.prose("see https://example.org/x.") == '<p>see <a href="https://example.org/x" rel="noreferrer">https://example.org/x</a>.</p>'
     )
     assert 'href="https://doi.org/10.1000/x"' in text.prose("doi:10.1000/x")
+    assert text.prose("(doi:10.1000/x; doi:10.1000/y).").count("</a>") == 2
+    assert ">doi:10.1000/y</a>).</p>" in text.prose("(doi:10.1000/x; doi:10.1000/y).")
+    old = str(text.prose("doi:10.1175/1520-0442(2002)015<1609:AIISAS>2.0.CO;2 (OISSTv2)"))
+    assert 'href="https://doi.org/10.1175/1520-0442(2002)015%3C1609:AIISAS%3E2.0.CO;2"' in old
+    assert ">doi:10.1175/1520-0442(2002)015&lt;1609:AIISAS&gt;2.0.CO;2</a> (OISSTv2)" in old
     assert "<a" not in text.prose("javascript:alert(1) http://example.org")
     assert text.https('https://example.org/"onmouseover=alert(1)') is None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,7 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
 @styled
 def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name: str) -> str:
     """The headline score against latency (logarithmic): what a better score costs."""
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure, axes = blank()
     for number, point in enumerate(points):
@@ -167,10 +168,12 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
         )
         bar.lines[0].set_gid(f"point {number}")
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12, y=0.1)
-    _label(axes, [point for point in points if point.labelled])
+    few = axes.get_xlim()[1] < 100 * axes.get_xlim()[0]  # one or two decades: their 2 and 5 are named too
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0) if few else tuple(range(2, 10))))
+    axes.xaxis.set_minor_formatter("{x:g}" if few else NullFormatter())
+    _label(axes, points)
     axes.set_xlabel("latency per example (ms, logarithmic)")
     axes.set_ylabel(_short(metric_label, metric))
     title = f"{metric_label} against latency"
@@ -258,25 +261,30 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _label(axes: Any, points: Sequence[Point]) -> None:
-    """Names beside points, on the side where there is more room; a name that would cover another is left to the tooltip."""
-    left, right = axes.get_xlim()
-    middle = (left * right) ** 0.5
-    height = axes.get_ylim()[1] - axes.get_ylim()[0]
-    written: list[tuple[float, bool]] = []
-    for point in points:
-        leftward = point.cost > middle
-        if any(side == leftward and abs(point.value - other) < 0.055 * height for other, side in written):
+    """Names beside points where they cover no other name and no point, on the side with more room first; the rest are tooltips only."""
+    size, letter = 7.5, 4.5  # points of type, and the mean width of one letter
+    wide, high = SIZE[0] * 72 * axes.get_position().width, SIZE[1] * 72 * axes.get_position().height
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    places = [
+        (math.log(point.cost / left) / math.log(right / left) * wide, (point.value - bottom) / (top - bottom) * high) for point in points
+    ]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    for point, (x, y) in zip(points, places, strict=True):
+        if not point.labelled:
             continue
-        written.append((point.value, leftward))
-        axes.annotate(
-            point.name if len(point.name) <= LONGEST else f"{point.name[: LONGEST - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}",
-            (point.cost, point.value),
-            xytext=(-7 if leftward else 7, 3),
-            textcoords="offset points",
-            fontsize=7.5,
-            ha="right" if leftward else "left",
-            color=INK,
-        )
+        name = point.name if len(point.name) <= LONGEST else f"{point.name[: LONGEST - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}"
+        leftward = x > wide / 2
+        for side, up in ((leftward, 3), (leftward, -9), (not leftward, 3), (not leftward, -9)):
+            begin = x - 7 - letter * len(name) if side else x + 7
+            box = (begin, y + up - 1, begin + letter * len(name), y + up + size)
+            inside = box[0] >= 0 and box[2] <= wide + 4
+            if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                taken.append(box)
+                offset, ha = (-7 if side else 7, up), "right" if side else "left"
+                axes.annotate(
+                    name, (point.cost, point.value), xytext=offset, textcoords="offset points", fontsize=size, ha=ha, color=INK
+                )
+                break
 
 
 def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:

@@ -16,6 +16,8 @@ from zoo.leaderboard.board import Row, TaskBoard, badness
 
 FIRST = 5
 """Series that a chart shows before the reader chooses."""
+COSTS = 100
+"""Rows that the cost chart shows at most, besides those that no faster row beats."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SHAPES = {
     "o": "M10 4a3 3 0 1 0 0 6a3 3 0 1 0 0-6z",
@@ -93,12 +95,14 @@ def cost(task: TaskBoard) -> Markup | None:
     if len(rows) < 2:
         return None
     front = _front(rows, headline, metric.direction)
+    kept = {row.name for row in [*rows[:COSTS], *front]}  # rows come best first
     points = [
         charts.Point(row.entry.title, row.entry.kind, row.entry.cost.latency_ms_p50, score.value, score.ci95, row in front)
         for row in rows
-        if (score := row.score(headline))
+        if row.name in kept and (score := row.score(headline))
     ]
-    return Markup(charts.cost(metric, text.label(metric, headline), points, name=f"{task.key} cost"))
+    name = next((column.label for column in task.spec.table if column.metric == headline), text.label(metric, headline))
+    return Markup(charts.cost(metric, name, points, name=f"{task.key} cost"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,46 +60,60 @@ def entry(task: TaskBoard, row: Row) -> dict[str, Any]:
     }
 
 
-def entries_json(board: Board) -> str:
-    """Every row of the board."""
-    return _json({"schema_version": 1, "digest": board.digest, "entries": [entry(task, row) for task, row in board.rows()]})
+def all_json(board: Board) -> tuple[str, dict[str, str]]:
+    """(every row of the board, by task key: one task version with its spec, its rows, and the published rows apart)."""
+    blocks = {task.key: [_block(entry(task, row)) for row in task.rows] for task in board.tasks}
+    head = {"schema_version": 1, "digest": board.digest}
+    every = [block for of_task in blocks.values() for block in of_task]
+    return _listing(head, every), {task.key: _task(task, blocks[task.key]) for task in board.tasks}
 
 
-def task_json(task: TaskBoard) -> str:
-    """One task version: its spec, its rows, and the published rows apart."""
+def _task(task: TaskBoard, blocks: list[str]) -> str:
     peers = task.peers.model_dump(mode="json") if task.peers else None
-    content = {
-        "schema_version": 1,
-        "task": task.spec.model_dump(mode="json"),
-        "retired": task.retired,
-        "entries": [entry(task, row) for row in task.rows],
-    }
-    return _json(content | {"published_not_rerun": peers})
+    content = {"schema_version": 1, "task": task.spec.model_dump(mode="json"), "retired": task.retired, "published_not_rerun": peers}
+    return _listing(content, blocks)
 
 
-def table_csv(tasks: list[TaskBoard]) -> str:
-    """One line per row and metric; published rows have `published` = 1 and no interval."""
+def _block(content: dict[str, Any]) -> str:
+    """An entry as it stands in a list of the outermost object: made once, used in two files."""
+    return "  " + _json(content).rstrip("\n").replace("\n", "\n  ")
+
+
+def _listing(content: dict[str, Any], blocks: list[str]) -> str:
+    """The object with `entries` besides, from ready blocks. Typed text has no raw line break in JSON, so the key is found for sure."""
+    body = "[\n" + ",\n".join(blocks) + "\n ]" if blocks else "[]"
+    return _json(content | {"entries": None}).replace('\n "entries": null', f'\n "entries": {body}', 1)
+
+
+def all_csv(board: Board) -> tuple[str, dict[str, str]]:
+    """(the whole board, by task key: one task version); a line per row and metric, published rows with `published` = 1 and no interval."""
+    head, of_task = _csv([]), {task.key: _csv(_task_lines(task)) for task in board.tasks}
+    return head + "".join(content.removeprefix(head) for content in of_task.values()), of_task
+
+
+def _csv(lines: list[dict[str, Any]]) -> str:
     output = io.StringIO()
     writer = csv.DictWriter(output, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for task in tasks:
-        for row in task.rows:
-            writer.writerows(_lines(task, row))
-        for peer in task.peers.row if task.peers else []:
-            for metric, value in sorted(peer.metrics.items()):
-                shared = {
-                    "task": task.spec.id,
-                    "task_version": task.spec.version,
-                    "title": _cell(peer.name),
-                    "kind": peer.kind,
-                    "track": _cell(peer.track),
-                }
-                writer.writerow(
-                    shared
-                    | {"published": 1, "metric": metric, "value": repr(value), "n_examples": peer.n_examples}
-                    | _meaning(task, metric)
-                )
+    writer.writerows(lines)
     return output.getvalue()
+
+
+def _task_lines(task: TaskBoard) -> list[dict[str, Any]]:
+    lines = [line for row in task.rows for line in _lines(task, row)]
+    for peer in task.peers.row if task.peers else []:
+        shared = {
+            "task": task.spec.id,
+            "task_version": task.spec.version,
+            "title": _cell(peer.name),
+            "kind": peer.kind,
+            "track": _cell(peer.track),
+            "published": 1,
+            "n_examples": peer.n_examples,
+        }
+        for metric, value in sorted(peer.metrics.items()):
+            lines.append(shared | {"metric": metric, "value": repr(value)} | _meaning(task, metric))
+    return lines
 
 
 def _lines(task: TaskBoard, row: Row) -> list[dict[str, Any]]:

@@ -95,8 +95,8 @@ def render(board: Board) -> Pages:
     pages["models/index.html"] = render_page("models.html", "models/index.html")
     pages["datasets/index.html"] = render_page("datasets.html", "datasets/index.html")
     pages["history.html"] = render_page("history.html", "history.html", histories=_histories(board))
-    pages["data/entries.json"] = data.entries_json(board)
-    pages["data/entries.csv"] = data.table_csv(board.tasks)
+    for suffix, (whole, of_task) in {"json": data.all_json(board), "csv": data.all_csv(board)}.items():
+        pages |= {f"data/entries.{suffix}": whole} | {f"data/{key}.{suffix}": content for key, content in of_task.items()}
     pages["feed.xml"] = data.feed(board)
     return dict(sorted(pages.items()))
 
@@ -121,6 +121,7 @@ def _renderer(board: Board) -> Any:
         "place": place,
         "letters": boards.letters,
         "swatch": curves.swatch,
+        "COSTS": curves.COSTS,
         "page_of": _page_of,
     }
 
@@ -159,8 +160,6 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
         **({} if packed is None else {
             pair: render_page("compare.html", pair, matrix=compare.matrix(task), **context), f"{pair.removesuffix('.html')}.js": packed,
         }),
-        f"data/{task.key}.json": data.task_json(task),
-        f"data/{task.key}.csv": data.table_csv([task]),
     }
 
 
@@ -240,5 +239,9 @@ def _earlier(out: Path) -> set[str]:
 
 
 def _write(path: Path, content: str) -> None:
+    """Leaves a file that is the same already as it is: a rebuild touches what changed."""
+    encoded = content.encode("utf-8")
+    if path.is_file() and path.stat().st_size == len(encoded) and path.read_bytes() == encoded:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode("utf-8"))
+    path.write_bytes(encoded)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -30,7 +31,10 @@ ARROWS = {
 }
 GAPS = {"declined": "the predictor declines this metric", "absent": "not in the entry: the predictor does not give it"}
 LINK = re.compile(r"https://[^\s<>\"'`{}|\\^]+")
-INLINE = re.compile(r"`([^`\n]+)`|(https://[^\s<>\"'`{}|\\^]+)|\b(doi:)(10\.\d{4,9}/[^\s<>\"'`;,)]+)")
+INLINE = re.compile(
+    r"`([^`\n]+)`|(https://[^\s<>\"'`{}|\\^]+)"
+    r"|\b(doi:)(10\.\d{4,9}/(?:\([^\s()\"'`]*\)|[^\s\"'`,()])+)"  # older ones hold brackets and more: (2002)015<1609:AIISAS>2.0.CO;2
+)
 
 
 STORED = ("solver", "forecast_centre")
@@ -204,8 +208,8 @@ def inline(text: str) -> Markup:
         if code is not None:
             parts.append(Markup("<code>{}</code>").format(code))
         else:
-            shown = (link or doi).rstrip(".,;:)")
-            address = shown if link else f"https://doi.org/{shown}"
+            shown = link.rstrip(".,;:)") if link else doi.rstrip(".,;:")
+            address = shown if link else f"https://doi.org/{quote(shown, safe='/;:().')}"
             parts.append(Markup('<a href="{}" rel="noreferrer">{}</a>').format(address, shown if link else f"doi:{shown}"))
             parts.append(escape((link or doi)[len(shown) :]))
         last = match.end()

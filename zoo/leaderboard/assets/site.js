@@ -19,6 +19,35 @@
 
   const collator = new Intl.Collator("en", { numeric: true });
 
+  // Laying out thousands of rows takes seconds: a long table shows its first rows, in the order and with the filter of the moment.
+  const LONG = 300;
+  const whole = new WeakSet();  // tables that the reader wants whole
+  const out = new WeakSet();  // rows that the filter leaves out
+
+  function show(table) {
+    const rows = [...table.tBodies[0].rows];
+    const fitting = rows.filter((row) => !out.has(row));
+    const shown = new Set(rows.length <= LONG || whole.has(table) ? fitting : fitting.slice(0, LONG));
+    for (const row of rows) if (row.hidden === shown.has(row)) row.hidden = !row.hidden;
+    const more = table.closest(".scroll")?.nextElementSibling;
+    if (!more?.matches(".rest")) return;
+    more.hidden = shown.size === fitting.length;
+    more.querySelector("span").textContent = `The first ${shown.size} of ${fitting.length} rows. `;
+  }
+
+  function shorten(table) {
+    if (table.tBodies[0].rows.length <= LONG) return;
+    const more = document.createElement("p");
+    more.className = "note rest";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Show all rows";
+    button.addEventListener("click", () => { whole.add(table); show(table); });
+    more.append(document.createElement("span"), button);
+    table.closest(".scroll").after(more);
+    show(table);
+  }
+
   function sort(table, header, status) {
     const column = header.cellIndex;
     const numeric = header.classList.contains("num");
@@ -34,6 +63,7 @@
       return sign * (numeric ? a.key - b.key || 0 : collator.compare(String(a.key), String(b.key)));
     });
     body.replaceChildren(...keyed.map((one) => one.row));
+    show(table);
     status.textContent = `Sorted by ${header.textContent.trim()}, ${order}`;
   }
 
@@ -60,15 +90,16 @@
       const words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
       const kind = form.elements.kind ? form.elements.kind.value : "";
       const track = form.elements.track ? form.elements.track.value : "";
-      let shown = 0, all = 0;
+      let found = 0, all = 0;
       for (const row of tables.flatMap((table) => [...table.tBodies[0].rows])) {
         const text = row.textContent.toLowerCase();
         const fits = words.every((word) => text.includes(word)) && (!kind || row.dataset.kind === kind) && (!track || row.dataset.track === track);
-        row.hidden = !fits;
-        shown += fits;
+        if (fits) out.delete(row); else out.add(row);
+        found += fits;
         all += 1;
       }
-      output.textContent = shown === all ? "" : `${shown} of ${all} rows`;
+      tables.forEach(show);
+      output.textContent = found === all ? "" : `${found} of ${all} rows`;
     };
     form.addEventListener("input", apply);
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -104,7 +135,7 @@
       button.textContent = `Theme: ${theme}`;
     });
     document.querySelectorAll("table.series-table").forEach(choose);
-    document.querySelectorAll("table.sortable").forEach(sortable);
+    document.querySelectorAll("table.sortable").forEach((table) => { sortable(table); shorten(table); });
     document.querySelectorAll("form.filter").forEach(filter);
   });
 })();
