@@ -161,10 +161,10 @@ def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str
 
 def load_tagger(card: ModelCard, weights: Sequence[Path]) -> JetTagger:
     """Factory named by the cards."""
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
     from zoo.weights import restore
 
-    models = [restore(build(card), parameters(card, path)) for path in weights]
+    models = [restore(blank(card), parameters(card, path)) for path in weights]
     options = card.predictor_config
     return JetTagger(
         models, feature_set=options["features"], particles=int(options["particles"]), classes=options.get("classes", LABELS),

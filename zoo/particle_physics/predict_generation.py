@@ -118,10 +118,10 @@ class JetGenerator:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> JetGenerator:
         """The generator of a card and its weight file: the `predictor` factory of these cards."""
-        from zoo.pretrained import build
+        from zoo.pretrained import blank
 
         parameters, transforms, _ = load(weights[0])
-        return cls(restore(build(card), parameters), Conditions.from_arrays(transforms), steps=int(card.predictor_config.get("steps", 1)))
+        return cls(restore(blank(card), parameters), Conditions.from_arrays(transforms), steps=int(card.predictor_config.get("steps", 1)))
 
     def __call__(self, request: GenerationRequest) -> dict[str, np.ndarray]:
         """Particles float32 `[jet, 30, 3]` and mask `[jet, 30]`."""
