@@ -6,6 +6,7 @@ where it stopped; a run that ended leaves nothing behind, so the next one comput
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -103,7 +104,8 @@ class Events:
 
     def predictor(self, predictor: Predictor) -> None: ...
 
-    def done(self, row: Row) -> None: ...
+    def done(self, row: Row) -> None:
+        """Predictions are there; the row's scores may still be in the making."""
 
 
 Candidate = tuple[str, Callable[[Task], Predictor], list[str]]
@@ -251,24 +253,31 @@ def _bench_task(
     examples = task.examples()
     journal = Journal(spec, all_seeds=all_seeds, measure=measure, data=data)
     weights = stats.bootstrap_weights(len(examples), spec.resampling)
-    for name, make, needs in todo:
-        lacking = _unavailable(card, _not_in(data, needs))
-        if lacking:
-            result.skipped.append((name, lacking[0]))
-            continue
-        try:
-            predictor = make(task)
-        except files.FileMissing as error:  # weights that are not here
-            result.skipped.append((name, str(error)))
-            continue
-        events.predictor(predictor)
-        row = journal.load(predictor)
-        if row is None:
-            row = run(task, examples, predictor, all_seeds=all_seeds, measure=measure)
-            journal.save(row)
-        score(task, row, weights)
-        result.rows.append(row)
-        events.done(row)
+    # A row is resampled while the next one is being compiled and run; not where cost is measured, which this would disturb.
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="score") as aside:
+        scored = []
+        for name, make, needs in todo:
+            lacking = _unavailable(card, _not_in(data, needs))
+            if lacking:
+                result.skipped.append((name, lacking[0]))
+                continue
+            try:
+                predictor = make(task)
+            except files.FileMissing as error:  # weights that are not here
+                result.skipped.append((name, str(error)))
+                continue
+            events.predictor(predictor)
+            row = journal.load(predictor)
+            if row is None:
+                row = run(task, examples, predictor, all_seeds=all_seeds, measure=measure)
+                journal.save(row)
+            scored.append(aside.submit(score, task, row, weights))
+            if measure:
+                scored[-1].result()
+            result.rows.append(row)
+            events.done(row)
+        for each in scored:
+            each.result()
     journal.close()
     rank(result)
     return result

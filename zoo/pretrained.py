@@ -51,7 +51,7 @@ class PretrainedModel:
         from zoo.weights import restore
 
         seeds = [weight.seed for weight in self.card.weights]
-        return restore(build(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
+        return restore(blank(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
 
 
 def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
@@ -74,6 +74,19 @@ def build(card: ModelCard) -> Any:
 
     settings = {name: _tuples(value) for name, value in card.config.items()}
     return registry.resolve(card.architecture)(config_class(card.architecture)(**settings), rngs=nnx.Rngs(0))
+
+
+def blank(card: ModelCard) -> Any:
+    """The card's architecture with shapes in place of parameters, to be filled by `zoo.weights.restore`.
+
+    Drawing random parameters that are thrown away costs seconds: XLA compiles a program for each of their shapes. An architecture
+    that holds anything but parameters (tables, random streams) is built in full, as by `build`.
+    """
+    from flax import nnx
+
+    model = nnx.eval_shape(lambda: build(card))
+    every, own = (len(nnx.to_flat_state(nnx.state(model, kind))) for kind in (..., nnx.Param))
+    return model if every == own else build(card)
 
 
 def config_class(architecture: str) -> type:

@@ -100,7 +100,8 @@ def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, np.n
 
 
 def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Module:
-    """Puts parameters into a module in place and returns it; every name and shape must agree.
+    """Puts parameters into a module in place and returns it; every name and shape must agree. The module may be
+    `zoo.pretrained.blank`, with shapes in place of values.
 
     Raises:
         WeightsError: naming the first parameters that are missing, unexpected or of another shape.
@@ -116,10 +117,8 @@ def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Modu
             f"{len(extra)} unexpected (first {extra[:3]}); the card's [config] must be the one the weights were trained with"
         )
     for name, (_, leaf) in expected.items():
-        if leaf[...].shape != parameters[name].shape:
-            raise WeightsError(
-                f"parameter {name} of {type(model).__name__} has shape {leaf[...].shape}, the file has {parameters[name].shape}"
-            )
-        leaf[...] = jnp.asarray(parameters[name], dtype=leaf[...].dtype)
+        if leaf.shape != parameters[name].shape:
+            raise WeightsError(f"parameter {name} of {type(model).__name__} has shape {leaf.shape}, the file has {parameters[name].shape}")
+        leaf.set_value(jnp.asarray(parameters[name], dtype=leaf.dtype))
     nnx.update(model, nnx.from_flat_state([(path, leaf) for path, leaf in expected.values()]))
     return model

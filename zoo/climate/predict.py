@@ -31,7 +31,7 @@ class WeatherModel:
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
         from zoo.climate.forecast import Transforms
-        from zoo.pretrained import build
+        from zoo.pretrained import blank
         from zoo.weights import load, restore
 
         self.damped = bool(card.predictor_config.get("damped", False))
@@ -39,7 +39,7 @@ class WeatherModel:
         self.members = []
         for path in paths:
             parameters, transforms, _ = load(path)
-            self.members.append((restore(build(card), parameters), Transforms.of(transforms)))
+            self.members.append((restore(blank(card), parameters), Transforms.of(transforms)))
 
     def __call__(self, request: ForecastRequest) -> xr.Dataset:
         """The forecast asked for: dims (init_time, lead_time, level, longitude, latitude)."""

@@ -41,10 +41,10 @@ class EnsoModel:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> EnsoModel:
         """The model of a card and its weight files: the `predictor` factory of ENSO cards."""
-        from zoo.pretrained import build
+        from zoo.pretrained import blank
 
         loaded = [load(path) for path in weights]
-        models = [restore(build(card), parameters) for parameters, _, _ in loaded]
+        models = [restore(blank(card), parameters) for parameters, _, _ in loaded]
         transforms = loaded[0][1]
         state = state_from_arrays(card.predictor_config["state"], transforms)
         factor = float(np.mean([each["spread_factor"] for _, each, _ in loaded]))

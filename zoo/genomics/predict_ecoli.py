@@ -176,7 +176,7 @@ def load_labeller(card: ModelCard, weights: Sequence[Path]) -> BaseLabeller:
 
 
 def _models(card: ModelCard, weights: Sequence[Path]) -> list[Any]:
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
     from zoo.weights import restore
 
-    return [restore(build(card), parameters(card, path)) for path in weights]
+    return [restore(blank(card), parameters(card, path)) for path in weights]

@@ -142,11 +142,11 @@ class GueClassifier:
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:
     """Factory named by the cards."""
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
     from zoo.weights import restore
 
     options = card.predictor_config
-    models = [restore(build(card), parameters(card, path)) for path in weights]
+    models = [restore(blank(card), parameters(card, path)) for path in weights]
     return GueClassifier(models, subsets=options["subsets"], lengths=options["lengths"], crop=options.get("crop"))
 
 

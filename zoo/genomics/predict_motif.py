@@ -136,11 +136,11 @@ class MotifModel:
 
 def load_motif_cnn(card: ModelCard, weights: Sequence[Path]) -> MotifModel:
     """Factory named by the cards."""
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
     from zoo.weights import restore
 
     options = card.predictor_config
-    models = [restore(build(card), parameters(card, path)) for path in weights]
+    models = [restore(blank(card), parameters(card, path)) for path in weights]
     return MotifModel(
         models, declared=options["declared"], both_strands=bool(options.get("both_strands", False)),
         threshold=float(options.get("threshold", 0.0)), methods=options.get("methods", METHODS),

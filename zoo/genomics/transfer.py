@@ -414,9 +414,9 @@ class TransferredClassifier:
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> TransferredClassifier:
     """Factory named by the cards of fine-tuned models."""
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
 
-    models = [storage.restore(build(card), parameters(card, path)) for path in weights]
+    models = [storage.restore(blank(card), parameters(card, path)) for path in weights]
     return TransferredClassifier(models, card.predictor_config["classes"])
 
 

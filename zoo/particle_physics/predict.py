@@ -23,6 +23,7 @@ import numpy as np
 from flax import nnx
 from scipy.special import softmax
 
+from zoo.nn import compiling
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.jets import LABELS, Jets
 
@@ -49,9 +50,10 @@ class JetTagger:
         self.models, self.feature_set, self.particles = list(models), feature_set, particles
         self.classes, self.batch = tuple(classes), batch
         self.columns = COLUMNS[feature_set]
-        split = [nnx.split(model) for model in self.models]
+        split = [nnx.split(model.folded() if hasattr(model, "folded") else model) for model in self.models]
         self._state = [state for _, state in split]
-        self._call = jax.jit(_caller(split[0][0], FEATURE_SETS[feature_set], self.columns))
+        options = compiling.wide_products() if getattr(self.models[0], "wide_products", False) else None
+        self._call = jax.jit(_caller(split[0][0], FEATURE_SETS[feature_set], self.columns), compiler_options=options)
 
     def __call__(self, jets: Jets) -> dict[str, np.ndarray]:
         """Probabilities float32 `[jet, class]` in the order of `jets.classes`, renormalised where those are fewer than the network's.
@@ -79,9 +81,13 @@ class JetTagger:
         places = [jets.columns.index(name) for name in self.columns]
         out = [np.empty((len(jets), len(self.classes)), np.float32) for _ in self.models]
 
+        starts = range(0, len(order), self.batch)
+        widths = {start: self._width(int(jets.mask[order[start : start + self.batch][-1]].sum()), jets.mask.shape[1]) for start in starts}
+        # The first batch of each width first, so that their programs are compiled side by side.
+        first = sorted({width: start for start, width in reversed(widths.items())}.values())
+
         def one(start: int) -> None:
-            rows = order[start : start + self.batch]
-            width = self._width(int(jets.mask[rows[-1]].sum()), jets.mask.shape[1])
+            rows, width = order[start : start + self.batch], widths[start]
             full = np.concatenate([rows, np.full(self.batch - len(rows), rows[-1])])
             particles, mask = jets.particles[full, :width][..., places], jets.mask[full, :width]
             pt, energy = jets.scalars["jet_pt"][full], jets.scalars["jet_energy"][full]
@@ -90,7 +96,7 @@ class JetTagger:
 
         # XLA leaves a core idle on networks this small: two batches side by side use both.
         with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
-            list(pool.map(one, range(0, len(order), self.batch)))
+            list(pool.map(one, [*first, *(start for start in starts if start not in first)]))
         return out
 
     def _width(self, needed: int, most: int) -> int:
@@ -155,10 +161,10 @@ def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str
 
 def load_tagger(card: ModelCard, weights: Sequence[Path]) -> JetTagger:
     """Factory named by the cards."""
-    from zoo.pretrained import build, parameters
+    from zoo.pretrained import blank, parameters
     from zoo.weights import restore
 
-    models = [restore(build(card), parameters(card, path)) for path in weights]
+    models = [restore(blank(card), parameters(card, path)) for path in weights]
     options = card.predictor_config
     return JetTagger(
         models, feature_set=options["features"], particles=int(options["particles"]), classes=options.get("classes", LABELS),

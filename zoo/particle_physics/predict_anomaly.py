@@ -125,10 +125,10 @@ class AnomalyModel:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path], kind: type[Fitted]) -> AnomalyModel:
         """The method of a card, from its weight files."""
-        from zoo.pretrained import build
+        from zoo.pretrained import blank
 
         loaded = [load(path) for path in weights]
-        return cls([kind(restore(build(card), parameters), each["centre"], each["scale"]) for parameters, each, _ in loaded])
+        return cls([kind(restore(blank(card), parameters), each["centre"], each["scale"]) for parameters, each, _ in loaded])
 
     def __call__(self, pairs: JetPairs) -> dict[str, np.ndarray]:
         """Scores `[event, seed]`: not averaged, the task takes the median of their scores."""

@@ -110,7 +110,10 @@ def frechet_physics_distance(
 
 def polynomial_kernel(a: Float[np.ndarray, "a n"], b: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "a b"]:
     """(x·y / n + 1)⁴."""
-    return np.square(np.square(a @ b.T / a.shape[1] + 1.0))
+    kernel = a @ b.T
+    kernel /= a.shape[1]
+    kernel += 1.0
+    return np.square(np.square(kernel, out=kernel), out=kernel)
 
 
 def _row_sums(a: np.ndarray, b: np.ndarray, chunk: int = 512) -> np.ndarray:

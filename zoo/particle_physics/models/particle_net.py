@@ -54,10 +54,10 @@ class ParticleNetConfig:
 
 
 class Affine(nnx.Module):
-    """A scale and a shift per channel: trained batch normalisation."""
+    """A scale and a shift per channel: trained batch normalisation. The scale is None where it has been multiplied into a kernel."""
 
     def __init__(self, width: int):
-        self.scale = nnx.Param(jnp.ones(width))
+        self.scale: nnx.Param | None = nnx.Param(jnp.ones(width))
         self.shift = nnx.Param(jnp.zeros(width))
 
 
@@ -71,7 +71,11 @@ class Dense(nnx.Module):
     @property
     def scaled(self) -> Float[Array, "input output"]:
         """The kernel with the scale in it."""
-        return self.kernel[...] * self.affine.scale[...]
+        return self.kernel[...] if self.affine.scale is None else self.kernel[...] * self.affine.scale[...]
+
+    def fold(self) -> None:
+        """Multiplies the scale into the kernel for good."""
+        self.kernel, self.affine.scale = nnx.Param(self.scaled), None
 
     def __call__(self, x: Float[Array, "*any input"]) -> Float[Array, "*any output"]:
         """x W + b."""
@@ -128,6 +132,9 @@ def layer_norm(x: Float[Array, "*any channel"]) -> Float[Array, "*any channel"]:
 class ParticleNet(nnx.Module):
     """Features of the particles to logits of the jet; the last two features are the coordinates (deta, dphi)."""
 
+    wide_products = True
+    """Predictors compile it with `zoo.nn.compiling.wide_products`."""
+
     def __init__(self, config: ParticleNetConfig = ParticleNetConfig(), *, rngs: nnx.Rngs):
         self.config = config
         inputs = len(FEATURE_SETS[config.features])
@@ -140,6 +147,14 @@ class ParticleNet(nnx.Module):
         he = nnx.initializers.he_normal()
         self.hidden = nnx.List(nnx.Linear(a, b, kernel_init=he, rngs=rngs) for a, b in itertools.pairwise(widths))
         self.head = nnx.Linear(widths[-1], config.classes, rngs=rngs)
+
+    def folded(self) -> ParticleNet:
+        """The same function with all scales in the kernels, for prediction: a tenth of the time of a batch of few jets."""
+        copy = nnx.clone(self)
+        for convolution in copy.convolutions:
+            for dense in (*convolution.layers, *([] if convolution.shortcut is None else [convolution.shortcut])):
+                dense.fold()
+        return copy
 
     def __call__(
         self,
