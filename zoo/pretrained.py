@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,8 @@ class PretrainedModel:
 
     def module(self, seed: int | None = None) -> Any:
         """The Flax NNX module with its weights, for fine-tuning or inspection."""
-        from zoo.weights import restore
-
         seeds = [weight.seed for weight in self.card.weights]
-        return restore(build(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
+        return restored(self.card, parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
 
 
 def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
@@ -74,6 +72,23 @@ def build(card: ModelCard) -> Any:
 
     settings = {name: _tuples(value) for name, value in card.config.items()}
     return registry.resolve(card.architecture)(config_class(card.architecture)(**settings), rngs=nnx.Rngs(0))
+
+
+def restored(card: ModelCard, parameters: Mapping[str, Any]) -> Any:
+    """The card's architecture with these parameters, without drawing fresh ones first where it holds nothing but parameters.
+
+    Raises:
+        zoo.weights.WeightsError: they do not fit.
+    """
+    import jax
+    from flax import nnx
+
+    from zoo.weights import restore
+
+    shapes = nnx.eval_shape(lambda: build(card))
+    everything = jax.tree.leaves(nnx.state(shapes), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    only_parameters = all(isinstance(leaf, nnx.Param) for leaf in everything)
+    return restore(shapes if only_parameters else build(card), parameters)
 
 
 def config_class(architecture: str) -> type:

@@ -102,6 +102,8 @@ def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, np.n
 def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Module:
     """Puts parameters into a module in place and returns it; every name and shape must agree.
 
+    The module may be abstract (of `nnx.eval_shape`), if it holds nothing but parameters.
+
     Raises:
         WeightsError: naming the first parameters that are missing, unexpected or of another shape.
     """
@@ -116,10 +118,9 @@ def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Modu
             f"{len(extra)} unexpected (first {extra[:3]}); the card's [config] must be the one the weights were trained with"
         )
     for name, (_, leaf) in expected.items():
-        if leaf[...].shape != parameters[name].shape:
-            raise WeightsError(
-                f"parameter {name} of {type(model).__name__} has shape {leaf[...].shape}, the file has {parameters[name].shape}"
-            )
-        leaf[...] = jnp.asarray(parameters[name], dtype=leaf[...].dtype)
+        own = leaf.get_value()
+        if own.shape != parameters[name].shape:
+            raise WeightsError(f"parameter {name} of {type(model).__name__} has shape {own.shape}, the file has {parameters[name].shape}")
+        leaf.set_value(jnp.asarray(parameters[name], dtype=own.dtype))
     nnx.update(model, nnx.from_flat_state([(path, leaf) for path, leaf in expected.values()]))
     return model

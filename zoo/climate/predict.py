@@ -31,15 +31,15 @@ class WeatherModel:
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
         from zoo.climate.forecast import Transforms
-        from zoo.pretrained import build
-        from zoo.weights import load, restore
+        from zoo.pretrained import restored
+        from zoo.weights import load
 
         self.damped = bool(card.predictor_config.get("damped", False))
         self.paths = tuple(paths)
         self.members = []
         for path in paths:
             parameters, transforms, _ = load(path)
-            self.members.append((restore(build(card), parameters), Transforms.of(transforms)))
+            self.members.append((restored(card, parameters), Transforms.of(transforms)))
 
     def __call__(self, request: ForecastRequest) -> xr.Dataset:
         """The forecast asked for: dims (init_time, lead_time, level, longitude, latitude)."""

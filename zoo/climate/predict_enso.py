@@ -13,7 +13,7 @@ from flax import nnx
 
 from zoo.climate.data.enso import calendar_month
 from zoo.climate.data.enso_state import state_from_arrays
-from zoo.weights import load, restore
+from zoo.weights import load
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -41,10 +41,10 @@ class EnsoModel:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> EnsoModel:
         """The model of a card and its weight files: the `predictor` factory of ENSO cards."""
-        from zoo.pretrained import build
+        from zoo.pretrained import restored
 
         loaded = [load(path) for path in weights]
-        models = [restore(build(card), parameters) for parameters, _, _ in loaded]
+        models = [restored(card, parameters) for parameters, _, _ in loaded]
         transforms = loaded[0][1]
         state = state_from_arrays(card.predictor_config["state"], transforms)
         factor = float(np.mean([each["spread_factor"] for _, each, _ in loaded]))
