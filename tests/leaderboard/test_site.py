@@ -279,6 +279,11 @@ def test_numbers_are_written_as_in_print():
     assert text.count(999_999) == "1 M"
     assert text.milliseconds(1500.0) == "1.5 s"
     assert text.signed(0.5, 1) == "+0.5"
+    assert [text.signed(value, 0) for value in (-0.2, 0.2, -1.0, 1.0)] == ["0", "0", "−1", "+1"]
+    metric = synthetic.weather_spec().metric[0]
+    assert [text.point(metric, f"a.{at}") for at in ("day5", "fpr_1e2", "tf_0")] == ["day 5", "FPR 1e−2", "tf 0"]
+    assert text.unit(metric.model_copy(update={"unit": "1e-3"})) == "(×10⁻³)" and text.unit(metric) == "(m² s⁻²)"
+    assert text.number(-0.0004, 2) == "0.00" and text.number(-0.0004) == "−0.000400"
 
 
 def test_prose_marks_up_code_links_and_lists_only():

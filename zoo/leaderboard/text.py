@@ -56,8 +56,8 @@ def number(value: float | None, decimals: int | None = None) -> str:
     if value is None:
         return DASH
     text = f"{value:.{significant([value]) if decimals is None else decimals}f}"
-    if float(text) == 0 and decimals is None and value != 0:
-        text = f"{value:.2e}"
+    if float(text) == 0:
+        text = f"{value:.2e}" if decimals is None and value != 0 else text.removeprefix("-")
     return text.replace("-", MINUS)
 
 
@@ -87,9 +87,9 @@ def interval(bounds: tuple[float, float] | None, places: int | None = None) -> s
 
 
 def signed(value: float, places: int | None = None) -> str:
-    """A difference, always with its sign."""
+    """A difference, always with its sign, unless it is printed as zero."""
     text = number(value, places)
-    return text if text.startswith(MINUS) else f"+{text}"
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
 def count(value: float | None) -> str:
@@ -144,6 +144,8 @@ def unit(metric: MetricSpec) -> str:
     if metric.unit in ("", "1", "-"):
         return ""
     raised = str.maketrans("0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b")
+    if power := re.fullmatch(r"1e(-?\d+)", metric.unit):
+        return f"(×10{power.group(1).translate(raised)})"
     text = re.sub(r"(?<=[A-Za-z])(-?\d)(?!\d)", lambda match: match.group(1).translate(raised), metric.unit)
     return f"({text})"
 
@@ -159,9 +161,10 @@ def along(metric: MetricSpec) -> str:
 
 
 def point(metric: MetricSpec, name: str) -> str:
-    """The last part of a metric's full name as a reader expects it: `day5` is "day 5"."""
+    """The last part of a metric's full name as a reader expects it: `day5` is "day 5", `fpr_1e2` is "FPR 1e−2"."""
     _, _, at = name.partition(".")
-    return re.sub(r"(?<=[a-z])(?=\d)", " ", at).replace("_", " ")
+    at = re.sub(r"\bfpr_(\d)e(\d)", rf"FPR \1E{MINUS}\2", at)  # a rate is below one, and a name holds no sign
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", at).replace("_", " ").replace(f"E{MINUS}", f"e{MINUS}")
 
 
 def label(metric: MetricSpec, name: str) -> str:

@@ -49,8 +49,9 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   const minus = (text) => text.replace("-", "−");
-  const number = (value, decimals) => minus(value.toFixed(decimals));
-  const signed = (value, decimals) => (value < 0 ? number(value, decimals) : `+${number(value, decimals)}`);
+  const zero = (text) => Number(text) === 0;  // printed without a sign
+  const number = (value, decimals) => { const text = value.toFixed(decimals); return zero(text) ? text.replace("-", "") : minus(text); };
+  const signed = (value, decimals) => (value < 0 || zero(value.toFixed(decimals)) ? number(value, decimals) : `+${number(value, decimals)}`);
   const arrows = { higher: "↑", lower: "↓", nearer_one: "→1", nearer_zero: "→0" };
 
   function cell(kind, text, className) {
