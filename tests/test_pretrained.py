@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo import cost, files, registry
-from zoo.pretrained import PretrainedModel, parameters
+from zoo.pretrained import PretrainedModel, blank, build, parameters
 from zoo.pretrained import load_model as load
 
 
@@ -43,3 +43,26 @@ def test_the_card_counts_parameters_and_names_known_tasks(name):
 
 def test_there_are_pretrained_models():
     assert registry.list_models()
+
+
+@pytest.mark.parametrize("name", ["particle_physics/pfn.top_tagging", "climate/enso_mlp.core"])
+def test_a_blank_module_takes_the_weights_that_a_built_one_takes(name):
+    from flax import nnx
+
+    from zoo.weights import flatten, restore
+
+    model = load_model(name)
+    weights = parameters(model.card, model.weights[0])
+    built, filled = (restore(make(model.card), weights) for make in (build, blank))
+    assert flatten(built).keys() == flatten(filled).keys()
+    for key, value in flatten(built).items():
+        np.testing.assert_array_equal(flatten(filled)[key], value, strict=True)
+    assert nnx.graphdef(built) == nnx.graphdef(filled)
+
+
+def test_a_blank_module_holds_shapes_and_draws_nothing():
+    import jax
+    from flax import nnx
+
+    card = registry.model("particle_physics/pfn.top_tagging")
+    assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(blank(card))))

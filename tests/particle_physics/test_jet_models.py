@@ -175,6 +175,19 @@ def test_the_split_edge_weights_are_the_papers_formula():
     np.testing.assert_allclose(layer(jnp.asarray(x), jnp.asarray(neighbours)), expected, atol=1e-4, rtol=1e-5)
 
 
+def test_folding_moves_the_scales_into_the_kernels_and_changes_no_answer():
+    net = ParticleNet(ParticleNetConfig(normalise=False), rngs=nnx.Rngs(0))
+    key = jax.random.key(1)
+    for number, dense in enumerate(dense for convolution in net.convolutions for dense in convolution.layers):
+        dense.affine.scale[...] = jax.random.uniform(jax.random.fold_in(key, number), dense.affine.scale.shape, minval=0.5, maxval=2.0)
+    folded = net.folded()
+    x = jax.random.normal(key, (3, 20, len(FEATURE_SETS["kinpid"])))
+    mask = jnp.arange(20) < jnp.array([5, 20, 12])[:, None]
+    np.testing.assert_allclose(folded(x, None, mask), net(x, None, mask), rtol=1e-5, atol=1e-5)
+    assert all(dense.affine.scale is None for convolution in folded.convolutions for dense in convolution.layers)
+    assert all(dense.affine.scale is not None for convolution in net.convolutions for dense in convolution.layers), "the copy is its own"
+
+
 @pytest.mark.parametrize("dim", [2, 5])
 def test_neighbours_are_the_nearest_present_others(dim):
     points = np.random.default_rng(0).normal(size=(3, 20, dim)).astype(np.float32)
