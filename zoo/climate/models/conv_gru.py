@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.climate.models.convnext import PATCH, Block, Patches, normalise
+from zoo.climate.models.convnext import PATCH, Block, Patches, affine, normalise
 from zoo.nn import fused
 from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid
@@ -68,7 +68,7 @@ class Cell(nnx.Module):
         """The same, for all examples at once."""
         width = features.shape[-1]
         around = fused.depthwise(jnp.concatenate([features, hidden], -1), self.kernel[...])
-        around = normalise(around) * self.scale[...] + self.shift[...]
+        around = affine(normalise(around), self.scale[...], self.shift[...])
         update, reset = jnp.split(jax.nn.sigmoid(around @ self.gates[...] + self.gates_bias[...]), 2, -1)
         gated = jnp.concatenate([around[..., :width], reset * around[..., width:]], -1)
         candidate = jnp.tanh(gated @ self.candidate[...] + self.candidate_bias[...])

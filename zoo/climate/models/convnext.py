@@ -62,6 +62,35 @@ def normalise(field: Float[Array, "*any channel"]) -> Float[Array, "*any channel
     return centred * jax.lax.rsqrt(jnp.mean(centred**2, -1, keepdims=True) + 1e-6)
 
 
+@jax.custom_vjp
+def affine(
+    field: Float[Array, "*any latitude channel"], scale: Float[Array, "latitude channel"], shift: Float[Array, "latitude channel"]
+) -> Float[Array, "*any latitude channel"]:
+    """`field * scale + shift`.
+
+    With a gradient of its own, because XLA on CPU adds up all but the last dimensions slowly; a product with a row of ones does it in
+    a third of the time (layer norm and affine map of 32x16x128, with gradients: 0.3 against 0.8 ms, one core).
+    """
+    return field * scale + shift
+
+
+def _affine_forward(field, scale, shift):
+    return affine(field, scale, shift), (field, scale)
+
+
+def _affine_backward(saved, gradient):
+    field, scale = saved
+
+    def total(each):
+        rows = each.reshape(-1, scale.size)
+        return jnp.dot(jnp.ones((1, len(rows)), rows.dtype), rows, precision=jax.lax.Precision.HIGHEST).reshape(scale.shape)
+
+    return gradient * scale, total(gradient * field), total(gradient)
+
+
+affine.defvjp(_affine_forward, _affine_backward)
+
+
 class Block(nnx.Module):
     """x + MLP(latitude-wise affine(layer norm(depthwise convolution(x))))."""
 
@@ -91,7 +120,7 @@ class Block(nnx.Module):
 
 def plain_block(x, kernel, bias, scale, shift, widen, widen_bias, narrow, narrow_bias):
     """The block in plain JAX: what every backend can run, and the oracle of the fused kernel's test."""
-    y = normalise(depthwise(x, kernel) + bias) * scale + shift
+    y = affine(normalise(depthwise(x, kernel) + bias), scale, shift)
     return x + jax.nn.gelu(y @ widen + widen_bias) @ narrow + narrow_bias
 
 

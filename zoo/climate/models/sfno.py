@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.climate.models.convnext import normalise
+from zoo.climate.models.convnext import affine, normalise
 from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid, from_degrees, to_degrees, truncate
 
@@ -78,7 +78,7 @@ class Block(nnx.Module):
 
     def update(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
         """The same, for all examples at once."""
-        y = normalise(x) * self.scale[...] + self.shift[...]
+        y = affine(normalise(x), self.scale[...], self.shift[...])
         hidden = jnp.concatenate([y, self.filter(y)], -1) @ self.widen[...] + self.hidden_bias[...]
         return x + jax.nn.gelu(hidden) @ self.narrow[...] + self.narrow_bias[...]
 
