@@ -14,7 +14,7 @@ out. `prom_300_tata` is read at its 104 bases around the start of transcription 
 Nothing here was chosen on a test set. The dev sets report, and chose the low-rank updates: on prom_core_tata they reached .787 (rank 8,
 six passes), training every weight .757 and .773 (two seeds, six passes). One trunk for all subsets at once stayed at .40 there.
 
-What they reached (minutes are those of two shared cores): `pretrain` 1.218 nats a base (12); `tune` (about 13 CPU minutes a seed), dev MCC
+What they reached (minutes of CPU in brackets): `pretrain` 1.218 nats a base; `tune` (about 20 a seed), dev MCC
 of seed 0: tf_0 .544, tf_1 .487, tf_2 .470, tf_4 .509, prom_core_all .618, prom_core_notata .679, prom_core_tata .773, prom_300_tata .677;
 of seed 1, in this order: .570, .480, .478, .514, .623, .689, .789, .592. Two passes are few; the CNNs of `training_gue` make ten.
 
