@@ -49,6 +49,7 @@ def write_table(path: Path, letters: list[str], label, **columns) -> Path:
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> dict[str, Path]:
     """Tiny networks of each kind with random weights, published as any other model."""
+    from zoo.genomics.models.low_rank import SequenceEncoders, SequenceEncodersConfig
     from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
     from zoo.genomics.models.sequence_cnn import SequenceCNNs, SequenceCNNsConfig
     from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
@@ -63,10 +64,17 @@ def sources(tmp_path_factory) -> dict[str, Path]:
     cnns = SequenceCNNs(networks, rngs=nnx.Rngs(1))
     places = cnns.networks["placed"].places
     places[...] = jnp.asarray(np.random.default_rng(0).normal(size=(40, 4)), jnp.float32)
+    encoders = SequenceEncodersConfig(("short", "long"), (3, 5), {name: value for name, value in design.items() if name != "tasks"})
     models = {
         "sequence_encoder.tiny": (
             SequenceEncoder(SequenceEncoderConfig(**design), rngs=nnx.Rngs(0)), "sequence_encoder:SequenceEncoder", design,
             "zoo.genomics.predict_ecoli:load_language_model", {},
+        ),
+        "encoders.tiny": (
+            SequenceEncoders(encoders, rngs=nnx.Rngs(3)), "low_rank:SequenceEncoders",
+            {"subsets": encoders.subsets, "tokens": encoders.tokens, "encoder": encoders.encoder},
+            "zoo.genomics.predict_gue:load_classifier",
+            {"subsets": list(encoders.subsets), "lengths": {"short": 24, "long": 40}},
         ),
         "cnn.tiny": (
             cnns, "sequence_cnn:SequenceCNNs",
@@ -202,18 +210,19 @@ def test_features_and_the_old_last_layer_give_the_old_network(sources):
         np.testing.assert_allclose(logit + (found[:, -1] if part == "placed" else 0), expected, atol=1e-4)
 
 
-def test_padding_a_sequence_changes_nothing_for_the_encoder(sources):
+@pytest.mark.parametrize(("name", "part"), [("sequence_encoder.tiny", ""), ("encoders.tiny", "long")])
+def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part):
     from zoo.genomics.transfer import SequenceClassifier, SequenceClassifierConfig, backbones
 
-    source = transfer.load(sources["sequence_encoder.tiny"])
-    own = backbones(source)[""]
+    source = transfer.load(sources[name])
+    own = backbones(source)[part]
     tokens = np.random.default_rng(0).integers(0, 4, (2, 24)).astype(np.int8)
     found = []
     for length in (24, 40):
         ours = SequenceClassifier(SequenceClassifierConfig("encoder", own.settings, 2, length), rngs=nnx.Rngs(9))
         head = {key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")}
         found.append(np.asarray(jax.jit(storage.restore(ours, own.parameters | head).features)(tokens)))
-    encoder = source.module()
+    encoder = source.module().networks[part] if part else source.module()
     x = jax.jit(lambda tokens: encoder.encode(encoder.inputs(tokens), jnp.ones(tokens.shape, bool))[0])(tokens)
     np.testing.assert_allclose(found[0], np.concatenate([x.mean(1), x.max(1)], 1), atol=1e-5)
     # The last convolutions look three tokens ahead into the padding, so the ends may differ; the bulk is the same.

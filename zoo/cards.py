@@ -304,7 +304,9 @@ class ModelCard(Card):
     architecture: CodePath = Field(description="The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`.")
     predictor: CodePath = Field(description="Factory `(card, weight_paths) -> callable(inputs)`.")
     converter: CodePath | None = Field(
-        None, description="For weights that others published in a format of their own: function `(path) -> parameters by dotted name`."
+        None,
+        description="For files in a form of their own, be it that others published them or that they hold shared parts once: "
+        "function `(path) -> parameters by dotted name`.",
     )
     predict_file: CodePath | None = Field(None, description="Function `(model, source, target, *, days)` behind `zoo predict`.")
     config: dict[str, Any] = Field(default_factory=dict)

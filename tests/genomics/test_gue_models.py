@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import types
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +13,16 @@ import pytest
 from flax import nnx
 from scipy.optimize import nnls
 
-from zoo.genomics import committee, predict_gue, training_encoder, training_gue
+from zoo import weights
+from zoo.explanation import NotExplainable
+from zoo.genomics import committee, explanations, predict_gue, training_encoder, training_gue
 from zoo.genomics.data import LabelledSequences
+from zoo.genomics.models import low_rank as low_rank_model
 from zoo.genomics.models.fold import FoldedConv
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNs, SequenceCNNsConfig
 from zoo.genomics.models.sequence_encoder import MASK, SequenceEncoder, SequenceEncoderConfig
 from zoo.genomics.sequences import PADDING, one_hot, reverse_complement
+from zoo.genomics.strands import BOTH_STRANDS
 
 SMALL = {"channels": (8, 12, 16), "features": 16, "heads": 2, "depth": 2, "head_features": 4}
 TINY_CNN = {"filters": 8, "channels": 8, "hidden": 8, "bins": 4}
@@ -66,7 +72,7 @@ def test_the_weights_of_places_are_a_position_weight_matrix():
 
 
 def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
-    model = SequenceEncoder(SequenceEncoderConfig(tasks=2, **SMALL), rngs=nnx.Rngs(0))
+    model = SequenceEncoder(SequenceEncoderConfig(**SMALL), rngs=nnx.Rngs(0))
     tokens = random_tokens(2, 101)
     hidden = tokens.copy()
     hidden[:, 50] = MASK
@@ -75,6 +81,7 @@ def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
     other[:, 50] = MASK
     np.testing.assert_array_equal(model(jnp.asarray(hidden)), model(jnp.asarray(other)))
     assert model(jnp.asarray(tokens)).shape == (2, 101, 4)
+    model = SequenceEncoder(SequenceEncoderConfig(tasks=2, **SMALL), rngs=nnx.Rngs(0))
     short = random_tokens(2, 64)
     padded = np.concatenate([short, np.full((2, 40), PADDING, np.int8)], 1)
     np.testing.assert_allclose(model.classify(jnp.asarray(short)), model.classify(jnp.asarray(padded)), atol=1e-5)
@@ -124,26 +131,108 @@ def test_clean_tables_leave_out_what_any_dev_or_test_set_holds():
     assert len(tables["a"]) == 39 and "3" not in tables["a"].ids and len(tables["b"]) == 40
 
 
-def test_the_encoder_trains_on_several_subsets_at_once(tmp_path):
+def small_tables(*subsets):
+    """`load(subset, split)` of made-up tables."""
+    size = {"tf_0": 101, "prom_core_tata": 70, "prom_300_tata": 300}
     tables = {
-        subset: {split: motif_table(60, length, seed + length) for seed, split in enumerate(("train", "dev", "test"))}
-        for subset, length in (("tf_0", 101), ("prom_300_tata", 300))
-    }
-
-    def load(subset, split):
-        return tables[subset][split]
-
-    common = {"subsets": ["tf_0", "prom_300_tata"], "load": load, "log": lambda line: None}
-    recipe = training_encoder.EncoderRecipe(1.0, batch_size=16, network=SMALL)
-    training_encoder.train("pretrain", seed=0, out=tmp_path / "a", recipe=recipe, steps=4, **common)
-    start = tmp_path / "a" / "model.safetensors"
-    facts = training_encoder.train("tune", seed=0, out=tmp_path / "b", start=start, recipe=recipe, steps=4, **common)
-    assert set(facts["dev"]) == {"tf_0", "prom_300_tata"} and np.isfinite(facts["loss"])
+        (subset, split): motif_table(60, size[subset], number + size[subset])
+        for subset in subsets for number, split in enumerate(("train", "dev", "test"))
+    }  # fmt: skip
+    return lambda subset, split: tables[subset, split]
 
 
-def test_a_promoter_is_never_turned_in_training():
-    table = motif_table(8, 70, 0)
-    arrays = training_encoder.labelled({"prom_core_tata": table}, ["prom_core_tata"], 1)
+SUBSETS = ("tf_0", "prom_300_tata")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """An encoder pre-trained for four steps and tuned to one subset for eight; its weights, and what it says of itself."""
+    folder, load = tmp_path_factory.mktemp("encoders"), small_tables(*SUBSETS)
+    recipe = training_encoder.EncoderRecipe(1.0, batch_size=16, network=SMALL | {"depth": 1})
+    common = {"seed": 0, "load": load, "log": lambda line: None}
+    training_encoder.pretrain(out=folder / "pretrain.seed0", subsets=SUBSETS, recipe=recipe, steps=4, **common)
+    start = folder / "pretrain.seed0" / "model.safetensors"
+    recipe = dataclasses.replace(recipe, rank=2, learning_rate=1e-2)
+    facts = training_encoder.tune("tf_0", out=folder / "tf_0", start=start, recipe=recipe, steps=8, **common)
+    return folder / "tf_0" / "model.safetensors", facts, recipe, start, load
+
+
+def test_an_update_of_rank_zero_changes_nothing_and_a_trained_one_is_a_kernel():
+    rngs = nnx.Rngs(0)
+    x = jax.random.normal(jax.random.key(1), (3, 10, 8))
+    for layer in (nnx.Linear(8, 12, rngs=rngs), nnx.LinearGeneral(8, (3, 4), rngs=rngs), nnx.Conv(8, 12, (5,), rngs=rngs)):
+        ours = low_rank_model.LowRank(layer, 2, rngs=rngs)
+        np.testing.assert_allclose(ours(x), layer(x), atol=1e-5)
+        ours.up[...] = jax.random.normal(jax.random.key(2), ours.up[...].shape)
+        assert np.abs(ours(x) - layer(x)).max() > 0.1
+        layer.kernel[...] = layer.kernel[...] + jnp.tensordot(ours.down[...], ours.up[...], 1)
+        np.testing.assert_allclose(ours(x), layer(x), atol=1e-4)
+
+
+def test_tuning_leaves_the_frozen_kernels_and_trains_the_rest(tuned):
+    path, facts, _, start, _ = tuned
+    own, before = weights.load(path)[0], weights.load(start)[0]
+    assert np.isfinite(facts["loss"]) and facts["parameters"] == sum(value.size for value in own.values())
+    assert "blocks.0.up.down" in own and "blocks.0.up.kernel" not in own and "convolutions.2.kernel" not in own
+    assert np.abs(own["convolutions.0.kernel"] - before["convolutions.0.kernel"]).max() > 1e-4
+    assert np.abs(own["blocks.0.up.up"]).max() > 1e-4
+
+
+def test_the_file_of_several_networks_gives_each_as_it_was_trained(tuned, tmp_path):
+    path, _, recipe, start, load = tuned
+    networks = {subset: training_encoder.network(subset, recipe, seed=1, start=start) for subset in SUBSETS}
+    weights.restore(networks["tf_0"], weights.load(path)[0])
+    other = networks["prom_300_tata"].blocks[0].attention.out.up
+    other[...] = jax.random.normal(jax.random.key(0), other[...].shape)
+    tokens = {subset: network.config.head_tokens for subset, network in networks.items()}
+    together = low_rank_model.joined(weights.load(start)[0], {name: weights.flatten(each) for name, each in networks.items()}, tokens)
+    weights.save(tmp_path / "both.safetensors", together)
+    assert sum("kernel" in name and name.startswith("shared.") for name in together) == 7
+
+    config = low_rank_model.SequenceEncodersConfig(SUBSETS, tuple(tokens.values()), recipe.network)
+    read = low_rank_model.expanded(tmp_path / "both.safetensors")
+    model = weights.restore(low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(7)), read)
+    classifier = predict_gue.GueClassifier([model], subsets=SUBSETS, lengths=training_encoder.BASES, crop=training_encoder.CROP)
+    for subset, network in networks.items():
+        dev = load(subset, "dev")
+        expected = training_encoder.logits(network, training_encoder.read(subset, dev.tokens), strands=subset == "tf_0")
+        np.testing.assert_allclose(classifier.logits(dev.tokens, subset), expected, atol=1e-4)
+
+
+def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path):
+    settings = SMALL | {"depth": 1}
+    config = low_rank_model.SequenceEncodersConfig(("tf_0", "prom_300_tata"), (13, 13), settings)
+    module = low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(0))
+    options = {"subsets": list(config.subsets), "lengths": training_encoder.BASES, "crop": training_encoder.CROP}
+    card = types.SimpleNamespace(id="genomics/tiny", truth="observed", predictor_config=options, tasks=[])
+    predictor = predict_gue.GueClassifier([module], **options)
+    model = types.SimpleNamespace(card=card, _predict=predictor, module=lambda: module)
+    for subset, length in (("tf_0", 101), ("prom_300_tata", 300)):
+        tokens = random_tokens(2, length)
+        source = tmp_path / f"{subset}.csv"
+        source.write_text("sequence\n" + "".join("".join("ACGT"[base] for base in row) + "\n" for row in tokens))
+        found = explanations.explainable(model, source, examples=2, target=None)
+        shown = predictor.read(tokens, subset)
+        np.testing.assert_array_equal(found.arrays["tokens"], shown)
+        np.testing.assert_allclose(found.function(jnp.asarray(found.inputs)), module.networks[subset].classify(shown)[:, 0], atol=1e-5)
+        maps = found.attention()
+        assert set(maps) == {"layer 1"} and maps["layer 1"].shape == (2, settings["heads"], 13, 13)
+        np.testing.assert_allclose(maps["layer 1"].sum(-1), 1.0, atol=1e-5)
+    with pytest.raises(NotExplainable, match="it knows tf_0, prom_300_tata"):
+        explanations.explainable(model, source, examples=2, target="tf_3")
+
+
+def test_a_network_tuned_from_nothing_is_another_than_one_from_weights(tuned):
+    _, _, recipe, start, _ = tuned
+    with_start, without = (training_encoder.network("tf_0", recipe, seed=0, start=path) for path in (start, None))
+    kernels = [model.blocks[0].up.kernel[...] for model in (with_start, without)]
+    np.testing.assert_array_equal(kernels[0], weights.load(start)[0]["blocks.0.up.kernel"])
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("subset", "turns"), [("prom_core_tata", False), ("tf_0", True)])
+def test_a_promoter_is_never_turned_in_training(subset, turns):
+    tokens = random_tokens(40, training_encoder.BASES[subset])
     seen = []
 
     class Spy(nnx.Module):
@@ -151,8 +240,10 @@ def test_a_promoter_is_never_turned_in_training():
             seen.append(np.asarray(tokens))
             return jnp.zeros((len(tokens), 1))
 
-    training_encoder.label_loss(Spy(), {name: jnp.asarray(value) for name, value in arrays.items()}, jax.random.key(0))
-    np.testing.assert_array_equal(seen[0][:, :70], table.tokens)
+    batch = {"tokens": jnp.asarray(tokens), "label": jnp.zeros(40)}
+    training_encoder.label_loss(Spy(), batch, jax.random.key(0), strands=subset.startswith(BOTH_STRANDS))
+    same, other = ((seen[0] == each).all(1) for each in (tokens, reverse_complement(tokens)))
+    assert (same | other).all() and (10 < other.sum() < 30 if turns else same.all())
 
 
 def test_weights_of_a_committee_are_the_best_that_are_not_negative():

@@ -20,6 +20,7 @@ from flax import nnx
 from zoo import attribution
 from zoo.explanation import TITLES, Explainable, Explained, NotExplainable, attention_figure, canvas
 from zoo.genomics import motifs
+from zoo.genomics.predict_gue import GueClassifier
 from zoo.genomics.predict_motif import MotifModel
 from zoo.genomics.sequences import LETTERS, UNKNOWN, one_hot
 
@@ -52,7 +53,9 @@ def explainable(model: PretrainedModel, source: Path | None, *, examples: int, t
     Raises:
         NotExplainable: sequences of another length than the network's, or holding no base; or an unknown target.
     """
-    tokens, names, planted = _sequences(model, source, examples)
+    tokens, names, planted = _sequences(model, source, examples, target)
+    if isinstance(model._predict, GueClassifier):
+        tokens, target = _of_subset(model._predict, tokens, target)
     function, said, length, attention = _score(model, tokens, target)
     if length is not None and tokens.shape[1] != length:
         raise NotExplainable(f"{model.card.id} reads sequences of {length} bases, these have {tokens.shape[1]}: cut or choose others")
@@ -79,8 +82,10 @@ def explainable(model: PretrainedModel, source: Path | None, *, examples: int, t
     )  # fmt: skip
 
 
-def _sequences(model: PretrainedModel, source: Path | None, examples: int) -> tuple[np.ndarray, tuple[str, ...], list[Places] | None]:
-    """Tokens, names, and what was planted where that is known."""
+def _sequences(
+    model: PretrainedModel, source: Path | None, examples: int, target: str | None
+) -> tuple[np.ndarray, tuple[str, ...], list[Places] | None]:
+    """Tokens, names, and what was planted where that is known; of a task with subsets the first of `target`'s, or of the first subset's."""
     if source is not None:
         from zoo.genomics.data import read_table
 
@@ -97,10 +102,27 @@ def _sequences(model: PretrainedModel, source: Path | None, examples: int) -> tu
         chosen = every.targets[rows]
         places = [chosen.instances(row) for row in range(len(chosen))]
         return chosen.tokens, tuple(every.ids[row] for row in rows), places
+    if hasattr(every.inputs, "by_subset"):
+        by_subset = dict(every.inputs.by_subset())
+        chosen_rows = by_subset.get(target, next(iter(by_subset.values())))[:examples]
+        return every.inputs.of(chosen_rows), tuple(every.ids[row].replace("/", "_") for row in chosen_rows), None
     tokens = every.inputs if isinstance(every.inputs, np.ndarray) else getattr(every.inputs, "tokens", None)
     if not isinstance(tokens, np.ndarray):
         raise NotExplainable(f"the examples of {task.spec.id} are no plain sequences: give {model.card.id} a file (FASTA or CSV)")
     return np.minimum(tokens[:examples], UNKNOWN).astype(np.int8), tuple(every.ids[:examples]), None
+
+
+def _of_subset(predictor: GueClassifier, tokens: np.ndarray, target: str | None) -> tuple[np.ndarray, str]:
+    """What the network of `target` (default: of the first subset whose length fits) reads of the sequences, and its name."""
+    fitting = [
+        name for name, length in predictor.lengths.items()
+        if tokens.shape[1] == length or (name in predictor.crop and tokens.shape[1] >= predictor.crop[name] + length)
+    ]  # fmt: skip
+    chosen = target or next(iter(fitting), predictor.subsets[0])
+    try:
+        return predictor.read(tokens, chosen), chosen
+    except ValueError as error:
+        raise NotExplainable(str(error)) from error
 
 
 def _score(
@@ -111,12 +133,16 @@ def _score(
         return model._predict.score, "logit of positive", model._predict.length, None
     module = model.module()
     if hasattr(module, "networks"):
-        lengths = {name: network.config.length for name, network in module.networks.items()}
+        lengths = model.card.predictor_config["lengths"]
         fitting = [name for name, length in lengths.items() if length == tokens.shape[1]]
         chosen = target or (fitting[0] if fitting else next(iter(lengths)))
         if chosen not in lengths:
             raise NotExplainable(f"no target {chosen!r}; {model.card.id} has {', '.join(lengths)}")
-        return _bound(module.networks[chosen]), f"logit of positive ({chosen})", lengths[chosen], None
+        network, said = module.networks[chosen], f"logit of positive ({chosen})"
+        if hasattr(network, "encode"):
+            function, _, _, attention = _of_encoder(model, network, network, tokens, None)
+            return function, said, lengths[chosen], attention
+        return _bound(network), said, lengths[chosen], None
     encoder = getattr(module, "encoder", module)
     if not hasattr(encoder, "encode"):
         return _bound(module), "logit of positive", getattr(module.config, "length", None), None
@@ -164,7 +190,7 @@ def _of_encoder(model: PretrainedModel, module: Any, encoder: Any, tokens: np.nd
         inner = network.encoder if labels else network
         there = jnp.broadcast_to(known, (len(tokens), whole))
         inner.encode(padded(jnp.asarray(one_hot(tokens))), there, keep_attention=True)
-        kept = [block.attention.attention_weights[...] for block in inner.blocks]
+        kept = [block.attention.attention_weights.get_value() for block in inner.blocks]  # [...] does not read what was sown: a tuple
         return {f"layer {n}": np.asarray(each[0] if isinstance(each, tuple) else each) for n, each in enumerate(kept, 1)}
 
     said = "logit of positive" if tasks and not labels else "log-probability of the hidden middle base"

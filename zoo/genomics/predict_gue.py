@@ -19,7 +19,7 @@ import numpy as np
 from flax import nnx
 from scipy.special import expit
 
-from zoo.genomics.models.sequence_cnn import SequenceCNNs
+from zoo.genomics.models.sequence_cnn import SequenceCNN
 from zoo.genomics.sequences import one_hot
 from zoo.genomics.strands import BOTH_STRANDS, both_strands
 
@@ -30,11 +30,11 @@ BATCH = 256
 
 
 class GueClassifier:
-    """One or several networks (an ensemble's mean logit), each with an output for every subset.
+    """One or several models (an ensemble's mean logit), each with a network for every subset.
 
     Args:
-        models: `SequenceCNNs` or `SequenceEncoder` with a head.
-        subsets: names of the outputs.
+        models: `SequenceCNNs` or `SequenceEncoders`.
+        subsets: names of the networks.
         crop: first base that is read of a subset's sequences, where they are longer than the network reads.
         lengths: bases of the subsets' sequences as the network reads them.
     """
@@ -51,7 +51,7 @@ class GueClassifier:
 
         Args:
             inputs: `SequenceInputs`, or int8 tokens `[sequence, position]` with `subset`.
-            subset: which output, for plain tokens.
+            subset: which network, for plain tokens.
 
         Raises:
             ValueError: a subset that the networks do not know, or sequences of another length than theirs.
@@ -98,13 +98,7 @@ class GueClassifier:
 
     def _call(self, model: nnx.Module, subset: str) -> Callable[[np.ndarray], np.ndarray]:
         """`tokens -> logits` of one network: compiled once, in batches of one size."""
-        if isinstance(model, SequenceCNNs):
-            graph, state = nnx.split(model.networks[subset])
-            call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
-        else:
-            graph, state = nnx.split(model)
-            column = self.subsets.index(subset)
-            call = jax.jit(lambda state, tokens: nnx.merge(graph, state).classify(tokens)[:, column])
+        call, state = _logit(model, subset)
 
         def run(tokens: np.ndarray) -> np.ndarray:
             full = np.pad(tokens, ((0, -len(tokens) % BATCH), (0, 0)), mode="edge")
@@ -119,15 +113,7 @@ class GueClassifier:
 
         subset = self.subsets[0]
         tokens = jnp.zeros((1, self.lengths[subset]), jnp.int8)
-        counts = []
-        for model in self.models:
-            graph, state = nnx.split(model.networks[subset] if isinstance(model, SequenceCNNs) else model)
-            one = (
-                (lambda state, t, graph=graph: nnx.merge(graph, state)(one_hot(t, xp=jnp)))
-                if isinstance(model, SequenceCNNs)
-                else (lambda state, t, graph=graph: nnx.merge(graph, state).classify(t))
-            )
-            counts.append(cost.flops(jax.jit(one), state, tokens))
+        counts = [cost.flops(*_logit(model, subset), tokens) for model in self.models]
         return None if None in counts else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
 
     def probe(self, seed: int) -> np.ndarray:
@@ -138,6 +124,15 @@ class GueClassifier:
             tokens = rng.integers(0, 4, (3, self.crop.get(subset, 0) + self.lengths[subset])).astype(np.int8)
             out.append(self.logits(tokens, subset))
         return np.concatenate(out)
+
+
+def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+    """The compiled function `(state, tokens) -> logits` of a subset's network, and its state."""
+    network = model.networks[subset]
+    graph, state = nnx.split(network)
+    if isinstance(network, SequenceCNN):
+        return jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp))), state
+    return jax.jit(lambda state, tokens: nnx.merge(graph, state).classify(tokens)[:, 0]), state
 
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:

@@ -3,9 +3,10 @@
     zoo train --from genomics/sequence_encoder.gue my_promoters.csv --out my_model
     zoo predict my_model/sequence_encoder.my_promoters.toml new.fasta classes.csv
 
-What the new layer sees of a sequence: of `SequenceEncoder` (and the encoder inside `GeneLabeller`) the mean and the maximum of its tokens'
-features; of `SequenceCNN` its last hidden layer, and the old logit of the letters at their places where it has one; of `MotifCnn` its
-last hidden layer. Shorter sequences are padded at their end; longer ones than the network reads are refused.
+What the new layer sees of a sequence: of `SequenceEncoder` (one of `SequenceEncoders`, or inside `GeneLabeller`) the mean and the
+maximum of its tokens' features; of `SequenceCNN` its last hidden layer, and the old logit of the letters at their places where it has
+one; of `MotifCnn` its last hidden layer. Of a model with several networks the one is taken whose features say most about the new labels.
+Shorter sequences are padded at their end; longer ones than the network reads are refused.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from scipy.special import softmax
 from zoo import weights as storage
 from zoo.genomics import signatures
 from zoo.genomics.data import DataError, LabelledSequences, read_table
+from zoo.genomics.models.low_rank import SequenceEncodersConfig
 from zoo.genomics.models.motif_cnn import HIDDEN, MotifCnn, MotifCnnConfig
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNsConfig
 from zoo.genomics.models.sequence_encoder import REDUCTION, SequenceEncoder, SequenceEncoderConfig, pad
@@ -38,8 +40,8 @@ __all__ = ["ARCHITECTURES", "SequenceClassifier", "SequenceClassifierConfig", "a
 
 _MODELS = "zoo.genomics.models"
 ARCHITECTURES = (
-    f"{_MODELS}.sequence_encoder:SequenceEncoder", f"{_MODELS}.gene_labeller:GeneLabeller", f"{_MODELS}.sequence_cnn:SequenceCNNs",
-    f"{_MODELS}.motif_cnn:MotifCnn", "zoo.genomics.transfer:SequenceClassifier",
+    f"{_MODELS}.sequence_encoder:SequenceEncoder", f"{_MODELS}.low_rank:SequenceEncoders", f"{_MODELS}.gene_labeller:GeneLabeller",
+    f"{_MODELS}.sequence_cnn:SequenceCNNs", f"{_MODELS}.motif_cnn:MotifCnn", "zoo.genomics.transfer:SequenceClassifier",
 )  # fmt: skip
 """What can be adapted."""
 BACKBONES: dict[str, tuple[type, type]] = {
@@ -169,6 +171,13 @@ def backbones(source: PretrainedModel) -> dict[str, Backbone]:
             if f"networks.{name}.places" in flat:
                 own["places"] = flat[f"networks.{name}.places"]
             found[name] = Backbone("cnn", design, design["length"], own)
+        return found
+    if kind == "SequenceEncoders":
+        encoders = SequenceEncodersConfig(**_tuples(settings))
+        found = {}
+        for name in encoders.subsets:
+            design = dataclasses.asdict(encoders.of(name)) | {"tasks": 0}
+            found[name] = Backbone("encoder", design, _longest("encoder", design), part(f"networks.{name}.", ("head_",)))
         return found
     if kind == "MotifCnn":
         return {"": Backbone("motif_cnn", settings | {"frozen": True}, _longest("motif_cnn", settings), part("", ("out.",)))}

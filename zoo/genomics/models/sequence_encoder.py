@@ -39,7 +39,7 @@ class SequenceEncoderConfig:
         expansion: hidden features of a block's dense layers over `features`.
         max_tokens: longest sequence in tokens (eight bases each).
         dropout: rate after each block, in training.
-        tasks: outputs of the classification head; 0: none.
+        tasks: outputs of the classification head; 0: a decoder of masked bases instead of a head.
         head_features: features of a token that the head sees at its place.
         head_tokens: tokens that the head sees (its sequences have a fixed length).
     """
@@ -76,7 +76,7 @@ class Block(nnx.Module):
 
 
 class SequenceEncoder(nnx.Module):
-    """The encoder, its decoder for masked bases, and a head for classification where `config.tasks` asks for one."""
+    """The encoder with a decoder for masked bases, or with a head for classification where `config.tasks` asks for one."""
 
     def __init__(self, config: SequenceEncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -90,11 +90,12 @@ class SequenceEncoder(nnx.Module):
         self.position = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.max_tokens, config.features)))
         self.blocks = nnx.List([Block(config, rngs) for _ in range(config.depth)])
         self.norm = nnx.LayerNorm(config.features, rngs=rngs)
-        # Each step up gives both halves of a position features of their own.
-        self.ups = nnx.List([nnx.Linear(i, 2 * o, rngs=rngs) for i, o in ((config.features, c), (c, b), (b, a))])
-        self.hidden = nnx.Linear(2 * a, 2 * a, rngs=rngs)
-        self.letters = nnx.Linear(2 * a, 4, rngs=rngs)
-        if config.tasks:
+        if not config.tasks:
+            # Each step up gives both halves of a position features of their own.
+            self.ups = nnx.List([nnx.Linear(i, 2 * o, rngs=rngs) for i, o in ((config.features, c), (c, b), (b, a))])
+            self.hidden = nnx.Linear(2 * a, 2 * a, rngs=rngs)
+            self.letters = nnx.Linear(2 * a, 4, rngs=rngs)
+        else:
             self.head_norm = nnx.LayerNorm(config.features, rngs=rngs)
             self.head_place = nnx.Linear(config.features, config.tasks * config.head_features, rngs=rngs)
             self.head_kernel = nnx.Param(0.05 * jax.random.normal(rngs.params(), (config.tasks, config.head_tokens, config.head_features)))
