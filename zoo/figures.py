@@ -26,6 +26,13 @@ class _Figure(Card):
     caption: str
 
 
+class Tick(Card):
+    """A place on an axis with its name."""
+
+    at: Finite
+    label: Annotated[str, StringConstraints(min_length=1, max_length=12)]
+
+
 class Mark(Card):
     """A point of a line about which something is said: in short beside it, in full where the reader points at it."""
 
@@ -42,6 +49,7 @@ class Lines(_Figure):
     x_label: Label
     y_label: Label
     log_y: bool = False
+    x_ticks: list[Tick] = Field(default_factory=list, description="Default: round numbers.")
     x: list[Finite] = Field(min_length=1)
     y: list[Finite]
     low: list[Finite] = Field(default_factory=list)
@@ -89,11 +97,12 @@ class Histogram(Card):
 
 
 class Histograms(_Figure):
-    """Several histograms over the same bins."""
+    """Several histograms over the same bins; on a logarithmic axis an empty bin stands on its lower end."""
 
     kind: Literal["histograms"] = "histograms"
     x_label: Label
     y_label: Label
+    log_y: bool = False
     edges: list[Finite] = Field(min_length=2)
     series: list[Histogram] = Field(min_length=1)
 
@@ -101,6 +110,9 @@ class Histograms(_Figure):
     def _bins(self) -> Histograms:
         if any(len(one.values) != len(self.edges) - 1 for one in self.series) or sorted(set(self.edges)) != self.edges:
             raise ValueError(f"histograms {self.name!r}: {len(self.edges)} rising edges need {len(self.edges) - 1} values a series")
+        every = [value for one in self.series for value in one.values]
+        if self.log_y and (min(every) < 0 or max(every) <= 0):
+            raise ValueError(f"histograms {self.name!r} are drawn on a logarithmic axis and reach from {min(every)} to {max(every)}")
         return self
 
 
@@ -112,15 +124,38 @@ class Image(Card):
 
 
 class Images(_Figure):
-    """Images side by side, on the same levels (rising, at most nine) and the same square `-reach..reach`."""
+    """Images side by side, on the same levels (rising, at most nine) and the same square `-reach..reach` or rectangle `extent`."""
 
     kind: Literal["images"] = "images"
     x_label: Label
     y_label: Label
     level_label: Label
     levels: list[Finite] = Field(min_length=1, max_length=9)
-    reach: float = Field(gt=0)
+    reach: float | None = Field(None, gt=0)
+    extent: tuple[Finite, Finite, Finite, Finite] | None = Field(None, description="Left, right, bottom and top: for what is no square.")
+    x_ticks: list[Tick] = Field(default_factory=list)
+    y_ticks: list[Tick] = Field(default_factory=list)
     panels: list[Image] = Field(min_length=1)
+
+    @property
+    def borders(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top."""
+        if self.extent is not None:
+            return self.extent
+        return (-self.reach, self.reach, -self.reach, self.reach)
+
+    @model_validator(mode="after")
+    def _borders(self) -> Images:
+        if (self.reach is None) == (self.extent is None):
+            raise ValueError(f"images {self.name!r} need either `reach` or `extent`")
+        left, right, bottom, top = self.borders
+        if not (left < right and bottom < top):
+            raise ValueError(f"images {self.name!r}: the extent is left, right, bottom, top and rises, it is {self.extent}")
+        outside = [tick.label for tick in self.x_ticks if not left <= tick.at <= right]
+        outside += [tick.label for tick in self.y_ticks if not bottom <= tick.at <= top]
+        if outside:
+            raise ValueError(f"images {self.name!r}: ticks outside the picture: {', '.join(outside)}")
+        return self
 
     @model_validator(mode="after")
     def _cells(self) -> Images:
@@ -132,7 +167,38 @@ class Images(_Figure):
         return self
 
 
-Figure = Annotated[Lines | Grid | Histograms | Images, Field(discriminator="kind")]
+class Span(Card):
+    """A stretch of a sequence, `start` to before `stop` from 0, with its name; a `weak` one is there but does not count."""
+
+    start: int = Field(ge=0)
+    stop: int
+    name: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    weak: bool = False
+
+
+class Letters(Card):
+    """One sequence of letters with its stretches, in order and apart."""
+
+    label: Label
+    letters: Annotated[str, StringConstraints(pattern=r"^[A-Z]+$", max_length=2000)]
+    spans: list[Span] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Letters:
+        ends = [end for span in self.spans for end in (span.start, span.stop)]
+        if any(span.start >= span.stop for span in self.spans) or sorted(ends) != ends or max(ends, default=0) > len(self.letters):
+            raise ValueError(f"sequence {self.label!r}: spans must rise, lie apart and within its {len(self.letters)} letters: {ends}")
+        return self
+
+
+class Sequences(_Figure):
+    """Sequences letter by letter, with what lies in them."""
+
+    kind: Literal["sequences"] = "sequences"
+    rows: list[Letters] = Field(min_length=1)
+
+
+Figure = Annotated[Lines | Grid | Histograms | Images | Sequences, Field(discriminator="kind")]
 
 
 class FigureFile(Card):

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import cards, files, registry
 from zoo.cards import MetricValue, TaskSpec
-from zoo.figures import FILE, Figure, FigureFile, Grid, Histograms, Images, Lines
+from zoo.figures import FILE, Figure, FigureFile, Grid, Histograms, Images, Lines, Sequences
 
 ROWS = 8
 """Rows in one picture at most, the best."""
 FORMATS = ("png", "svg", "json")
 SIZE = (6.4, 4.4)
+LETTERS = 50
+"""Of a sequence, in one line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +55,14 @@ def draw(
     task = registry.load_task(name, data=data)
     notes: list[str] = []
     figures: list[Figure] = []
+    opened: list[str] = []
     if samples or form == "json":
         try:
-            figures = task.sample_figures()
+            figures, opened = _of_dataset(spec, task) if form == "json" else (task.sample_figures(), [])
         except files.FileMissing as error:
             notes.append(f"no pictures of the data: {error}")
     if form == "json":
-        return [_write_numbers(spec, figures, out, notes)], notes
+        return [_write_numbers(spec, figures, opened, out, notes)], notes
     rows = _computed(task, models, data) if models is not None else _stored(task, notes)
     sheets = [*_of_rows(spec, rows), *(("sample_" + figure.name, figure.title, [("", figure)]) for figure in figures)]
     if not sheets:
@@ -129,12 +132,36 @@ def _along(metric: cards.MetricSpec, row: Shown) -> Lines | None:
     )  # fmt: skip
 
 
-def _write_numbers(spec: TaskSpec, figures: list[Figure], out: Path, notes: list[str]) -> Path:
+def _of_dataset(spec: TaskSpec, task: Any) -> tuple[list[Figure], list[str]]:
+    """A task's pictures, then those of the data set's other tasks that have another name; and the names of the files that they opened."""
+    others = [registry.load_task(other.id) for other in registry.tasks().values() if other.dataset == spec.dataset and other.id != spec.id]
+    figures: dict[str, Figure] = {}
+    opened: set[str] = set()
+    for one in [task, *others]:
+        asked: set[str] = set()
+        one.file = _noting(one.file, asked)
+        new = {figure.name: figure for figure in one.sample_figures() if figure.name not in figures}
+        figures |= new
+        opened |= asked if new else set()
+    return list(figures.values()), sorted(opened)
+
+
+def _noting(file: Callable[[str], Path], asked: set[str]) -> Callable[[str], Path]:
+    """`file`, which notes what it is asked for."""
+
+    def noting(name: str) -> Path:
+        asked.add(name)
+        return file(name)
+
+    return noting
+
+
+def _write_numbers(spec: TaskSpec, figures: list[Figure], opened: Sequence[str], out: Path, notes: list[str]) -> Path:
     """The pictures of the data as `figures.json`, with the hashes of the files that they were made from."""
     if not figures:
         raise ValueError(f"{spec.id} has no pictures of its data: {'; '.join(notes) or 'its task offers none'}")
     card = registry.dataset(spec.dataset)
-    made_from = {file.name: file.sha256 for file in card.file if file.name in spec.needs}
+    made_from = {file.name: file.sha256 for file in card.file if file.name in opened}
     content = FigureFile(schema_version=1, dataset=card.id, made_from=made_from, figure=figures)
     files.write_text(out / FILE, cards.dump(content))
     return out / FILE
@@ -149,10 +176,14 @@ def _save(path: Path, title: str, given: Sequence[tuple[str, Figure]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(charts.settings(path.stem) | {"axes.titlesize": 10}):
         first = given[0][1]
-        height = 0.9 + 1.6 * -(-len(first.panels) // 5) if isinstance(first, Images) else SIZE[1]
+        height = SIZE[1]
+        if isinstance(first, Images):
+            height = 0.9 + (1.6 if first.extent is None else 2.6) * -(-len(first.panels) // 5)
         figure = Canvas(figsize=(SIZE[0], height), layout="constrained")
         if isinstance(first, Images):
             _images(figure, first)
+        elif isinstance(first, Sequences):
+            _sequences(figure, first)
         elif isinstance(first, Grid):
             _grid(figure, first)
         else:
@@ -211,19 +242,48 @@ def _images(figure: Any, drawn: Images) -> None:
 
     columns = min(5, len(drawn.panels))
     grid = figure.subplots(-(-len(drawn.panels) // columns), columns, sharex=True, sharey=True, squeeze=False)
-    edges = [0, *drawn.levels, 2 * drawn.levels[-1] - drawn.levels[-2] if len(drawn.levels) > 1 else 2 * drawn.levels[-1]]
+    first = 0 if drawn.extent is None else 2 * drawn.levels[0] - drawn.levels[1]
+    edges = [first, *drawn.levels, 2 * drawn.levels[-1] - drawn.levels[-2] if len(drawn.levels) > 1 else 2 * drawn.levels[-1]]
     middles = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
     shown = None
     for axes, panel in zip(grid.flat, drawn.panels, strict=False):
         axes.grid(False)
         cells = [[middles[int(digit)] for digit in row] for row in panel.rows]
-        extent = (-drawn.reach, drawn.reach, -drawn.reach, drawn.reach)
-        shown = axes.imshow(cells, cmap="Blues", norm=BoundaryNorm(edges, 256), extent=extent, interpolation="nearest")
+        shown = axes.imshow(cells, cmap="Blues", norm=BoundaryNorm(edges, 256), extent=drawn.borders, interpolation="nearest")
+        for ticks, put in ((drawn.x_ticks, axes.set_xticks), (drawn.y_ticks, axes.set_yticks)):
+            if ticks:
+                put([tick.at for tick in ticks], [tick.label for tick in ticks])
         axes.set_title(panel.label, fontsize=9)
     for axes in list(grid.flat)[len(drawn.panels) :]:
         axes.set_visible(False)
     figure.supxlabel(drawn.x_label, fontsize=9)
     figure.supylabel(drawn.y_label, fontsize=9)
     bar = figure.colorbar(shown, ax=grid, shrink=0.8)
-    bar.set_ticks(edges[:-1], labels=[f"{edge:g}" for edge in edges[:-1]])
+    named = edges[:-1] if drawn.extent is None else drawn.levels  # below the first level of a map there is no end
+    bar.set_ticks(named, labels=[f"{edge:g}" for edge in named])
     bar.set_label(drawn.level_label.removesuffix(", from"), fontsize=8)
+
+
+def _sequences(figure: Any, drawn: Sequences) -> None:
+    """Letters in lines of fifty; stretches are underlined, weak ones dashed, and named above."""
+    from zoo.leaderboard import charts
+
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    y = 0.0
+    for row in drawn.rows:
+        axes.text(0, y, row.label, fontsize=8)
+        for begin in range(0, len(row.letters), LETTERS):
+            y -= 1.6
+            for x, letter in enumerate(row.letters[begin : begin + LETTERS]):
+                axes.text(x + 0.5, y, letter, fontsize=7.5, family="DejaVu Sans Mono", ha="center")
+            for span in row.spans:
+                left, right = max(span.start - begin, 0), min(span.stop - begin, LETTERS)
+                if left < right:
+                    colour, dash = charts.COLOURS[int(span.weak)], "dashed" if span.weak else "solid"
+                    axes.plot([left, right], [y - 0.2, y - 0.2], color=colour, linestyle=dash, linewidth=1.6)
+                    if span.start >= begin:
+                        axes.text((left + right) / 2, y + 0.65, span.name, fontsize=6, color=colour, ha="center")
+        y -= 1.6
+    axes.set_xlim(0, LETTERS)
+    axes.set_ylim(y + 0.8, 1.0)

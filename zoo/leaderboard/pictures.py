@@ -1,4 +1,4 @@
-"""Draws `zoo.figures` into pages, following the theme: lines, histograms and images as inline SVG, grids as shaded tables.
+"""Draws `zoo.figures` into pages, following the theme: lines, histograms and images as inline SVG, grids as tables, sequences as text.
 
 `lines_on` and `histograms_on` draw on any matplotlib axes; `zoo.gallery` uses them for files.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from zoo.figures import Figure, Grid, Histograms, Image, Images, Lines
+from zoo.figures import Figure, Grid, Histograms, Image, Images, Letters, Lines, Sequences
 from zoo.leaderboard import charts
 from zoo.leaderboard.board import Row, TaskBoard
 
@@ -23,7 +23,7 @@ Named = Sequence[tuple[str, Lines]]
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """One figure as its template needs it: `svg` (lines, histograms), `grid` with its `row`, or `panels` with the legend of `levels`."""
+    """One figure as its template needs it: `svg` (lines, histograms), `grid` with its `row`, or `panels` (images with `levels`)."""
 
     figure: Figure
     svg: Markup | None = None
@@ -52,22 +52,27 @@ def of_task(task: TaskBoard) -> list[Picture]:
 
 def of_dataset(identifier: str, figures: Sequence[Figure]) -> list[Picture]:
     """Every figure of a data set."""
-    return [
-        Picture(figure, Markup(lines([(figure.title, figure)], name=f"{identifier} {figure.name}")))
-        if isinstance(figure, Lines)
-        else _alone(figure, f"{identifier} {figure.name}")
-        for figure in figures
-    ]
+    found = []
+    for figure in figures:
+        name = f"{identifier} {figure.name}"
+        if isinstance(figure, Lines):
+            legend = [(0, figure.title), (-1, figure.reference_label)] if figure.reference_x else []
+            found.append(Picture(figure, Markup(lines([(figure.title, figure)], name=name)), legend))
+        else:
+            found.append(_alone(figure, name))
+    return found
 
 
-def _alone(figure: Grid | Histograms | Images, name: str) -> Picture:
+def _alone(figure: Grid | Histograms | Images | Sequences, name: str) -> Picture:
     if isinstance(figure, Histograms):
         legend = [(number, one.label) for number, one in enumerate(figure.series)]
         return Picture(figure, Markup(histograms(figure, name=name)), legend)
     if isinstance(figure, Images):
         count = len(figure.levels)
-        panels = [(panel.label, _image(panel, count)) for panel in figure.panels]
+        panels = [(panel.label, _image(panel, figure)) for panel in figure.panels]
         return Picture(figure, panels=panels, levels=[(level, _opacity(i + 1, count)) for i, level in enumerate(figure.levels)])
+    if isinstance(figure, Sequences):
+        return Picture(figure, panels=[(row.label, _letters(row)) for row in figure.rows])
     return Picture(figure)
 
 
@@ -117,20 +122,28 @@ def lines_on(axes: Any, named: Named) -> None:
         values = [y for _, one in named for y in [*one.y, *one.reference_y]]
         axes.set_ylim(min(values) / 1.7, max(values) * 1.9)  # bands may reach beyond
         _plain_decades(axes)
+    if first.x_ticks:
+        axes.set_xticks([tick.at for tick in first.x_ticks], [tick.label for tick in first.x_ticks])
     axes.set_xlabel(first.x_label)
     axes.set_ylabel(first.y_label)
 
 
 def histograms_on(axes: Any, drawn: Histograms) -> None:
     """Draws histograms as steps on matplotlib axes."""
+    floor = min((value for one in drawn.series for value in one.values if value > 0), default=0.0) / 2 if drawn.log_y else 0.0
     for number, one in enumerate(drawn.series):
         look = charts.style(number)
         xs = [edge for edge in drawn.edges for _ in range(2)]
-        ys = [0.0, *(value for value in one.values for _ in range(2)), 0.0]
+        ys = [floor, *(max(value, floor) for value in one.values for _ in range(2)), floor]
         (line,) = axes.plot(xs, ys, color=charts.COLOURS[look.colour], linestyle=charts.dashes(number), linewidth=1.3)
         line.set_gid(f"step {number}")
     axes.set_xlim(drawn.edges[0], drawn.edges[-1])
-    axes.set_ylim(bottom=0)
+    if drawn.log_y:
+        axes.set_yscale("log")
+        axes.set_ylim(floor, 1.9 * max(value for one in drawn.series for value in one.values))
+        _plain_decades(axes)
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(drawn.x_label)
     axes.set_ylabel(drawn.y_label)
 
@@ -146,17 +159,44 @@ def _plain_decades(axes: Any) -> None:
     axes.yaxis.set_minor_formatter(plain if high < 100 * low else NullFormatter())
 
 
-def _image(panel: Image, levels: int) -> Markup:
+def _image(panel: Image, drawn: Images) -> Markup:
     """One image: a path per level, each a set of runs of equal cells; the deeper the colour, the higher the level."""
+    levels = len(drawn.levels)
     paths: dict[int, list[str]] = {}
     for y, row in enumerate(panel.rows):
         for run in re.finditer(r"(\d)\1*", row):
             paths.setdefault(int(run.group(1)), []).append(f"M{run.start()} {y}h{len(run.group())}v1h-{len(run.group())}z")
     width, height = len(panel.rows[0]), len(panel.rows)
-    drawn = "".join(f'<path fill-opacity="{_opacity(level, levels)}" d="{"".join(paths[level])}"/>' for level in sorted(paths) if level)
+    cells = "".join(f'<path fill-opacity="{_opacity(level, levels)}" d="{"".join(paths[level])}"/>' for level in sorted(paths) if level)
     label = html.escape(panel.label)
-    head = f'<svg class="jet" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" shape-rendering="crispEdges">'
-    return Markup(f"{head}<title>{label}</title>{drawn}</svg>")
+    if not (drawn.x_ticks or drawn.y_ticks):
+        head = f'<svg class="jet" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" shape-rendering="crispEdges">'
+        return Markup(f"{head}<title>{label}</title>{cells}</svg>")
+    left, right, bottom, top = drawn.borders
+    named = []
+    for tick in drawn.x_ticks:
+        x = round((tick.at - left) / (right - left) * width, 2)
+        named.append(f'<path d="M{x} {height}v.6"/><text x="{x}" y="{height + 2.1}" text-anchor="middle">{html.escape(tick.label)}</text>')
+    for tick in drawn.y_ticks:
+        y = round((top - tick.at) / (top - bottom) * height, 2)
+        named.append(f'<path d="M0 {y}h-.6"/><text x="-.9" y="{round(y + 0.5, 2)}" text-anchor="end">{html.escape(tick.label)}</text>')
+    head = f'<svg class="map" role="img" aria-label="{label}" viewBox="-5 -.8 {width + 7} {height + 3.5}">'
+    frame = f'<path class="frame" d="M0 0h{width}v{height}h-{width}z"/>'
+    return Markup(
+        f'{head}<title>{label}</title><g shape-rendering="crispEdges">{cells}</g><g class="ticks">{frame}{"".join(named)}</g></svg>'
+    )
+
+
+def _letters(row: Letters) -> Markup:
+    """One sequence as text; its stretches are `<ruby>`, their names above them."""
+    parts, done = [], 0
+    for span in row.spans:
+        parts.append(row.letters[done : span.start])
+        look = "site weak" if span.weak else "site"
+        inside, name = row.letters[span.start : span.stop], html.escape(span.name)
+        parts.append(f'<ruby class="{look}">{inside}<rp> (</rp><rt>{name}</rt><rp>) </rp></ruby>')
+        done = span.stop
+    return Markup("".join([*parts, row.letters[done:]]))
 
 
 def _opacity(level: int, levels: int) -> float:

@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.figures import Figure, Grid, Histogram, Histograms, Image, Images, Lines, Mark
+from zoo.particle_physics.dijets import PROCESSES, SIGNAL_REGION
 from zoo.particle_physics.metrics import classification
+from zoo.particle_physics.point_clouds import CLASSES as POINT_CLOUD_CLASSES
+from zoo.particle_physics.point_clouds import CONDITIONS
 
 if TYPE_CHECKING:
+    from zoo.particle_physics.dijets import Dijets
     from zoo.particle_physics.jets import Jets
+    from zoo.particle_physics.point_clouds import PointClouds
 
 EFFICIENCIES = np.round(np.arange(0.01, 1.0001, 0.01), 2)
 """Signal efficiencies at which a ROC curve is drawn."""
@@ -28,6 +33,9 @@ LEVELS = (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2)
 MASS_EDGES = np.arange(0.0, 251.0, 10.0)
 TAU32_EDGES = np.linspace(0.0, 1.0, 21)
 PARTICLE_EDGES = np.arange(0.0, 145.0, 8.0)
+JET_MASS_EDGES = np.arange(0.0, 301.0, 10.0)
+DIJET_EDGES = np.arange(2300.0, 5001.0, 50.0)
+DIJET_LABELS = {"qcd": "QCD", "wprime": "W'(3.5 TeV) to WZ", "zprime": "Z'(3.5 TeV) to tt"}
 
 
 def roc(
@@ -132,27 +140,70 @@ def average_images(jets: Jets) -> Images:
     subjets). Without this every average is a round blot.
     """
     pt = np.hypot(jets.column("part_px"), jets.column("part_py")).astype(np.float64)
-    share = np.where(jets.mask, pt, 0.0)
+    place = jets.column("part_deta"), jets.column("part_dphi")
+    return _averages(*place, pt, jets.mask, jets.label, _present(jets), what="the jet's pT")
+
+
+def _averages(
+    deta: np.ndarray, dphi: np.ndarray, pt: np.ndarray, mask: np.ndarray, label: np.ndarray, classes: Sequence[tuple[int, str]], *,
+    what: str,
+) -> Images:  # fmt: skip
+    """`average_images` of particles `[jet, particle]`, labels `[jet]` and (number, name) of the classes; `what` is shared."""
+    share = np.where(mask, pt, 0.0)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
-    x, y = aligned(jets.column("part_deta").astype(np.float64), jets.column("part_dphi").astype(np.float64), share)
+    x, y = aligned(deta.astype(np.float64), dphi.astype(np.float64), share)
     column, row = (np.floor((each + REACH) / (2 * REACH) * CELLS).astype(int) for each in (x, -y))
-    inside = (column >= 0) & (column < CELLS) & (row >= 0) & (row < CELLS) & jets.mask
+    inside = (column >= 0) & (column < CELLS) & (row >= 0) & (row < CELLS) & mask
     panels = []
-    for number, name in _present(jets):
-        chosen = inside & (jets.label == number)[:, None]
+    for number, name in classes:
+        chosen = inside & (label == number)[:, None]
         place = row[chosen] * CELLS + column[chosen]
-        mean = np.bincount(place, share[chosen], minlength=CELLS * CELLS) / (jets.label == number).sum()
+        mean = np.bincount(place, share[chosen], minlength=CELLS * CELLS) / (label == number).sum()
         level = np.searchsorted(LEVELS, mean, side="right").reshape(CELLS, CELLS)
         panels.append(Image(label=name, rows=["".join(map(str, line)) for line in level]))
     return Images(
         name="average_images", title="The average jet of each class",
         caption=(
-            f"Mean share of the jet's pT by cell, {len(jets)} SIMULATED jets. Each jet was centred, turned so that its longest axis is "
+            f"Mean share of {what} by cell, {len(label)} SIMULATED jets. Each jet was centred, turned so that its longest axis is "
             "upright, and mirrored so that the upper and the right half are the harder ones. "
             f"Each square is {2 * REACH:g} wide in pseudorapidity and in azimuth (rad)."
         ),
         x_label="across (rad)", y_label="along the longest axis (rad)", level_label="mean share of pT per cell, from",
         levels=list(LEVELS), reach=REACH, panels=panels,
+    )  # fmt: skip
+
+
+def of_clouds(clouds: PointClouds) -> list[Figure]:
+    """The average jet of each class of point clouds (of the particles kept), their mass and their multiplicity before any was cut off."""
+    particles, classes = clouds.particles, list(enumerate(POINT_CLOUD_CLASSES))
+    images = _averages(
+        particles[..., 0], particles[..., 1], particles[..., 2].astype(np.float64), clouds.mask, clouds.label, classes,
+        what=f"the pT of a jet's {clouds.codes.shape[1]} hardest particles",
+    )  # fmt: skip
+    found: list[Figure] = [images]
+    for column, edges, name, title, x_label in (
+        ("jet_mass", JET_MASS_EDGES, "mass", "Jet mass", "mass of the whole jet (GeV)"),
+        ("jet_nparticles", PARTICLE_EDGES, "multiplicity", "Multiplicity", "particles in the whole jet"),
+    ):
+        value = clouds.conditions[:, CONDITIONS.index(column)]
+        found.append(_spectrum(value, clouds.label, classes, edges, name=name, title=title, x_label=x_label))
+    return found
+
+
+def dijet_spectrum(events: Dijets) -> Histograms:
+    """Events by dijet mass and process, as many as the test file has."""
+    counts = [np.histogram(events.mjj[events.process == number], DIJET_EDGES)[0] for number in range(len(PROCESSES))]
+    labels = [f"{DIJET_LABELS[name]}: {one.sum()} events" for name, one in zip(PROCESSES, counts, strict=True)]
+    low, high = SIGNAL_REGION
+    return Histograms(
+        name="dijet_mass", title="Dijet mass of the test events",
+        caption=(
+            f"Counts of the {len(events)} SIMULATED test events by dijet mass (logarithmic): QCD as it falls (at the left the cut on the "
+            f"leading jet bends it), and the two resonances in the signal region, {low:g} to {high:g} GeV. The file holds no signal "
+            "outside of it, and how many events there are of each process means nothing. Empty bins stand on the lower edge."
+        ),
+        x_label="dijet mass (GeV)", y_label="events per 50 GeV", log_y=True, edges=_listed(DIJET_EDGES),
+        series=[Histogram(label=label, values=_listed(one)) for label, one in zip(labels, counts, strict=True)],
     )  # fmt: skip
 
 
@@ -183,13 +234,19 @@ def distributions(jets: Jets) -> list[Histograms]:
 
 def spectrum(jets: Jets, value: np.ndarray, edges: np.ndarray, name: str, title: str, x_label: str) -> Histograms:
     """One histogram per class: the share of its jets in each bin; jets beyond the last edge are in no bin, but counted."""
+    return _spectrum(value, jets.label, _present(jets), edges, name=name, title=title, x_label=x_label)
+
+
+def _spectrum(
+    value: np.ndarray, label: np.ndarray, classes: Sequence[tuple[int, str]], edges: np.ndarray, *, name: str, title: str, x_label: str
+) -> Histograms:
     series = []
-    for number, label in _present(jets):
-        mine = value[jets.label == number]
-        series.append(Histogram(label=label, values=_listed(np.histogram(mine, edges)[0] / len(mine))))
+    for number, of_class in classes:
+        mine = value[label == number]
+        series.append(Histogram(label=of_class, values=_listed(np.histogram(mine, edges)[0] / len(mine))))
     beyond = float((value >= edges[-1]).mean())
     note = f" {100 * beyond:.1f} % of the jets lie beyond the last bin." if beyond >= 0.0005 else ""
-    caption = f"Share of each class's SIMULATED jets in each bin, {len(jets)} jets in all.{note}"
+    caption = f"Share of each class's SIMULATED jets in each bin, {len(label)} jets in all.{note}"
     return Histograms(
         name=name, title=title, caption=caption, x_label=x_label, y_label="share of jets", edges=_listed(edges), series=series
     )

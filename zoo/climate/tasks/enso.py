@@ -11,13 +11,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.climate.data import enso as data
 from zoo.climate.metrics import seasonal
 from zoo.task import Arrays, Examples, Task
+
+if TYPE_CHECKING:
+    from zoo.figures import Figure
 
 Month = np.datetime64
 
@@ -97,6 +100,21 @@ class Enso(Task):
         months = self.sst["time"].values.astype("datetime64[M]")
         anomaly = data.three_month_mean(anomalies(self.sst.values, months))
         return anomaly[(centres - months[0]).astype(np.int64)]
+
+    def sample_figures(self) -> list[Figure]:
+        """The truth of the test seasons, which every row's record holds too; none of the other series."""
+        from zoo.climate import pictures
+
+        centres = np.arange(data.TEST_FIRST, data.TEST_LAST + 1)
+        return [pictures.index_series(
+            centres, self.target(centres), name="nino34", title="The observed Niño3.4 index over the test seasons",
+            caption=(
+                f"OBSERVED (OISSTv2): sea surface temperature anomaly 5S-5N 170W-120W, three-month means centred on {centres[0]} to "
+                f"{centres[-1]}, the {len(centres)} seasons that are forecast; every row's stored record holds the same numbers. "
+                "Inputs, simulations and the centres' forecasts are not shown: their files are fetched, not shipped."
+            ),
+            y_label="Niño3.4 anomaly (K)", zero="the mean of 1982-2010",
+        )]  # fmt: skip
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
         """Forecast mean and std `[203, 9]` (NaN: none), observed `[203]`, calendar month of issue 1..12 `[203, 9]`.

@@ -19,6 +19,8 @@ from zoo.task import Arrays, Examples, Task
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zoo.figures import Figure
+
 SCORED = {
     "z500": ("geopotential", 500), "t850": ("temperature", 850), "u850": ("u_component_of_wind", 850), "v850": ("v_component_of_wind", 850),
 }
@@ -92,6 +94,32 @@ class _HeldSuarezTask(Task):
             true = self.analysis[name].values
             if predictions.sizes[name] != len(true) or (name in predictions.coords and not np.allclose(predictions[name], true, atol=1e-3)):
                 raise ValueError(f"the forecast's {name} is not the analysis's ({true[0]:g} .. {true[-1]:g}, {len(true)} of them)")
+
+    def sample_figures(self) -> list[Figure]:
+        """The first start date: height of the 500 hPa surface and temperature at 850 hPa, as maps."""
+        from zoo.climate import pictures
+
+        state = self.analysis.isel(time=0)
+        when = f"simulated time {np.datetime_as_string(state['time'].values, unit='h')}"
+        axes = state["longitude"].values, state["latitude"].values
+        height, temperature = (
+            state[variable].sel(level=level).transpose("longitude", "latitude").values.astype(np.float64)
+            for variable, level in (SCORED["z500"], SCORED["t850"])
+        )
+        told = (
+            f"SIMULATED state at the first of the {self.analysis.sizes['time']} start dates (the planet's own calendar, no date on "
+            "Earth), on the 64x32 grid. No continents: the planet is smooth."
+        )
+        return [
+            pictures.globe(
+                height / pictures.GRAVITY, *axes, pictures.HEIGHT_LEVELS, name="z500", title="Height of the 500 hPa surface",
+                caption=told, quantity="geopotential height", unit="m", label=f"Z500, {when}",
+            ),
+            pictures.globe(
+                temperature, *axes, pictures.TEMPERATURE_LEVELS, name="t850", title="Temperature at 850 hPa",
+                caption=told, quantity="temperature", unit="K", label=f"T850, {when}",
+            ),
+        ]  # fmt: skip
 
     def climatology_of(self, name: str) -> np.ndarray:
         """Climatology of one scored field `[longitude, latitude]` (zonally constant)."""

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.figures import Figure, Histogram, Histograms
-from zoo.genomics import motifs
+from zoo.genomics import motifs, pictures
 from zoo.genomics.metrics import attribution
 from zoo.genomics.metrics.classification import auroc
 from zoo.task import Arrays, Examples, Task
@@ -50,6 +50,8 @@ class MotifGrammar(Task):
     """The published set."""
 
     file_name = "motif_grammar.zarr.zip"
+    set_name, suffix = "the published set", ""
+    """In titles, and at the end of pictures' names: both sets are of one data set."""
 
     def sequences(self, split: str) -> motifs.PlantedSequences:
         """One split of the task's set."""
@@ -151,27 +153,19 @@ class MotifGrammar(Task):
         )]  # fmt: skip
 
     def sample_figures(self) -> list[Figure]:
-        """GC content by class: what a network could use without a motif."""
-        from zoo.genomics.sequences import gc_content
-
-        planted = self.sequences("test")
-        edges = np.round(np.arange(0.3, 0.751, 0.025), 3)
-        series = []
-        for value, name in ((1, "positive"), (0, "negative")):
-            content = gc_content(planted.tokens[planted.label == value])
-            shares = np.histogram(content, edges)[0] / len(content)
-            series.append(Histogram(label=name, values=[float(v) for v in np.round(shares, 5)]))
-        return [Histograms(
-            name="gc_content", title="GC content of the two classes",
-            caption=f"Share of the {len(planted)} SIMULATED test sequences of each class in each bin of GC content.",
-            x_label="GC content", y_label="share of sequences", edges=[float(e) for e in edges], series=series,
-        )]  # fmt: skip
+        """A sequence of each class with its motifs, where motifs lie, and GC content: what a network could use without a motif."""
+        planted, names = self.sequences("test"), {"kind": self.set_name, "suffix": self.suffix}
+        return [
+            pictures.first_of_each_class(planted, **names), pictures.positions_by_class(planted, **names),
+            pictures.gc_by_class(planted, **names),
+        ]  # fmt: skip
 
 
 class MotifGrammarHard(MotifGrammar):
     """Our own set, in which only the order and the distance of motifs tell the classes apart."""
 
     file_name = "motif_grammar_hard.zarr.zip"
+    set_name, suffix = "the harder set", "_hard"
     kinds: ClassVar[Mapping[int, str]] = {1: "order", 2: "distance"}
 
 

@@ -163,6 +163,10 @@ class Anomaly(Task):
         curve = pictures.sculpting(before, after[int(divergence[:, seed].argmax()), seed], MASS_EDGES, rate=SCULPTING_RATE)
         return [curve] if curve else []
 
+    def sample_figures(self) -> list[Figure]:
+        """The dijet mass of the test events by process."""
+        return [pictures.dijet_spectrum(self.events)]
+
 
 def allowed(record: Mapping[str, np.ndarray]) -> np.ndarray:
     """How many background events of the signal region a cut may keep at each of `POINTS`."""

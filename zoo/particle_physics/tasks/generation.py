@@ -17,7 +17,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from zoo import record as storage
-from zoo.particle_physics import energy_flow
+from zoo.figures import Figure
+from zoo.particle_physics import energy_flow, pictures
 from zoo.particle_physics.metrics import generation as metrics
 from zoo.particle_physics.metrics import two_sample
 from zoo.particle_physics.point_clouds import CLASSES, PARTICLES, PointClouds, from_arrays, pack, unpack
@@ -155,6 +156,10 @@ class JetGeneration(Task):
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = {name: means[name] / means["count"] for name in SCORES}
         return {f"{name}.{kind}": value[..., i] for name, value in scores.items() for i, kind in enumerate(CLASSES)}
+
+    def sample_figures(self) -> list[Figure]:
+        """The average reference jet of each class, mass and multiplicity."""
+        return pictures.of_clouds(self.reference)
 
 
 def _by_class(work: Callable[[int], Any]) -> list[Any]:
