@@ -58,7 +58,7 @@ def draw(
     opened: list[str] = []
     if samples or form == "json":
         try:
-            figures, opened = _of_dataset(spec, task) if form == "json" else (task.sample_figures(), [])
+            figures, opened = _of_dataset(spec, task, data) if form == "json" else (task.sample_figures(), [])
         except files.FileMissing as error:
             notes.append(f"no pictures of the data: {error}")
     if form == "json":
@@ -132,9 +132,13 @@ def _along(metric: cards.MetricSpec, row: Shown) -> Lines | None:
     )  # fmt: skip
 
 
-def _of_dataset(spec: TaskSpec, task: Any) -> tuple[list[Figure], list[str]]:
-    """A task's pictures, then those of the data set's other tasks that have another name; and the names of the files that they opened."""
-    others = [registry.load_task(other.id) for other in registry.tasks().values() if other.dataset == spec.dataset and other.id != spec.id]
+def _of_dataset(spec: TaskSpec, task: Any, data: Path | None) -> tuple[list[Figure], list[str]]:
+    """A task's pictures, then those of the data set's other tasks that have another name; and the names of the files that they opened.
+
+    The user's own folder `data` is the task's alone: then there are no others.
+    """
+    same = [] if data is not None else [other.id for other in registry.tasks().values() if other.dataset == spec.dataset]
+    others = [registry.load_task(name) for name in same if name != spec.id]
     figures: dict[str, Figure] = {}
     opened: set[str] = set()
     for one in [task, *others]:

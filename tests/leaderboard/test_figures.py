@@ -8,12 +8,13 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pydantic
 import pytest
 import synthetic_board as synthetic
 import synthetic_cards
 
-from zoo.figures import FigureFile, Grid, Histograms, Images, Lines, Mark
+from zoo.figures import FigureFile, Grid, Histograms, Images, Lines, Mark, Sequences
 from zoo.leaderboard import build, pictures
 
 EVIL = "</title><script>alert(1)</script>\"'&"
@@ -41,6 +42,12 @@ def images(**changes) -> Images:
 def histograms(**changes) -> Histograms:
     content = {"name": "mass", "title": "Mass", "edges": [0, 10, 25], "series": [{"label": "top", "values": [0.125, 0.375]}]}
     return Histograms(**(COMMON | content | changes))
+
+
+def sequences(**changes) -> Sequences:
+    spans = [{"start": 2, "stop": 5, "name": EVIL}, {"start": 5, "stop": 6, "name": "b-", "weak": True}]
+    content = {"name": "sequences", "title": "Sequences", "caption": "c", "rows": [{"label": EVIL, "letters": "ACGTACGT", "spans": spans}]}
+    return Sequences(**(content | changes))
 
 
 class PicturedWeather(synthetic_cards.ToyWeather):
@@ -131,6 +138,56 @@ def test_a_data_sets_pictures_come_from_the_file_beside_its_card(small):
     assert "top most in 10 to 25" in chart(page, "Mass")
 
 
+def test_a_map_has_its_axes_and_a_sequence_the_names_of_its_stretches(small):
+    ticks = {"x_ticks": [{"at": 90, "label": "90°E"}], "y_ticks": [{"at": 0, "label": EVIL[:12]}]}
+    figures = [images(reach=None, extent=(0, 180, -45, 45), **ticks).model_dump(), sequences().model_dump()]
+    write_figures(small, figure=figures)
+    page, _ = dataset_page(small)
+    (drawn,) = re.findall(r'<svg class="map".*?</svg>', page)
+    ElementTree.fromstring(drawn)
+    assert '<path d="M2.0 2v.6"/><text x="2.0"' in drawn and ">90°E</text>" in drawn  # the middle of four columns
+    assert '<path d="M0 1.0h-.6"/>' in drawn and "<script>" not in drawn
+    (letters,) = re.findall(r'<p class="bases">(.*?)</p>', page)
+    assert re.sub(r"<rp>.*?</rp>|<rt>.*?</rt>|<[^>]*>", "", letters) == "ACGTACGT"
+    assert letters.startswith('AC<ruby class="site">GTA<') and '<ruby class="site weak">C<rp> (</rp><rt>b-</rt>' in letters
+    assert html.escape(EVIL) in letters and "<script>" not in page
+
+
+def test_empty_bins_stand_on_the_lower_end_of_a_logarithmic_axis():
+    one = {"label": "top", "values": [0, 2, 200]}
+    svg = pictures.histograms(histograms(log_y=True, edges=[0, 1, 2, 3], series=[one]), name="log")
+    path = re.search(r"<title>top</title>\s*<path d=\"([^\"]*)\"", svg).group(1)
+    heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)]
+    assert heights[0] == heights[1] == heights[2] == heights[-1] == max(heights)  # 0 where 1 is
+    assert 2 * (heights[0] - heights[3]) / (heights[3] - heights[5]) == pytest.approx(np.log10(2), rel=0.01)
+    assert all(0 <= y < 1000 for y in heights)
+
+
+def test_a_data_set_without_pictures_says_why(small):
+    card = synthetic_cards.toy_planet()
+    fetched = [{**file, "path": None, "urls": ["https://example.org/a"]} for file in card.model_dump(mode="json")["file"]]
+    for content, said in (
+        ({"file": fetched}, "ships none of this data set's files (they are fetched from their sources)"),
+        ({"file": []}, "read from a folder of the user's own"),
+        ({}, "There is no picture of it yet."),
+    ):
+        written = card.model_dump(mode="json", exclude_none=True) | {
+            name: [{key: value for key, value in file.items() if value is not None} for file in value] for name, value in content.items()
+        }
+        synthetic.write_toml(small / "datasets" / card.id / "card.toml", written)
+        page, _ = dataset_page(small)
+        assert said in html.unescape(page) and 'id="pictures"' not in page
+
+
+def test_archives_that_the_user_fetches_are_listed_with_their_hashes(small):
+    card = synthetic_cards.toy_planet().model_dump(mode="json", exclude_none=True)
+    archive = {"name": "big.tar", "urls": ["https://example.org/big.tar"], "md5": "0" * 32, "licence": "CC-BY-4.0", "role": "ten million"}
+    synthetic.write_toml(small / "datasets" / card["id"] / "card.toml", card | {"file": [], "download": [archive]})
+    page, _ = dataset_page(small)
+    assert "<code>big.tar</code>" in page and "0" * 32 in page and "https://example.org/big.tar" in page
+    assert "No files of its own" not in page and "zoo data get" not in page
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -168,6 +225,14 @@ def test_tick_labels_keep_their_digits():
         (images, {"panels": [{"label": "a", "rows": ["003"]}]}, "digit above 2"),
         (images, {"panels": [{"label": "a", "rows": ["00", "0"]}]}, "unequal length"),
         (images, {"levels": [0.1, 0.01]}, "levels must rise"),
+        (images, {"extent": (0, 1, 0, 1)}, "either `reach` or `extent`"),
+        (images, {"reach": None}, "either `reach` or `extent`"),
+        (images, {"reach": None, "extent": (0, 1, 1, 0)}, "left, right, bottom, top and rises"),
+        (images, {"x_ticks": [{"at": 0.6, "label": "out"}]}, "outside the picture: out"),
+        (histograms, {"log_y": True, "series": [{"label": "a", "values": [0, 0]}]}, "logarithmic axis"),
+        (sequences, {"rows": [{"label": "a", "letters": "ACGT", "spans": [{"start": 2, "stop": 5, "name": "x"}]}]}, "within its 4 letters"),
+        (sequences, {"rows": [{"label": "a", "letters": "ACGT", "spans": [{"start": 2, "stop": 2, "name": "x"}]}]}, "must rise"),
+        (sequences, {"rows": [{"label": "a", "letters": "AC<b>"}]}, "pattern"),
     ],
 )
 def test_what_is_no_picture_is_refused(make, changes, said):

@@ -244,7 +244,7 @@ def _spectrum(
     for number, of_class in classes:
         mine = value[label == number]
         series.append(Histogram(label=of_class, values=_listed(np.histogram(mine, edges)[0] / len(mine))))
-    beyond = float((value >= edges[-1]).mean())
+    beyond = float((value > edges[-1]).mean())  # numpy's last bin holds its upper end
     note = f" {100 * beyond:.1f} % of the jets lie beyond the last bin." if beyond >= 0.0005 else ""
     caption = f"Share of each class's SIMULATED jets in each bin, {len(label)} jets in all.{note}"
     return Histograms(
