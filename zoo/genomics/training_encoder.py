@@ -16,7 +16,8 @@ six passes), training every weight .757 and .773 (two seeds, six passes). One tr
 
 What they reached (minutes of CPU in brackets): `pretrain` 1.218 nats a base; `tune` (about 20 a seed), dev MCC
 of seed 0: tf_0 .544, tf_1 .487, tf_2 .470, tf_4 .509, prom_core_all .618, prom_core_notata .679, prom_core_tata .773, prom_300_tata .677;
-of seed 1, in this order: .570, .480, .478, .514, .623, .689, .789, .592. Two passes are few; the CNNs of `training_gue` make ten.
+of seed 1, in this order: .570, .480, .478, .514, .623, .689, .789, .592; of seed 2: .528, .500, .490, .528, .618, .676, .775, .574. Two
+passes are few; the CNNs of `training_gue` make ten.
 
 `curve`, dev MCC of prom_core_tata, seeds 0 and 1, pre-trained against scratch: with 1 % of the training sequences .31, .14 against
 .36, .27; with 10 % .34, .45 against .54, .55; with all .76, .77 against .76, .74. So this pre-training does not help there, and with
