@@ -12,6 +12,7 @@ from flax import nnx
 
 from zoo.climate.data.held_suarez import CHANNELS, LEVELS, OFFSET, REFLECTION, SCALE, UNITS, VARIABLES, Series, stack, unstack
 from zoo.climate.forecast import ForecastInputError, Transforms, check_analysis, forecast, rollout
+from zoo.climate.models.convnext import affine
 from zoo.climate.training import ARCHITECTURES, augment, build, fit_damping, fit_transforms, make_loss, validation_scores
 from zoo.nn.spherical import Grid, truncate
 from zoo.train.batches import Windows
@@ -118,6 +119,15 @@ def test_transforms_are_those_of_the_planet(planet, transforms):
 def test_windows_never_cross_from_one_trajectory_into_the_next(planet):
     starts = planet.starts(reach=8)
     assert set(range(52, 60)).isdisjoint(starts) and 60 in starts and starts.max() + 8 < 120
+
+
+def test_the_latitude_wise_map_has_the_gradient_that_jax_derives():
+    noise = np.random.default_rng(0)
+    field, scale, shift = (jnp.asarray(noise.normal(size=size), jnp.float32) for size in ((2, 5, 4, 3), (4, 3), (4, 3)))
+    ours = jax.grad(lambda *parts: jnp.sin(affine(*parts)).sum(), (0, 1, 2))(field, scale, shift)
+    derived = jax.grad(lambda field, scale, shift: jnp.sin(field * scale + shift).sum(), (0, 1, 2))(field, scale, shift)
+    for one, other in zip(ours, derived, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_a_rollout_is_the_step_repeated(transforms):

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,15 @@ FLAGS = [
     "--virtual-time-budget=3000",
     "--dump-dom",
 ]
+
+
+def probed(address: str, flags: list[str], folder: Path) -> Any:
+    """What the page's probe script wrote, as JSON, into its `<pre id="probe">`; `folder` holds the browser's profile."""
+    command = [CHROMIUM, *flags, f"--user-data-dir={folder / 'profile'}", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    return json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+
+
 PROBE = """
 const errors = [];
 addEventListener("error", (event) => errors.push(event.message));
@@ -68,9 +78,7 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     page = copy / "tasks" / "genomics" / "toy_seasons@2" / "index.html"
     (page.parent / "probe.js").write_text(PROBE, encoding="utf-8")
     page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>'), encoding="utf-8")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+    found = probed(page.as_uri(), FLAGS, tmp_path)
     assert found["errors"] == []
     assert found["order"] == "ascending"
     scored = len(found["before"]) - 1  # one row has no headline score
@@ -114,9 +122,7 @@ def test_no_page_asks_anything_of_another_host(site, tmp_path):
             name = page.relative_to(copy).as_posix()
             script = f'<script src="{"../" * name.count("/")}probe.js"></script></head>'
             page.write_text(page.read_text(encoding="utf-8").replace("</head>", script), encoding="utf-8")
-            command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", here + name]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-            asked = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+            asked = probed(here + name, FLAGS, tmp_path)
             assert {here + "assets/site.css", here + "assets/site.js"} <= set(asked), name
             assert [one for one in asked if not one.startswith(here)] == ["https://example.org/canary.png"], name
         server.shutdown()
@@ -178,9 +184,7 @@ def test_two_thousand_rows_sort_within_two_seconds(site, tmp_path):
     ]
     page.write_text(head + "\n".join(rows) + tail, encoding="utf-8")
     flags = [flag for flag in FLAGS if not flag.startswith("--virtual-time")]  # in virtual time nothing takes any
-    command = [CHROMIUM, *flags, "--timeout=60000", f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+    found = probed(page.as_uri(), [*flags, "--timeout=60000"], tmp_path)
     assert max(found["times"]) < 2000
     assert found["said"].startswith(f"The first {found['first']} of 2000 rows")
     assert found["values"] == found["lowest"] and len(set(found["values"])) == found["first"] < 2000
@@ -231,9 +235,7 @@ def test_no_page_has_a_serious_accessibility_finding(site, tmp_path, width, them
         page.write_text(page.read_text(encoding="utf-8").replace("</head>", scripts), encoding="utf-8")
         frame = copy / "frame.html"
         frame.write_text(FRAME.replace("WIDTH", str(width)).replace("PAGE", page.relative_to(copy).as_posix()), encoding="utf-8")
-        flags = [*FLAGS, "--virtual-time-budget=20000", "--window-size=1400,1000", f"--user-data-dir={tmp_path / 'profile'}"]
-        done = subprocess.run([CHROMIUM, *flags, frame.as_uri()], capture_output=True, text=True, timeout=300, check=True)
-        said = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+        said = probed(frame.as_uri(), [*FLAGS, "--virtual-time-budget=20000", "--window-size=1400,1000"], tmp_path)
         assert (said["width"], said["dark"]) == (width, theme == "dark")
         serious = [one for one in said["found"] if one[0] in ("serious", "critical")]
         assert serious == [] and said["wide"] <= 0, f"{page.relative_to(copy)}: {serious}, {said['wide']} px too wide"

@@ -380,9 +380,8 @@ def read_indices(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if wrong:
         raise TransferDataError(f"{path}: {wrong[0]} has dims {dataset[wrong[0]].dims}, ('time',) is needed")
     months = dataset["time"].values.astype("datetime64[M]")
-    gaps = np.flatnonzero(np.diff(months.astype(np.int64)) != 1)
-    if gaps.size:
-        raise TransferDataError(f"{path} is not one value per month in order: after {months[gaps[0]]} comes {months[gaps[0] + 1]}")
+    if disorder := indices.out_of_order(months):
+        raise TransferDataError(f"{path} is {disorder}")
     values = np.stack([dataset[name].values.astype(np.float64) for name in indices.CORE], 1)
     bad = ~np.isfinite(values) | (values <= indices.MISSING + 1.0)
     if bad.any():

@@ -40,6 +40,12 @@ class EnsoDataError(ValueError):
     """A file is not what its card says: wrong variables, months out of order or missing."""
 
 
+def out_of_order(months: np.ndarray) -> str | None:
+    """What is wrong with `datetime64[M]` `[month]` that are not one after another, with the first place; None where nothing is."""
+    gaps = np.flatnonzero(np.diff(months.astype(np.int64)) != 1)
+    return f"not one value per month in order: after {months[gaps[0]]} comes {months[gaps[0] + 1]}" if gaps.size else None
+
+
 def calendar_month(months: np.ndarray) -> np.ndarray:
     """Calendar months 0 (January) .. 11 (December) of `datetime64[M]` months."""
     return np.asarray(months).astype("datetime64[M]").astype(np.int64) % 12
@@ -52,9 +58,8 @@ def _open(path: Path, variables: tuple[str, ...]) -> xr.Dataset:
     if missing:
         raise EnsoDataError(f"{path.name} lacks {', '.join(missing)}; it has {', '.join(map(str, dataset.data_vars))}")
     months = dataset["time"].values.astype("datetime64[M]")
-    gaps = np.flatnonzero(np.diff(months.astype(np.int64)) != 1)
-    if gaps.size:
-        raise EnsoDataError(f"{path.name} is not one value per month in order: after {months[gaps[0]]} comes {months[gaps[0] + 1]}")
+    if disorder := out_of_order(months):
+        raise EnsoDataError(f"{path.name} is {disorder}")
     # Why re-label: the files stamp the month's first day at various hours, some in float32 days. A month is a month.
     return dataset.assign_coords(time=months.astype("datetime64[ns]"))
 
