@@ -27,7 +27,7 @@ XS = {"width": 32, "depth": 2}
 MODELS = {
     "pfn": (PFN, PFNConfig(phi=(16, 16), hidden=(16,))),
     "particle_net": (ParticleNet, ParticleNetConfig(channels=((8, 8), (16, 16)), hidden=(16,))),
-    "particle_net_affine": (ParticleNet, ParticleNetConfig(normalise=False, channels=((8, 8), (8, 8)), hidden=(16,))),
+    "particle_net_affine": (ParticleNet, ParticleNetConfig(normalise=False, channels=((8, 8), (8, 8)), hidden=(16,), neighbours=(7, 3))),
     "particle_transformer": (ParticleTransformer, ParticleTransformerConfig(width=8, depth=1, heads=2, pair_width=4)),
     "lorentz_net": (LorentzNet, LorentzNetConfig(width=8, depth=2, hidden=8)),
 }
@@ -205,6 +205,18 @@ def test_a_jet_with_too_few_particles_gets_absent_neighbours_and_never_itself():
     found = np.asarray(nearest(jnp.zeros((1, 8, 2)), jnp.asarray(mask)[None], 5))[0]
     for i in range(3):
         assert i not in found[i] and set(found[i, :2]) == {0, 1, 2} - {i} and not mask[found[i, 2:]].any()
+
+
+def test_each_edge_convolution_may_have_its_own_number_of_neighbours():
+    config = ParticleNetConfig(channels=((8, 8), (16, 16)), hidden=(16,))
+    one, two, other = (
+        ParticleNet(dataclasses.replace(config, neighbours=k), rngs=nnx.Rngs(0)) for k in (7, (7, 7), (7, 3))
+    )  # fmt: skip
+    logits = one(*jets())
+    np.testing.assert_array_equal(two(*jets()), logits)
+    assert np.abs(other(*jets()) - logits)[2:].max() > 1e-3
+    with pytest.raises(ValueError, match="must be one number or 2"):
+        ParticleNet(dataclasses.replace(config, neighbours=(7, 7, 7)), rngs=nnx.Rngs(0))
 
 
 def test_pair_features_are_the_papers_for_massless_particles():

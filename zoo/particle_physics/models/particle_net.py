@@ -39,7 +39,7 @@ class ParticleNetConfig:
     Attributes:
         features: name of a `FEATURE_SETS` entry.
         classes: outputs.
-        neighbours: k.
+        neighbours: k; one number for all edge convolutions, or one for each.
         channels: for each edge convolution the widths of its MLP.
         hidden: widths after the average over particles.
         normalise: layer norm of the particles' features before each edge convolution.
@@ -47,10 +47,23 @@ class ParticleNetConfig:
 
     features: str = "kinpid"
     classes: int = 10
-    neighbours: int = 7
+    neighbours: int | tuple[int, ...] = 7
     channels: tuple[tuple[int, ...], ...] = ((32, 32, 32), (64, 64, 64))
     hidden: tuple[int, ...] = (128,)
     normalise: bool = True
+
+    @property
+    def each_neighbours(self) -> tuple[int, ...]:
+        """k of each edge convolution.
+
+        Raises:
+            ValueError: not as many as there are edge convolutions.
+        """
+        if isinstance(self.neighbours, int):
+            return (self.neighbours,) * len(self.channels)
+        if len(self.neighbours) != len(self.channels):
+            raise ValueError(f"neighbours={self.neighbours} must be one number or {len(self.channels)}, one for each edge convolution")
+        return tuple(self.neighbours)
 
 
 class Affine(nnx.Module):
@@ -136,7 +149,7 @@ class ParticleNet(nnx.Module):
     """Predictors compile it with `zoo.nn.compiling.wide_products`."""
 
     def __init__(self, config: ParticleNetConfig = ParticleNetConfig(), *, rngs: nnx.Rngs):
-        self.config = config
+        self.config, self.neighbours = config, config.each_neighbours
         inputs = len(FEATURE_SETS[config.features])
         self.inputs = Affine(inputs)
         widths = (inputs, *(channels[-1] for channels in config.channels))
@@ -170,15 +183,15 @@ class ParticleNet(nnx.Module):
             mask: where there is a particle.
         """
         # A particle always has k neighbours, absent ones if need be: so the answer does not depend on the padding.
-        if (lacking := self.config.neighbours + 1 - mask.shape[1]) > 0:
+        if (lacking := max(self.neighbours) + 1 - mask.shape[1]) > 0:
             features, mask = jnp.pad(features, ((0, 0), (0, lacking), (0, 0))), jnp.pad(mask, ((0, 0), (0, lacking)))
         present = mask[:, :, None]
         x = jnp.where(present, features * self.inputs.scale[...] + self.inputs.shift[...], 0.0)
         points = features[:, :, -2:]
-        for convolution in self.convolutions:
+        for convolution, k in zip(self.convolutions, self.neighbours, strict=True):
             if self.config.normalise:
                 x = jnp.where(present, layer_norm(x), 0.0)
-            x = jnp.where(present, convolution(x, nearest(points, mask, self.config.neighbours)), 0.0)
+            x = jnp.where(present, convolution(x, nearest(points, mask, k)), 0.0)
             points = x
         x = x.sum(axis=1) / jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
         for layer in self.hidden:
