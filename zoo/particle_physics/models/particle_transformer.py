@@ -87,6 +87,11 @@ def pair_features(
     return 0.5 * (softer + log_delta), 0.7 * (softer - log_sum + 1.5), log_delta + 1.5, 0.3 * (log_mass2 - 1.0)
 
 
+def along_rows(linear: nnx.Linear, x: Float[Array, "channel row"]) -> Float[Array, "output row"]:
+    """`linear` of every column."""
+    return linear.kernel[...].T @ x + linear.bias[...][:, None]
+
+
 class Attention(nnx.Module):
     """x + attention(layer norm(x)), then x + network(layer norm(x))."""
 
@@ -100,17 +105,17 @@ class Attention(nnx.Module):
         self.narrow = nnx.Linear(config.expansion * width, width, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "jet particle width"], bias: Float[Array, "jet head particle particle"]
+        self, x: Float[Array, "jet particle width"], bias: Float[Array, "head jet particle particle"]
     ) -> Float[Array, "jet particle width"]:
         """The particles' new features; `bias` is added before the softmax and forbids absent particles."""
         jets, particles, width = x.shape
         # Heads first, so that both products are plain batched ones; the softmax divides the [particle, d] result, not the weights.
         qkv = self.queries_keys_values(self.norm(x)).reshape(jets, particles, 3, self.heads, width // self.heads)
-        query, key, value = qkv.transpose(2, 0, 3, 1, 4)
+        query, key, value = qkv.transpose(2, 3, 0, 1, 4)
         scores = jnp.matmul(query * (width // self.heads) ** -0.5, key.swapaxes(-1, -2)) + bias
         weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         mixed = jnp.matmul(weights, value) / weights.sum(-1, keepdims=True)
-        x = x + self.out(mixed.transpose(0, 2, 1, 3).reshape(jets, particles, width))
+        x = x + self.out(mixed.transpose(1, 2, 0, 3).reshape(jets, particles, width))
         return x + self.narrow(jax.nn.gelu(self.widen(self.network_norm(x))))
 
 
@@ -162,8 +167,12 @@ class ParticleTransformer(nnx.Module):
             vectors: px, py, pz, E in GeV.
             mask: where there is a particle.
         """
-        pairs = jax.nn.relu(self.pair_hidden(jnp.stack(pair_features(vectors, mask), -1)))
-        bias = jnp.moveaxis(self.pair_out(pairs), -1, 1) + jnp.where(mask, 0.0, ABSENT)[:, None, None]
+        # Channels first: four numbers a pair are four planes, and the products run along the pairs. With channels last, the gradients of
+        # these two small kernels alone took a tenth (width 64) to a fifth (width 32) of a training step; all of the pairs now take 7.6 ms
+        # of CPU time where they took 22 (64 jets of 64 particles).
+        pairs = jnp.stack(pair_features(vectors, mask))
+        hidden = jax.nn.relu(along_rows(self.pair_hidden, pairs.reshape(len(pairs), -1)))
+        bias = along_rows(self.pair_out, hidden).reshape(-1, *pairs.shape[1:]) + jnp.where(mask, 0.0, ABSENT)[:, None]
         x = self.embed(features)
         for layer in self.layers:
             x = layer(x, bias)
