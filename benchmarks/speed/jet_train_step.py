@@ -24,6 +24,9 @@ from typing import Any
 import alternate
 
 VARIANTS = {"particle_net": ("jax", "jax4", "torch"), "particle_transformer": ("jax", "jax4", "torch")}
+MICROBATCH = {"particle_net": None, "particle_transformer": 4}
+"""Jets that go through our network at once, as in the recipes; None: the whole batch."""
+
 JETS, PARTICLES, FEATURES, CLASSES = 1024, 64, 13, 10
 LEARNING_RATE, BETA2, WEIGHT_DECAY = 1e-3, 0.99, 0.01
 
@@ -73,7 +76,8 @@ def our_step(architecture: str, batch_size: int, steps_per_call: int) -> tuple[C
         return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean(), {}
 
     jets, mesh = data(), data_mesh()
-    config = loop.LoopConfig(steps_per_call, batch_size, steps_per_call, log_every=steps_per_call)
+    microbatch = min(batch_size, MICROBATCH[architecture] or batch_size)
+    config = loop.LoopConfig(steps_per_call, batch_size, steps_per_call, log_every=steps_per_call, microbatch_size=microbatch)
     optimiser = optax.adamw(LEARNING_RATE, b2=BETA2, weight_decay=WEIGHT_DECAY)
     graph, params, rest = nnx.split(our_model(architecture), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}

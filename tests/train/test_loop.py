@@ -91,6 +91,40 @@ def test_several_steps_per_call_take_the_same_path_as_single_steps(unroll):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("steps_per_call", [1, 2])
+def test_microbatches_take_the_same_path_as_whole_batches(steps_per_call):
+    def loss(model, batch, key):
+        error = model(batch["x"])[:, 0] - batch["y"]
+        return jnp.mean(error**2), {"absolute_error": jnp.mean(jnp.abs(error))}
+
+    def run(microbatch_size):
+        config = LoopConfig(6, 8, steps_per_call, log_every=2, microbatch_size=microbatch_size)
+        return fit(nnx.Linear(3, 1, rngs=nnx.Rngs(0)), loss, examples(), optax.sgd(0.1), config=config)
+
+    whole = run(None)
+    for size in (2, 4, 8):
+        parts = run(size)
+        for a, b in zip(weights(parts), weights(whole), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        for a, b in zip(timeless(parts.history), timeless(whole.history), strict=True):
+            assert a == pytest.approx(b, rel=1e-4)
+
+
+def test_each_microbatch_has_a_random_key_of_its_own_and_hands_its_statistics_on():
+    def loss(model, batch, key):
+        model.seen[...] += len(batch["x"])
+        draw = jax.random.uniform(key)
+        return jnp.mean(model.scale[...] ** 2), {"draw": draw, "square": draw**2}
+
+    class Counter(nnx.Module):
+        def __init__(self):
+            self.scale, self.seen = nnx.Param(jnp.ones(())), nnx.Variable(jnp.zeros(()))
+
+    result = fit(Counter(), loss, examples(), optax.sgd(0.1), config=LoopConfig(2, 8, log_every=1, microbatch_size=2))
+    assert float(result.model.seen[...]) == 16
+    assert all(row["square"] - row["draw"] ** 2 > 1e-4 for row in result.history)
+
+
 def test_one_seed_gives_one_result_and_another_seed_another():
     config = LoopConfig(12, 8, log_every=4)
     assert_equal(train(config), train(config))
@@ -206,6 +240,9 @@ def test_impossible_settings_are_refused():
         LoopConfig(10, 4, steps_per_call=2, checkpoint_every=5, log_every=2)
     with pytest.raises(ValueError, match="one leading length"):
         train(LoopConfig(4, 4, log_every=4), data={"x": np.zeros((4, 3)), "y": np.zeros(5)})
+    for size in (0, 3, 16):
+        with pytest.raises(ValueError, match=f"microbatch_size={size} must divide batch_size=8"):
+            LoopConfig(10, 8, log_every=2, microbatch_size=size)
 
 
 def test_two_devices_take_the_same_path_as_one():
@@ -217,11 +254,12 @@ def test_two_devices_take_the_same_path_as_one():
         from jax.sharding import Mesh
         from zoo.train.loop import LoopConfig
         assert jax.device_count() == 2
-        config = LoopConfig(10, 8, log_every=5)
-        two = test_loop.train(config)
-        one = test_loop.train(config, mesh=Mesh(np.asarray(jax.devices()[:1]), ("data",)))
-        for a, b in zip(test_loop.weights(two), test_loop.weights(one), strict=True):
-            np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4)
+        for microbatch_size in (None, 4):
+            config = LoopConfig(10, 8, log_every=5, microbatch_size=microbatch_size)
+            two = test_loop.train(config)
+            one = test_loop.train(config, mesh=Mesh(np.asarray(jax.devices()[:1]), ("data",)))
+            for a, b in zip(test_loop.weights(two), test_loop.weights(one), strict=True):
+                np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4)
         print("equal")
     """)
     done = subprocess.run(

@@ -47,6 +47,11 @@ class LoopConfig:
         log_every: steps that one row of the history averages.
         ema_decay: decay of the exponential average of the weights. Where set, the averaged weights are the ones that
             are validated and returned.
+        microbatch_size: examples that go through the network at once; the step's gradient is the mean over its microbatches
+            (gradient accumulation), as are its loss and scalars. None: the whole batch. On CPU it decides whether what the
+            backward pass needs stays in the cache and in memory that malloc keeps: attention among 64 particles takes 3 MB
+            a jet, and a step of 64 such jets 283 ms of CPU time at once (96 of them page faults) and 154 ms four at a time.
+            Each microbatch has a random key of its own.
     """
 
     steps: int
@@ -58,6 +63,7 @@ class LoopConfig:
     validate_every: int | None = None
     log_every: int = 100
     ema_decay: float | None = None
+    microbatch_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.steps_per_call < 1:
@@ -66,6 +72,8 @@ class LoopConfig:
             value = getattr(self, name)
             if value is not None and (value < 1 or value % self.steps_per_call):
                 raise ValueError(f"{name}={value} must be a positive multiple of steps_per_call={self.steps_per_call}")
+        if self.microbatch_size is not None and (self.microbatch_size < 1 or self.batch_size % self.microbatch_size):
+            raise ValueError(f"microbatch_size={self.microbatch_size} must divide batch_size={self.batch_size}")
         if self.ema_decay is not None and not 0.0 <= self.ema_decay < 1.0:
             raise ValueError(f"ema_decay={self.ema_decay} must lie in [0, 1)")
 
@@ -113,8 +121,9 @@ def fit(
         mesh: devices to spread each batch over; default: all of them.
     """
     mesh = data_mesh() if mesh is None else mesh
-    if config.batch_size % mesh.size:
-        raise ValueError(f"batch_size={config.batch_size} does not divide among {mesh.size} devices")
+    for name in ("batch_size", "microbatch_size"):
+        if (getattr(config, name) or 0) % mesh.size:
+            raise ValueError(f"{name}={getattr(config, name)} does not divide among {mesh.size} devices")
     if config.validate_every and validate is None:
         raise ValueError("validate_every is set but no `validate` function was given")
 
@@ -125,6 +134,8 @@ def fit(
     # The state is donated to each call, so it must share no buffer with the caller's model nor within itself.
     state = replicate(jax.tree.map(_copy, state), mesh)
     run = {name: getattr(config, name) for name in ("batch_size", "seed", "ema_decay")} | {"examples": example_count(data)}
+    if config.microbatch_size is not None:  # it decides on random keys
+        run["microbatch_size"] = config.microbatch_size
 
     step, history = 0, []
     checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir)
@@ -226,15 +237,38 @@ def _compile(
     unroll = jax.default_backend() == "cpu" if config.unroll is None else config.unroll
     split = NamedSharding(mesh, PartitionSpec("data"))
 
-    def one_step(state: dict[str, Any], batch: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-        key = jax.random.fold_in(jax.random.key(config.seed), state["step"])
+    parts = config.batch_size // (config.microbatch_size or config.batch_size)
+
+    def differentiate(params: Any, rest: Any, batch: Any, key: jax.Array) -> tuple[Any, Any]:
+        """The other variables afterwards; gradient, loss and scalars."""
 
         def objective(params: Any) -> tuple[jax.Array, Any]:
-            model = nnx.merge(graph, params, state["rest"], copy=True)
+            model = nnx.merge(graph, params, rest, copy=True)
             value, scalars = loss(model, batch, key)
             return value, (scalars, nnx.split(model, nnx.Param, ...)[2])
 
-        (value, (scalars, rest)), gradient = jax.value_and_grad(objective, has_aux=True)(state["params"])
+        (value, (scalars, rest)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+        return rest, (gradient, value, scalars)
+
+    def accumulate(params: Any, rest: Any, batch: Any, key: jax.Array) -> tuple[Any, Any]:
+        """The same of a batch in `parts` microbatches, one after the other."""
+        # Every parts-th example, so that a batch that is split over devices stays where it is.
+        split_batch = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:]).swapaxes(0, 1), batch)
+        first = jax.tree.map(lambda leaf: leaf[0], split_batch)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(differentiate, params, rest, first, key)[1])
+
+        def body(carry: Any, item: Any) -> tuple[Any, None]:
+            rest, total = carry
+            rest, new = differentiate(params, rest, item[0], jax.random.fold_in(key, item[1]))
+            return (rest, jax.tree.map(jnp.add, total, new)), None
+
+        (rest, total), _ = jax.lax.scan(body, (rest, zeros), (split_batch, jnp.arange(parts)))
+        return rest, jax.tree.map(lambda leaf: leaf / parts, total)
+
+    def one_step(state: dict[str, Any], batch: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
+        key = jax.random.fold_in(jax.random.key(config.seed), state["step"])
+        gradient_of = differentiate if parts == 1 else accumulate
+        rest, (gradient, value, scalars) = gradient_of(state["params"], state["rest"], batch, key)
         updates, memory = optimiser.update(gradient, state["optimiser"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         new = {"step": state["step"] + 1, "params": params, "rest": rest, "optimiser": memory}
