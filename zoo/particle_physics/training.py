@@ -83,22 +83,22 @@ class TaggerRecipe:
 
 
 _PART = {"batch_size": 64, "microbatch_size": 8, "config": {"width": 32, "depth": 2}}
-_LITE = {"batch_size": 32, "microbatch_size": 8}
+_SMALL_BATCH = {"batch_size": 32, "microbatch_size": 8}
 _ALL = {"per_class": 40_000}
 RECIPES: dict[str, TaggerRecipe] = {
-    "jet_tagging/pfn": TaggerRecipe("pfn", "full", 64, 4.0, **_ALL),
-    "jet_tagging/particle_net": TaggerRecipe("particle_net", "full", 48, 1.0, **_LITE, **_ALL),
+    "jet_tagging/pfn": TaggerRecipe("pfn", "full", 64, 2.0, **_ALL),
+    "jet_tagging/particle_net": TaggerRecipe("particle_net", "full", 48, 1.0, **_SMALL_BATCH, **_ALL),
     "jet_tagging/particle_transformer": TaggerRecipe("particle_transformer", "full", 48, 3.0, **_PART, **_ALL),
     # Eight neighbours in the widest edge convolution where the published network has 16: two thirds of its operations.
     "jet_tagging/fine_tune.particle_net": TaggerRecipe(
         "particle_net", "full", 64, 1.0, batch_size=32, learning_rate=1e-3, start="particle_physics/particle_net.jetclass", per_class=2500,
         config={"neighbours": (16, 16, 8)}, microbatch_size=4,
     ),
-    "top_tagging/pfn": TaggerRecipe("pfn", "kinpid", 64, 12.0, **_ALL),
-    "top_tagging/particle_net": TaggerRecipe("particle_net", "kinpid", 48, 2.0, **_LITE, **_ALL),
+    "top_tagging/pfn": TaggerRecipe("pfn", "kinpid", 64, 6.0, **_ALL),
+    "top_tagging/particle_net": TaggerRecipe("particle_net", "kinpid", 48, 2.0, **_SMALL_BATCH, **_ALL),
     "top_tagging/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 6.0, **_PART, **_ALL),
-    "top_tagging/lorentz_net": TaggerRecipe("lorentz_net", "kinpid", 32, 2.0, batch_size=32, **_ALL),
-    "quark_gluon/pfn": TaggerRecipe("pfn", "kinpid", 64, 12.0, **_ALL),
+    "top_tagging/lorentz_net": TaggerRecipe("lorentz_net", "kinpid", 32, 2.0, **_SMALL_BATCH, **_ALL),
+    "quark_gluon/pfn": TaggerRecipe("pfn", "kinpid", 64, 6.0, **_ALL),
     "quark_gluon/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 6.0, **_PART, **_ALL),
 }  # fmt: skip
 
