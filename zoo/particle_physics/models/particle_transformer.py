@@ -105,17 +105,17 @@ class Attention(nnx.Module):
         self.narrow = nnx.Linear(config.expansion * width, width, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "jet particle width"], bias: Float[Array, "head jet particle particle"]
-    ) -> Float[Array, "jet particle width"]:
-        """The particles' new features; `bias` is added before the softmax and forbids absent particles."""
-        jets, particles, width = x.shape
+        self, x: Float[Array, "row width"], bias: Float[Array, "head jet particle particle"]
+    ) -> Float[Array, "row width"]:
+        """The new features of the particles, all jets' in one list; `bias` is added before the softmax and forbids absent particles."""
+        (_, jets, particles, _), width = bias.shape, x.shape[-1]
         # Heads first, so that both products are plain batched ones; the softmax divides the [particle, d] result, not the weights.
         qkv = self.queries_keys_values(self.norm(x)).reshape(jets, particles, 3, self.heads, width // self.heads)
         query, key, value = qkv.transpose(2, 3, 0, 1, 4)
         scores = jnp.matmul(query * (width // self.heads) ** -0.5, key.swapaxes(-1, -2)) + bias
         weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         mixed = jnp.matmul(weights, value) / weights.sum(-1, keepdims=True)
-        x = x + self.out(mixed.transpose(1, 2, 0, 3).reshape(jets, particles, width))
+        x = x + self.out(mixed.transpose(1, 2, 0, 3).reshape(-1, width))
         return x + self.narrow(jax.nn.gelu(self.widen(self.network_norm(x))))
 
 
@@ -130,9 +130,9 @@ class ClassAttention(nnx.Module):
         self.out = nnx.Linear(width, width, rngs=rngs)
         self.out_norm = nnx.LayerNorm(width, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "jet particle width"], mask: Bool[Array, "jet particle"]) -> Float[Array, "jet width"]:
-        """The class token's features, normalised."""
-        jets, particles, width = x.shape
+    def __call__(self, x: Float[Array, "row width"], mask: Bool[Array, "jet particle"]) -> Float[Array, "jet width"]:
+        """The class token's features, normalised; `x` as in `Attention`."""
+        (jets, particles), width = mask.shape, x.shape[-1]
         keys_values = self.keys_values(self.norm(x)).reshape(jets, particles, 2, self.heads, width // self.heads)
         scores = jnp.einsum("hd,jqhd->jhq", self.query[...] * (width // self.heads) ** -0.5, keys_values[:, :, 0])
         weights = jax.nn.softmax(jnp.where(mask[:, None], scores, ABSENT))
@@ -173,7 +173,8 @@ class ParticleTransformer(nnx.Module):
         pairs = jnp.stack(pair_features(vectors, mask))
         hidden = jax.nn.relu(along_rows(self.pair_hidden, pairs.reshape(len(pairs), -1)))
         bias = along_rows(self.pair_out, hidden).reshape(-1, *pairs.shape[1:]) + jnp.where(mask, 0.0, ABSENT)[:, None]
-        x = self.embed(features)
+        # All jets' particles in one list: XLA:CPU takes 128 ms for a training step of 64 jets where it takes 157 with [jet, particle, width].
+        x = self.embed(features.reshape(-1, features.shape[-1]))
         for layer in self.layers:
             x = layer(x, bias)
         return self.head(self.collect(x, mask))
