@@ -173,7 +173,7 @@ class ParticleTransformer(nnx.Module):
         pairs = jnp.stack(pair_features(vectors, mask))
         hidden = jax.nn.relu(along_rows(self.pair_hidden, pairs.reshape(len(pairs), -1)))
         bias = along_rows(self.pair_out, hidden).reshape(-1, *pairs.shape[1:]) + jnp.where(mask, 0.0, ABSENT)[:, None]
-        # All jets' particles in one list: XLA:CPU takes 128 ms for a training step of 64 jets where it takes 157 with [jet, particle, width].
+        # All jets' particles in one list: XLA:CPU takes 128 ms for a training step of 64 jets where it took 157 with [jet, particle].
         x = self.embed(features.reshape(-1, features.shape[-1]))
         for layer in self.layers:
             x = layer(x, bias)
