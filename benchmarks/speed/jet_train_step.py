@@ -4,7 +4,8 @@
     python benchmarks/speed/jet_train_step.py particle_net --out particle_net.json
 
 A step: gather a shuffled batch of 64 jets of up to 64 particles from the resident data set, cross-entropy of ten classes, gradient,
-AdamW, float32. Ours is the compiled call of `zoo.train.loop`: `jax` takes one step per call, `jax4` four. The peers are the networks of
+AdamW, float32. Ours is the compiled call of `zoo.train.loop`: `jax` takes one step per call, `jax4` four. Particle Transformer accumulates
+its gradient over microbatches, as in its recipes (PyTorch would be slower so). The peers are the networks of
 weaver-core (Qu et al.) in training mode without dropout: `torch` eager, `torch_compile` through torch.compile.
 
 particle_net: 7 neighbours, widths (32, 32, 32) and (64, 64, 64), 128 before the logits: 28,036 parameters on both sides. Theirs has
