@@ -98,8 +98,8 @@ RECIPES: dict[str, TaggerRecipe] = {
     "top_tagging/particle_net": TaggerRecipe("particle_net", "kinpid", 48, 2.0, **_SMALL_BATCH, **_ALL),
     "top_tagging/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 6.0, **_PART, **_ALL),
     "top_tagging/lorentz_net": TaggerRecipe("lorentz_net", "kinpid", 32, 2.0, **_SMALL_BATCH, **_ALL),
-    "quark_gluon/pfn": TaggerRecipe("pfn", "kinpid", 64, 6.0, **_ALL),
-    "quark_gluon/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 6.0, **_PART, **_ALL),
+    "quark_gluon/pfn": TaggerRecipe("pfn", "kinpid", 64, 12.0, per_class=10_000),
+    "quark_gluon/particle_transformer": TaggerRecipe("particle_transformer", "kinpid", 48, 10.0, **_PART, per_class=10_000),
 }  # fmt: skip
 
 
