@@ -25,7 +25,7 @@ from typing import Any
 import alternate
 
 VARIANTS = {"particle_net": ("jax", "jax4", "torch"), "particle_transformer": ("jax", "jax4", "torch")}
-MICROBATCH = {"particle_net": None, "particle_transformer": 8}
+MICROBATCH = {"particle_net": 8, "particle_transformer": 8}
 """Jets that go through our network at once, as in the recipes; None: the whole batch."""
 
 JETS, PARTICLES, FEATURES, CLASSES = 1024, 64, 13, 10
