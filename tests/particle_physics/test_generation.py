@@ -15,10 +15,11 @@ from zoo import record as storage
 from zoo import stats, weights
 from zoo.particle_physics import point_clouds, training_generation
 from zoo.particle_physics.baselines import generation as baselines
+from zoo.particle_physics.metrics.generation import relative_mass
 from zoo.particle_physics.models.epic_flow import EpicFlow, EpicFlowConfig, sample
-from zoo.particle_physics.models.epic_gan import EpicCritic, EpicGan, EpicGanConfig
+from zoo.particle_physics.models.epic_gan import EpicCritic, EpicGan, EpicGanConfig, jet_observables
 from zoo.particle_physics.point_clouds import CLASSES, PARTICLES, PointClouds, pack, unpack
-from zoo.particle_physics.predict_generation import Conditions, JetGenerator
+from zoo.particle_physics.predict_generation import Conditions, JetGenerator, narrowed
 from zoo.particle_physics.tasks.generation import SCORES, GenerationRequest, JetGeneration
 
 SMALL_FLOW = EpicFlowConfig(width=16, global_width=16, layers=2)
@@ -234,6 +235,11 @@ def randomised(module: nnx.Module) -> nnx.Module:
     return module
 
 
+def standard(n: int) -> tuple[jax.Array, jax.Array]:
+    """Centre and scale of stretched particles, `[jet, 3]`, about as those of the shipped sets."""
+    return jnp.tile(jnp.array([0.0, 0.1, -4.0]), (n, 1)), jnp.tile(jnp.array([2.0, 2.0, 1.2]), (n, 1))
+
+
 def network(name: str):
     """(function of particle-wise input, told, mask), width of that input."""
     if name == "flow":
@@ -241,9 +247,9 @@ def network(name: str):
         return lambda x, c, mask: model(x, jnp.full(len(x), 0.3), c, mask), 3
     if name == "critic":
         model = randomised(EpicCritic(SMALL_GAN, rngs=nnx.Rngs(0)))
-        return lambda x, c, mask: model(x, c, mask), 3
+        return lambda x, c, mask: model(x, c, mask, jet_observables(training_generation.relaxed(x, *standard(len(x))), mask)), 3
     model = randomised(EpicGan(SMALL_GAN, rngs=nnx.Rngs(0)))
-    return lambda x, c, mask: model(x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask), SMALL_GAN.local_noise
+    return lambda x, c, mask: model(x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask, *standard(len(x))), SMALL_GAN.local_noise
 
 
 @pytest.mark.parametrize("name", ["flow", "gan", "critic"])
@@ -292,22 +298,113 @@ def test_training_runs_and_its_weights_give_the_same_jets_again(name, folder, tm
     assert np.isfinite(model.probe(0)).all() and model.flops_per_example() > 1e4
 
 
-def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round():
-    model = training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0))
-    graph, state = nnx.split(model)
+def test_no_particle_leaves_the_cone_and_momentum_is_conserved_whatever_the_weights():
+    model = EpicGan(SMALL_GAN, rngs=nnx.Rngs(0))
+    rng, n = np.random.default_rng(3), 60
+    mask = np.arange(PARTICLES) < np.where(np.arange(n) % 2, 30, rng.integers(7, 30, n))[:, None]
+    noise = (rng.normal(size=(n, PARTICLES, SMALL_GAN.local_noise)), rng.normal(size=(n, SMALL_GAN.global_noise)))
+    centre, scale = standard(n)
+    inner = np.asarray(model.leave.kernel[...])
+
+    def made(factor):
+        model.leave.kernel[...] = jnp.asarray(factor * inner)
+        x = model(*(jnp.asarray(each, jnp.float32) for each in noise), jnp.zeros((n, 7)), jnp.asarray(mask), centre, scale)
+        particles = baselines.relax(np.asarray(x * scale[:, None] + centre[:, None]))
+        return particles, np.sum(particles[..., 2] * np.cos(particles[..., 1]) * mask, axis=1)
+
+    for factor in (0.1, 1.0, 300.0):
+        particles, along = made(factor)
+        assert along.max() < 1.001
+        # With wild weights one particle may need more than the jet's whole momentum, where `relax` cuts it.
+        assert np.mean(np.abs(along[~mask.all(1)] - 1.0) < 1e-3) > (0.9 if factor > 1.0 else 0.999)
+    assert 0.8 * SMALL_GAN.max_angle < np.abs(particles[mask][:, :2]).max() < 1.001 * SMALL_GAN.max_angle
+    # Thirty soft particles are a part of a jet: they are not blown up to the whole of it.
+    assert made(0.1)[1][mask.all(1)].max() < 0.9
+
+
+def test_a_jet_is_narrowed_until_it_is_no_heavier_than_its_whole():
+    jets = made_up(50, 6)
+    particles, mask = jets.particles, jets.mask
+    mass = relative_mass(particles, mask)
+    heaviest = np.where(np.arange(len(jets)) % 2, 0.7, 1.4) * mass
+    out = narrowed(particles, mask, heaviest)
+    np.testing.assert_array_equal(out[::2], particles[::2])
+    np.testing.assert_allclose(relative_mass(out, mask)[1::2], heaviest[1::2], rtol=0.02)
+    np.testing.assert_array_equal(out[..., 2], particles[..., 2])
+
+
+def test_the_critics_observables_are_those_of_physics():
+    jets = made_up(50, 7)
+    particles, mask = jets.particles.copy(), jets.mask
+    particles[..., :2] *= 0.3
+    shown = np.asarray(jet_observables(jnp.asarray(particles), jnp.asarray(mask)))
+    pt = particles[..., 2] * mask
+    np.testing.assert_allclose(np.exp(shown[:, 2]), pt.sum(1) + 1e-3, rtol=1e-4)
+    np.testing.assert_allclose(shown[:, 0], (pt * particles[..., 0]).sum(1) / pt.sum(1) / 0.05, rtol=1e-3, atol=1e-4)
+    expected = np.square(relative_mass(particles, mask) / pt.sum(1)) + 1e-5
+    np.testing.assert_allclose(np.exp(2.0 * (shown[:, 3] - 2.5)), expected, rtol=0.03)
+    order = np.random.default_rng(0).permutation(PARTICLES)
+    turned = jet_observables(jnp.asarray(np.where(mask[..., None], particles, 9.0)[:, order]), jnp.asarray(mask[:, order]))
+    np.testing.assert_allclose(turned, shown, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def adversaries():
+    """(graph, state, batch) of small networks."""
     rng = np.random.default_rng(0)
+    centre, scale = standard(8)
     batch = {
         "x": jnp.asarray(rng.normal(size=(8, PARTICLES, 3)), jnp.float32), "c": jnp.zeros((8, 7)),
-        "mask": jnp.ones((8, PARTICLES), bool),
+        "mask": jnp.ones((8, PARTICLES), bool), "centre": centre, "scale": scale,
     }  # fmt: skip
+    return *nnx.split(randomised(training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0)))), batch
 
-    def part(name):
-        return jax.grad(lambda s: training_generation.gan_loss(nnx.merge(graph, s), batch, jax.random.key(0))[1][name])(state)
 
+def gradient_of(name, adversaries):
+    """Gradient of one of the GAN's losses by all parameters."""
+    graph, state, batch = adversaries
+
+    def loss(s):
+        return training_generation.gan_loss(nnx.merge(graph, s), batch, jax.random.key(0), penalty=0.1)[1][name]
+
+    return jax.grad(loss)(state)
+
+
+def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round(adversaries):
     for name, other in (("critic", "generator"), ("generator", "critic")):
-        gradient = part(name)
+        gradient = gradient_of(name, adversaries)
         own = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient[name]))
         assert own > 0 and all(float(jnp.abs(leaf).max()) == 0 for leaf in jax.tree.leaves(gradient[other]))
+
+
+def test_the_generators_borrowed_slope_is_the_gradient_of_its_loss(adversaries):
+    graph, state, batch = adversaries
+    c, mask, standards = batch["c"], batch["mask"], (batch["centre"], batch["scale"])
+
+    def direct(s):
+        model = nnx.merge(graph, s)
+        local_key, whole_key = jax.random.split(jax.random.key(0))
+        local = jax.random.normal(local_key, (8, PARTICLES, SMALL_GAN.local_noise))
+        fake = model.generator(local, jax.random.normal(whole_key, (8, SMALL_GAN.global_noise)), c, mask, *standards)
+
+        def judged(x):
+            return model.critic(x, c, mask, jet_observables(training_generation.relaxed(x, *standards), mask))
+
+        return jnp.mean(jax.nn.softplus(judged(batch["x"]) - judged(fake)))
+
+    expected, found = jax.grad(direct)(state)["generator"], gradient_of("generator", adversaries)["generator"]
+    for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-6)
+
+
+def test_the_penalty_is_the_mean_square_slope_at_both_samples(adversaries):
+    graph, state, batch = adversaries
+    values = {}
+    for penalty in (0.0, 0.1):
+        total, parts = training_generation.gan_loss(nnx.merge(graph, state), batch, jax.random.key(0), penalty=penalty)
+        values[penalty] = float(total)
+    assert float(parts["slope"]) > 0
+    assert values[0.1] - values[0.0] == pytest.approx(0.1 * float(parts["slope"]), rel=1e-3)
 
 
 def test_a_small_flow_learns_the_width_of_a_jet():

@@ -1,7 +1,8 @@
 """Pretrained generators as predictors of `particle_physics/jet_generation`: classes and a seed -> jets.
 
 Which pT, mass and multiplicity a jet shall have is drawn from a table of training jets that lies with the weights
-(`Conditions.table`). So these three are not generated but taken from the simulator; everything inside the jet is the network's.
+(`Conditions.table`). So these three are not generated but taken from the simulator; everything inside the jet is the network's. A GAN's
+jets are calibrated: no jet stays heavier than what was drawn for it (`narrowed`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.particle_physics.baselines.generation import relax, stretch
+from zoo.particle_physics.metrics.generation import relative_mass
 from zoo.particle_physics.models.epic_flow import EpicFlow, sample
 from zoo.particle_physics.models.epic_gan import EpicGan
 from zoo.particle_physics.point_clouds import CLASSES, PARTICLES, PointClouds
@@ -108,9 +110,11 @@ class JetGenerator:
         self.model, self.conditions, self.steps = model, conditions, steps
         graph, self._state = nnx.split(model)
 
-        def run(state: Any, noise: tuple[jax.Array, ...], told: jax.Array, mask: jax.Array) -> jax.Array:
+        def run(state: Any, noise: tuple[jax.Array, ...], told: jax.Array, mask: jax.Array, *standard: jax.Array) -> jax.Array:
             net = nnx.merge(graph, state)
-            return sample(net, *noise, told, mask, steps=steps) if isinstance(net, EpicFlow) else net(*noise, told, mask)
+            if isinstance(net, EpicFlow):
+                return sample(net, *noise, told, mask, steps=steps)
+            return net(*noise, told, mask, *standard)
 
         self._run = run
         self._call: Callable[..., jax.Array] = jax.jit(run)
@@ -134,18 +138,22 @@ class JetGenerator:
         count = np.clip(conditions[:, 2], 1, PARTICLES)
         mask = np.arange(PARTICLES) < count[:, None]
         told = self.conditions.vector(conditions, label, mask.sum(1))
-        inputs = (*self._noise(len(label), rng), told, mask)
+        centre, scale = self.conditions.centre[label], self.conditions.scale[label]
+        inputs = (*self._noise(len(label), rng), told, mask, centre, scale)
 
         def one(start: int) -> np.ndarray:
             padded = [np.resize(each[start : start + BATCH], (BATCH, *each.shape[1:])) for each in inputs]
-            out = self._call(self._state, tuple(map(jnp.asarray, padded[:-2])), *map(jnp.asarray, padded[-2:]))
+            out = self._call(self._state, tuple(map(jnp.asarray, padded[:-4])), *map(jnp.asarray, padded[-4:]))
             return np.asarray(out)[: len(label) - start]
 
         # XLA leaves a core idle on products this small: two batches side by side use both.
         with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
             parts = list(pool.map(one, range(0, len(label), BATCH)))
-        stretched = np.concatenate(parts) * self.conditions.scale[label][:, None] + self.conditions.centre[label][:, None]
-        return {"particles": np.where(mask[..., None], relax(stretched), np.float32(0.0)), "mask": mask}
+        stretched = np.concatenate(parts) * scale[:, None] + centre[:, None]
+        particles = np.where(mask[..., None], relax(stretched), np.float32(0.0))
+        if isinstance(self.model, EpicGan):
+            particles = narrowed(particles, mask, conditions[:, 1] / conditions[:, 0])
+        return {"particles": particles, "mask": mask}
 
     def _noise(self, jets: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         if isinstance(self.model, EpicGan):
@@ -161,14 +169,26 @@ class JetGenerator:
 
         noise = tuple(jnp.asarray(each) for each in self._noise(1, np.random.default_rng(0)))
         told, mask = jnp.zeros((1, self.conditions.vector(*_nothing()).shape[1])), jnp.ones((1, PARTICLES), bool)
+        standard = jnp.zeros((1, 3)), jnp.ones((1, 3))
         repeats = self.steps if isinstance(self.model, EpicFlow) else 1
-        return cost.flops(self._run, self._state, noise, told, mask, repeats=repeats)
+        return cost.flops(self._run, self._state, noise, told, mask, *standard, repeats=repeats)
 
     def probe(self, seed: int) -> np.ndarray:
         """Particles of four jets a class from a fixed seed and the middle of the table, flat: a card's `expected`."""
         label = np.repeat(np.arange(len(CLASSES)), 4)
         conditions = np.median(self.conditions.table, axis=1)[label]
         return self.generate(label, conditions, np.random.default_rng(seed))["particles"].ravel()
+
+
+def narrowed(particles: np.ndarray, mask: np.ndarray, heaviest: np.ndarray) -> np.ndarray:
+    """Particles with the angles of too heavy jets divided by their excess: a part of a jet cannot be heavier than the jet.
+
+    Args:
+        particles, mask: `[jet, 30, 3]` and `[jet, 30]`.
+        heaviest: `[jet]`, mass of the whole jet over its momentum.
+    """
+    excess = np.maximum(relative_mass(particles, mask) / np.maximum(heaviest, 1e-6), 1.0).astype(np.float32)
+    return np.concatenate([particles[..., :2] / excess[:, None, None], particles[..., 2:]], -1)
 
 
 def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
