@@ -12,7 +12,8 @@ learns its mean given the point (1 - t) x0 + t x1.
 
 GAN: the relativistic pairing loss (Jolicoeur-Martineau 2019, arXiv:1807.00734), a true and a generated jet of the same conditions being
 a pair, with a penalty on the critic's slope at both (Mescheder, Geiger & Nowozin 2018, arXiv:1801.04406; together as in Huang et al. 2024,
-arXiv:2501.05441), both networks stepping at once. Least squares (Mao et al. 2017, arXiv:1611.04076), which EPiC-GAN takes, diverged.
+arXiv:2501.05441), both networks stepping at once. Least squares (Mao et al. 2017, arXiv:1611.04076), which EPiC-GAN takes, had
+diverged here before outputs were bounded.
 """
 
 from __future__ import annotations
