@@ -33,9 +33,13 @@ ABOUT: dict[str, dict[str, str]] = {
     },
     "fine_tune.particle_net": {
         "title": "ParticleNet, pre-trained on JetClass, fine-tuned", "paper": "https://arxiv.org/abs/1902.08570",
-        "summary": "The published network of 100 million JetClass jets, trained on with a few of ours.",
+        "summary": "The published network of 100 million JetClass jets, trained on with a few of ours; half as many neighbours in its widest part.",
     },
 }  # fmt: skip
+NEIGHBOURS = (
+    "Its last edge convolution joins 8 neighbours where the published network has 16, for two thirds of the time. Before any training with "
+    "8, validation jets lost .016 of accuracy by that."
+)
 TRUTH_LEVEL = "Trained on SIMULATED jets without detector and pile-up: it has not seen what an experiment measures."
 
 
@@ -86,7 +90,7 @@ def card(name: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
             "hardware": "one of 2 CPU cores shared with other work (the wall time is partly waiting)",
             "wall_seconds": round(sum(fact["wall_seconds"] for fact in facts), 1), "steps": first["steps"], "validation": scores,
         },
-        "caveats": [TRUTH_LEVEL],
+        "caveats": [TRUTH_LEVEL, *([NEIGHBOURS] if tuned else [])],
     }  # fmt: skip
 
 

@@ -88,7 +88,7 @@ _ALL = {"per_class": 40_000}
 RECIPES: dict[str, TaggerRecipe] = {
     "jet_tagging/pfn": TaggerRecipe("pfn", "full", 64, 2.0, **_ALL),
     "jet_tagging/particle_net": TaggerRecipe("particle_net", "full", 48, 1.0, **_SMALL_BATCH, **_ALL),
-    "jet_tagging/particle_transformer": TaggerRecipe("particle_transformer", "full", 48, 3.0, **_PART, **_ALL),
+    "jet_tagging/particle_transformer": TaggerRecipe("particle_transformer", "full", 48, 2.0, **_PART, **_ALL),
     # Eight neighbours in the widest edge convolution where the published network has 16: two thirds of its operations.
     "jet_tagging/fine_tune.particle_net": TaggerRecipe(
         "particle_net", "full", 64, 1.0, batch_size=32, learning_rate=1e-3, start="particle_physics/particle_net.jetclass", per_class=2500,
