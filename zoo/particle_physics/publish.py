@@ -33,7 +33,7 @@ ABOUT: dict[str, dict[str, str]] = {
     },
     "fine_tune.particle_net": {
         "title": "ParticleNet, pre-trained on JetClass, fine-tuned", "paper": "https://arxiv.org/abs/1902.08570",
-        "summary": "The published network of 100 million JetClass jets, trained on with a few of ours; fewer neighbours in its widest part.",
+        "summary": "The published network of 100 million JetClass jets, trained on with a few of ours, eight neighbours at the end.",
     },
 }  # fmt: skip
 NEIGHBOURS = (
