@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from zoo.particle_physics.jets import LABELS
 from zoo.particle_physics.processes import DIJETS, PROCESSES
 
 needs_pythia = pytest.mark.generate
+SHIPPED = Path(__file__).parents[2] / "datasets" / "particle_physics" / "jet_tagging" / "test.root"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,25 @@ def test_one_seed_gives_one_digest_whatever_the_batch_size(pythia, name):
         columns, offsets, scalars = generator.generate_jets(PROCESSES[name], 12, seed=4242, batch=batch)
         digests.append(simulate.content_digest(simulate.jet_arrays(columns, offsets, scalars, [name] * 12, LABELS) | {"offsets": offsets}))
     assert digests[0] == digests[1]
+
+
+@needs_pythia
+@pytest.mark.parametrize("name", ["QCD", "Tbqq"])
+def test_the_shipped_test_jets_come_out_again(pythia, name):
+    uproot = pytest.importorskip("uproot")
+    import awkward as ak
+
+    part = next(part for part in simulate.plan("jet_tagging") if part.name == f"test-{name}-0.root")
+    columns, _, scalars = generator.generate_jets(PROCESSES[name], 30, seed=part.seed)
+    with uproot.open(SHIPPED) as file:
+        parts = [f"part_{axis}" for axis in ("px", "py", "pz", "energy")]
+        jets = file["tree"].arrays([f"label_{name}", "jet_sdmass", "jet_tau3", "aux_event", *parts])
+    jets = jets[jets[f"label_{name}"] == 1][:30]
+    for axis in ("px", "py", "pz", "energy"):
+        np.testing.assert_array_equal(ak.to_numpy(ak.flatten(jets[f"part_{axis}"])), columns[axis])
+    np.testing.assert_array_equal(ak.to_numpy(jets["aux_event"]), scalars["event"])
+    for observable in ("sdmass", "tau3"):
+        np.testing.assert_allclose(ak.to_numpy(jets[f"jet_{observable}"]), scalars[observable], rtol=1e-5, atol=1e-5)
 
 
 @needs_pythia
