@@ -53,7 +53,8 @@ class JetTagger:
         split = [nnx.split(model.folded() if hasattr(model, "folded") else model) for model in self.models]
         self._state = [state for _, state in split]
         options = compiling.wide_products() if getattr(self.models[0], "wide_products", False) else None
-        self._call = jax.jit(_caller(split[0][0], FEATURE_SETS[feature_set], self.columns), compiler_options=options)
+        self._run = _caller(split[0][0], FEATURE_SETS[feature_set], self.columns)
+        self._call = jax.jit(self._run, compiler_options=options)
 
     def __call__(self, jets: Jets) -> dict[str, np.ndarray]:
         """Probabilities float32 `[jet, class]` in the order of `jets.classes`, renormalised where those are fewer than the network's.
@@ -109,7 +110,7 @@ class JetTagger:
 
         width = len(self.columns)
         arrays = (jnp.ones((1, self.particles, width)), jnp.ones((1, self.particles), bool), jnp.ones(1), jnp.ones(1))
-        counts = [cost.flops(self._call, state, *arrays) for state in self._state]
+        counts = [cost.flops(self._run, state, *arrays) for state in self._state]
         return None if None in counts else float(sum(counts))
 
     def probe(self, seed: int) -> np.ndarray:
