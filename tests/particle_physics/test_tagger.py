@@ -15,6 +15,7 @@ from zoo.particle_physics import simulate, training
 from zoo.particle_physics.data import read_jets
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.jets import LABELS, Jets
+from zoo.particle_physics.models.particle_net import ParticleNet, ParticleNetConfig
 from zoo.particle_physics.models.pfn import PFN, PFNConfig
 from zoo.particle_physics.predict import JetTagger, made_up_jets, predict_file
 
