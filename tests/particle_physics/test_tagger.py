@@ -139,5 +139,5 @@ def test_a_recipe_learns_and_leaves_its_facts(tmp_path):
 
 def test_operations_are_counted_also_where_the_call_has_options_of_its_own(tagger):
     assert tagger.flops_per_example() > 1e4
-    wide = JetTagger([ParticleNet(ParticleNetConfig(channels=((8, 8),), hidden=(8,)), rngs=nnx.Rngs(0))], feature_set="kinpid", particles=12)
-    assert wide.flops_per_example() > 1e4
+    wide = ParticleNet(ParticleNetConfig(channels=((8, 8),), hidden=(8,)), rngs=nnx.Rngs(0))
+    assert JetTagger([wide], feature_set="kinpid", particles=12).flops_per_example() > 1e4
