@@ -20,7 +20,7 @@ from flax import nnx
 from zoo.explanation import TITLES, Explainable, Explained, NotExplainable, attention_figure, canvas
 from zoo.particle_physics.dijets import EVENT_FEATURES, JET_FEATURES, event_features, jet_features
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
-from zoo.particle_physics.models.particle_transformer import ABSENT, ParticleTransformer, pair_features
+from zoo.particle_physics.models.particle_transformer import ABSENT, ParticleTransformer
 from zoo.particle_physics.predict import JetTagger
 from zoo.particle_physics.predict_anomaly import AnomalyModel, FittedAutoencoder
 
@@ -130,16 +130,15 @@ def _jets(model: PretrainedModel, tagger: JetTagger, source: Path | None, exampl
 
 def attention_weights(model: ParticleTransformer, features: np.ndarray, vectors: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of each layer `[jet, head, query, key]` and of the class token `[jet, head, 1, key]`; absent particles get none."""
-    pairs = jax.nn.relu(model.pair_hidden(jnp.stack(pair_features(jnp.asarray(vectors), jnp.asarray(mask)), -1)))
-    bias = jnp.moveaxis(model.pair_out(pairs), -1, 1) + jnp.where(mask, 0.0, ABSENT)[:, None, None]
-    x, found = model.embed(jnp.asarray(features)), {}
+    bias = model.pair_bias(jnp.asarray(vectors), jnp.asarray(mask))
+    x, found = model.embed(jnp.asarray(features).reshape(-1, features.shape[-1])), {}
 
     def heads(y: jax.Array, parts: int, count: int) -> jax.Array:
-        return y.reshape(*y.shape[:2], parts, count, -1).transpose(2, 0, 3, 1, 4)
+        return y.reshape(*mask.shape, parts, count, -1).transpose(2, 0, 3, 1, 4)
 
     for number, layer in enumerate(model.layers, 1):
         query, key, _ = heads(layer.queries_keys_values(layer.norm(x)), 3, layer.heads)
-        scores = jnp.matmul(query * query.shape[-1] ** -0.5, key.swapaxes(-1, -2)) + bias
+        scores = jnp.matmul(query * query.shape[-1] ** -0.5, key.swapaxes(-1, -2)) + bias.swapaxes(0, 1)
         found[f"layer {number}"] = np.asarray(jax.nn.softmax(scores))
         x = layer(x, bias)
     collect = model.collect
