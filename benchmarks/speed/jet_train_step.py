@@ -4,8 +4,8 @@
     python benchmarks/speed/jet_train_step.py particle_net --out particle_net.json
 
 A step: gather a shuffled batch of 64 jets of up to 64 particles from the resident data set, cross-entropy of ten classes, gradient,
-AdamW, float32. Ours is the compiled call of `zoo.train.loop`: `jax` takes one step per call, `jax4` four. Particle Transformer accumulates
-its gradient over microbatches, as in its recipes (PyTorch would be slower so). The peers are the networks of
+AdamW, float32. Ours is the compiled call of `zoo.train.loop`: `jax` takes one step per call, `jax4` four. Ours accumulates
+its gradient over microbatches, as the recipes do (PyTorch would be slower so). The peers are the networks of
 weaver-core (Qu et al.) in training mode without dropout: `torch` eager, `torch_compile` through torch.compile.
 
 particle_net: 7 neighbours, widths (32, 32, 32) and (64, 64, 64), 128 before the logits: 28,036 parameters on both sides. Theirs has
@@ -25,8 +25,8 @@ from typing import Any
 import alternate
 
 VARIANTS = {"particle_net": ("jax", "jax4", "torch"), "particle_transformer": ("jax", "jax4", "torch")}
-MICROBATCH = {"particle_net": 8, "particle_transformer": 8}
-"""Jets that go through our network at once, as in the recipes; None: the whole batch."""
+MICROBATCH = 8
+"""Jets that go through our network at once, as in the recipes."""
 
 JETS, PARTICLES, FEATURES, CLASSES = 1024, 64, 13, 10
 LEARNING_RATE, BETA2, WEIGHT_DECAY = 1e-3, 0.99, 0.01
@@ -77,8 +77,9 @@ def our_step(architecture: str, batch_size: int, steps_per_call: int) -> tuple[C
         return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean(), {}
 
     jets, mesh = data(), data_mesh()
-    microbatch = min(batch_size, MICROBATCH[architecture] or batch_size)
-    config = loop.LoopConfig(steps_per_call, batch_size, steps_per_call, log_every=steps_per_call, microbatch_size=microbatch)
+    config = loop.LoopConfig(
+        steps_per_call, batch_size, steps_per_call, log_every=steps_per_call, microbatch_size=min(batch_size, MICROBATCH)
+    )
     optimiser = optax.adamw(LEARNING_RATE, b2=BETA2, weight_decay=WEIGHT_DECAY)
     graph, params, rest = nnx.split(our_model(architecture), nnx.Param, ...)
     state = {"step": jnp.zeros((), jnp.int32), "params": params, "rest": rest, "optimiser": optimiser.init(params)}

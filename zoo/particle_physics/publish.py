@@ -84,8 +84,8 @@ def card(name: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
         "training": {
             "command": f"python -m zoo.particle_physics.training {name} --seeds {seeds} --data BUILD",
             "data": [data],
-            "chosen_on": f"particle_physics/{FOLDER[task]}:validation chose that it sees 64 particles, not 48; first settings otherwise, "
-            "last weights" if tuned else
+            "chosen_on": f"particle_physics/{FOLDER[task]}:validation chose that it sees 64 particles, not 48, and 8 neighbours at the "
+            "end; first settings otherwise, last weights" if tuned else
             f"nothing was chosen: first settings, last weights; particle_physics/{FOLDER[task]}:validation only reports",
             "hardware": "one of 2 CPU cores shared with other work (the wall time is partly waiting)",
             "wall_seconds": round(sum(fact["wall_seconds"] for fact in facts), 1), "steps": first["steps"], "validation": scores,

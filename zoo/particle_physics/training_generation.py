@@ -34,10 +34,10 @@ import optax
 from flax import nnx
 
 from zoo import weights as storage
-from zoo.particle_physics.baselines.generation import ANGLE
+from zoo.particle_physics.baselines.generation import relax
 from zoo.particle_physics.models.epic_flow import EpicFlow, EpicFlowConfig
 from zoo.particle_physics.models.epic_gan import EpicCritic, EpicGan, EpicGanConfig, jet_observables
-from zoo.particle_physics.point_clouds import CLASSES, MAX_ANGLE, PointClouds, load_dataset
+from zoo.particle_physics.point_clouds import CLASSES, PointClouds, load_dataset
 from zoo.particle_physics.predict_generation import Conditions, JetGenerator
 from zoo.train.loop import LoopConfig, fit
 
@@ -110,11 +110,8 @@ def flow_loss(model: EpicFlow, batch: Batch, key: jax.Array) -> tuple[jax.Array,
 
 
 def relaxed(x: jax.Array, centre: jax.Array, scale: jax.Array) -> jax.Array:
-    """etarel, phirel (rad), ptrel of standardised particles: `baselines.generation.relax` with a gradient. centre, scale: `[jet, 3]`."""
-    stretched = x * scale[:, None] + centre[:, None]
-    limit = float(np.arcsinh(MAX_ANGLE / ANGLE))
-    angles = ANGLE * jnp.sinh(jnp.clip(stretched[..., :2], -limit, limit))
-    return jnp.concatenate([angles, jnp.exp(jnp.minimum(stretched[..., 2:], 0.0))], -1)
+    """etarel, phirel (rad), ptrel of standardised particles `[jet, particle, 3]`, with a gradient. centre, scale: `[jet, 3]`."""
+    return relax(x * scale[:, None] + centre[:, None], xp=jnp)
 
 
 def gan_loss(model: Adversaries, batch: Batch, key: jax.Array, *, penalty: float) -> tuple[jax.Array, dict[str, jax.Array]]:

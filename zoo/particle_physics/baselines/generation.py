@@ -24,11 +24,11 @@ def stretch(particles: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arcsinh(particles[..., :2] / ANGLE), np.log(np.maximum(particles[..., 2:], 1e-7))], -1)
 
 
-def relax(stretched: np.ndarray) -> np.ndarray:
-    """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1."""
-    limit = np.arcsinh(MAX_ANGLE / ANGLE)
-    angles = ANGLE * np.sinh(np.clip(stretched[..., :2], -limit, limit))
-    return np.concatenate([angles, np.exp(np.minimum(stretched[..., 2:], 0.0))], -1).astype(np.float32)
+def relax(stretched: Any, *, xp: Any = np) -> Any:
+    """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1. `xp`: NumPy, or `jax.numpy` for a gradient."""
+    limit = np.arcsinh(MAX_ANGLE / ANGLE)  # a float64, so that NumPy takes the hyperbolic sine in float64
+    angles = ANGLE * xp.sinh(xp.clip(stretched[..., :2], -limit, limit))
+    return xp.concatenate([angles, xp.exp(xp.minimum(stretched[..., 2:], 0.0))], -1).astype(np.float32)
 
 
 def fit(train: PointClouds) -> dict[str, np.ndarray]:
