@@ -15,8 +15,6 @@ from zoo import files
 from zoo.cards import Environment
 
 REPORTED = ("scizoo", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "xarray", "zarr")
-# Switches of our own that change which kernels compute (zoo.nn.fused), recorded with XLA's flags.
-KERNEL_SWITCHES = ("ZOO_FUSED", "ZOO_FUSED_THREADS")
 # What a benchmark run may itself write; anything else that differs from the commit makes the checkout dirty.
 WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md", "leaderboard/board.svg")
 
@@ -27,7 +25,6 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
 
     device = jax.devices()[0]
     commit, dirty = checkout_state(files.share(), known=known)
-    flags = os.environ.get("XLA_FLAGS", "").split() + [f"{name}={os.environ[name]}" for name in KERNEL_SWITCHES if name in os.environ]
     return Environment(
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in REPORTED},
@@ -35,7 +32,7 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
         accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
-        xla_flags=" ".join(flags),
+        xla_flags=" ".join(os.environ.get("XLA_FLAGS", "").split()),
         commit=commit,
         dirty=dirty,
     )

@@ -80,7 +80,6 @@ def pin(threads: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    os.environ["ZOO_FUSED_THREADS"] = str(threads)
 
 
 def environment() -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 A step: gather a shuffled batch of windows from the resident data set, roll the model out, area-weighted mean squared error,
 gradient, AdamW; float32 unless the variant says otherwise. Ours is the compiled call of `zoo.train.loop` with one step per call.
-Variants: `jax` (plain), `jax_fused` (`ZOO_FUSED=1`: bfloat16 products), `torch*` (eager; `_nhwc`: channels_last; `_matrix`,
+Variants: `jax`, `torch*` (eager; `_nhwc`: channels_last; `_matrix`,
 `_fft`: form of the transform), with `_compile` (torch.compile) and `_bf16` (autocast) behind it.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import alternate
 
 VARIANTS = {
-    "convnext": ("jax", "torch_nchw", "torch_nhwc", "jax_fused", "torch_nchw_bf16", "torch_nhwc_bf16"),
+    "convnext": ("jax", "torch_nchw", "torch_nhwc"),
     "sfno": ("jax", "torch_matrix", "torch_fft"),
 }
 TIMES = 64
@@ -42,7 +42,7 @@ def data(rollout: int) -> tuple[Any, Any, Any]:
     return states / states.std(), np.full(20, 0.5, np.float32), area_weights(Grid().latitude).astype(np.float32)
 
 
-def our_step(architecture: str, rollout: int, batch_size: int, *, fused: bool) -> Callable[[], float]:
+def our_step(architecture: str, rollout: int, batch_size: int) -> Callable[[], float]:
     """A function that takes one optimiser step of ours and returns its loss."""
     import jax
     import jax.numpy as jnp
@@ -74,7 +74,6 @@ def our_step(architecture: str, rollout: int, batch_size: int, *, fused: bool) -
     order = Shuffled(batch_size)
 
     def one() -> float:
-        os.environ["ZOO_FUSED"] = "1" if fused else ""  # read when the call is traced, at the first step
         held["state"], scalars = call(held["state"], order()[None], resident)
         return float(scalars["loss"][0])
 
@@ -150,7 +149,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="windows per step; default: that of the recipes")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--calls", type=int, default=1, help="steps per turn")
-    parser.add_argument("--variants", default="", help="comma-separated; default: all but the compiled ones and those this processor lacks")
+    parser.add_argument("--variants", default="", help="comma-separated; default: all but the compiled ones")
     parser.add_argument("--out", type=Path, help="JSON file")
     given = parser.parse_args()
     alternate.pin(given.threads)
@@ -158,12 +157,10 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     names = given.variants.split(",") if given.variants else list(VARIANTS[given.architecture])
-    if not given.variants and " amx_bf16" not in alternate.environment()["cpu"]:
-        names = [name for name in names if name != "jax_fused" and "bf16" not in name]
     steps = {}
     for name in names:
         if name.startswith("jax"):
-            steps[name] = our_step(given.architecture, given.rollout, given.batch, fused=name == "jax_fused")
+            steps[name] = our_step(given.architecture, given.rollout, given.batch)
         else:
             steps[name] = torch_step(given.architecture, given.rollout, given.batch, name)
     first = {name: [step() for _ in range(2)] for name, step in steps.items()}

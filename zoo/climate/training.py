@@ -8,8 +8,7 @@ model learns from states that it made itself. Loss: area-weighted mean squared e
 AdamW with warm-up and cosine decay, gradient clipping, averaged weights. Everything is chosen on the validation
 trajectory; the test file is never opened here.
 
-Two cores and no accelerator: set `ZOO_FUSED=1` (`zoo.nn.fused`) where the processor allows; it makes a ConvNeXt step several
-times faster. Measured costs and scores stand in the models' cards.
+Measured costs and scores stand in the models' cards.
 """
 
 from __future__ import annotations

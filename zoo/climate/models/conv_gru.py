@@ -7,8 +7,8 @@ then pointwise) with the padding of `zoo.nn.circular`; two ConvNeXt blocks turn 
 Why a memory helps a forecast from one analysis: the levels seen do not determine the state of the solver; what the
 steps so far implied about the rest can be kept.
 
-Recipe: `zoo train climate/held_suarez conv_gru --seed 0`: 2,400 steps of 16, rollouts of one to four days, an hour at half a core with
-`ZOO_FUSED=1`. Expected on the test dates: Z500 RMSE 443 m2 s-2, T850 2.13 K at day 5. Good to ten days only: its memory, trained over four
+Recipe: `zoo train climate/held_suarez conv_gru --seed 0`: 2,400 steps of 16, rollouts of one to four days, an hour at half a core
+with bfloat16 products that this package has no more. Expected on the test dates: Z500 RMSE 443 m2 s-2, T850 2.13 K at day 5. Good to ten days only: its memory, trained over four
 days, drifts in long free rollouts (21 K in 100 days).
 """
 
@@ -22,7 +22,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import PATCH, Block, Patches, affine, normalise
-from zoo.nn import fused
+from zoo.nn.circular import depthwise
 from zoo.nn.per_example import per_example
 from zoo.nn.spherical import Grid
 
@@ -60,14 +60,14 @@ class Cell(nnx.Module):
         self, features: Float[Array, "batch x y width"], hidden: Float[Array, "batch x y width"]
     ) -> Float[Array, "batch x y width"]:
         """The new hidden state, in (-1, 1)."""
-        return self.update(features, hidden) if fused.asked() else per_example(self.update, features, hidden)
+        return per_example(self.update, features, hidden)
 
     def update(
         self, features: Float[Array, "batch x y width"], hidden: Float[Array, "batch x y width"]
     ) -> Float[Array, "batch x y width"]:
         """The same, for all examples at once."""
         width = features.shape[-1]
-        around = fused.depthwise(jnp.concatenate([features, hidden], -1), self.kernel[...])
+        around = depthwise(jnp.concatenate([features, hidden], -1), self.kernel[...])
         around = affine(normalise(around), self.scale[...], self.shift[...])
         update, reset = jnp.split(jax.nn.sigmoid(around @ self.gates[...] + self.gates_bias[...]), 2, -1)
         gated = jnp.concatenate([around[..., :width], reset * around[..., width:]], -1)
