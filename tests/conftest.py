@@ -93,6 +93,6 @@ def toy(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch):
     synthetic_task.broken.clear()
     synthetic_task.forget_cards()
     importlib.invalidate_caches()
-    monkeypatch.setattr(registry, "__file__", str(tmp_path / "nothing/registry.py"))
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path / "nothing")
     yield share
     synthetic_task.forget_cards()

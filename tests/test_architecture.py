@@ -77,7 +77,7 @@ def public_without_docstring(path: Path) -> list[str]:
 
 
 def test_every_public_function_says_what_it_does():
-    """Overrides inherit theirs: the three answers of a task are documented in `zoo.task`."""
+    """Overrides inherit theirs: the three answers of a task are documented in `zoo.interfaces.task`."""
     inherited = {"statistics", "values", "record", "examples", "setup", "resolve_type"}
     silent = [item for path in SOURCES for item in public_without_docstring(path) if item.rsplit(".", 1)[-1] not in inherited]
     assert silent == []

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from zoo import bench, files, registry
+from zoo import files, registry
+from zoo.commands.bench import run as bench
 
 
 def test_the_lists_show_names_one_a_line(toy, zoo_command):
@@ -103,7 +104,7 @@ def test_bench_prints_a_plain_table_of_80_columns(toy, zoo_command, monkeypatch)
     (10.25, (10.0, 10.5), "10.25 ±0.25"),
 ])
 def test_a_table_drops_leading_zeros_but_never_a_digit(value, bounds, shown):
-    from zoo import report
+    from zoo.commands.bench import report
     from zoo.cards import MetricValue, TableColumn
 
     assert report.shown(MetricValue(value=value, ci95=bounds), TableColumn(metric="rmse", label="")) == shown
@@ -129,7 +130,7 @@ def test_verify_exits_with_0_for_true_entries_1_for_false_ones_3_where_files_lac
 def test_entries_from_uncommitted_code_are_refused_before_anything_runs(toy, tmp_path, zoo_command, monkeypatch):
     import synthetic_task
 
-    from zoo import environment
+    from zoo.scoring import environment
 
     monkeypatch.setattr(environment, "checkout_state", lambda root, known=(): ("0" * 40, True))
     done = zoo_command("bench", "climate/toy", "--entries", tmp_path / "entries")

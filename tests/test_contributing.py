@@ -33,7 +33,7 @@ def plugged(tmp_path, monkeypatch):
 
 
 def test_the_examples_model_loads_by_name_and_gives_what_its_card_says(plugged):
-    from zoo.pretrained import load_model
+    from zoo.pretrained.model import load_model
 
     assert "particle_physics/girth.logistic" in registry.list_models("particle_physics")
     model = load_model("particle_physics/girth.logistic")

@@ -8,7 +8,7 @@ import pytest
 
 from zoo import files, registry
 from zoo.cards import Entry, Verification, read
-from zoo.verify import verify
+from zoo.commands.verify import verify
 
 BOARD = files.share() / "leaderboard"
 ENTRIES = sorted((BOARD / "entries").rglob("*.json"))

@@ -53,7 +53,7 @@ def test_the_readmes_submission_runs_as_printed(isolated_home, tmp_path, monkeyp
     """Its file and its line, as the shell would; the entry goes to a clone of its own."""
     import shlex
 
-    from zoo import submit, verify
+    from zoo.commands import submit, verify
 
     (block,) = [block for block in blocks("sh") if "zoo submit" in block]
     name, content = re.match(r"cat > (\S+) <<'EOF'\n(.*?)EOF\n", block, flags=re.S).groups()

@@ -15,12 +15,12 @@ __all__ = ["bench", "list_datasets", "list_models", "list_tasks", "load_dataset"
 
 _HOME = {
     "list_models": "zoo.registry", "list_tasks": "zoo.registry", "list_datasets": "zoo.registry",
-    "load_task": "zoo.registry", "load_dataset": "zoo.registry", "load_model": "zoo.pretrained", "bench": "zoo.bench",
+    "load_task": "zoo.registry", "load_dataset": "zoo.registry", "load_model": "zoo.pretrained.model", "bench": "zoo.commands.bench.run",
 }
 
 if TYPE_CHECKING:
-    from zoo.bench import bench
-    from zoo.pretrained import load_model
+    from zoo.commands.bench.run import bench
+    from zoo.pretrained.model import load_model
     from zoo.registry import list_datasets, list_models, list_tasks, load_dataset, load_task
 
 

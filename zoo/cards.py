@@ -216,7 +216,7 @@ class TaskSpec(Card):
     summary: str
     dataset: DatasetId
     split: str
-    code: CodePath = Field(description="The `zoo.task.Task` class.")
+    code: CodePath = Field(description="The `zoo.interfaces.task.Task` class.")
     needs: list[str] = Field(description="Names of dataset files without which nothing of the task runs.")
     headline: MetricName
     tolerance: float = Field(gt=0, description="Largest relative difference of a re-run score that still counts as the same.")

@@ -259,7 +259,7 @@ def _transfer(unit: str = "bytes"):
 def mirror(folder: Path, tasks: Annotated[list[str] | None, typer.Argument(help="Tasks or domains; default all.")] = None) -> None:
     """Writes a mirror directory (`host/path`) with the data files and weights of tasks, for a machine without a network."""
     from zoo import files, registry
-    from zoo.pretrained import weight_file
+    from zoo.pretrained.model import weight_file
 
     wanted = [name for pattern in tasks or ["*"] for name in registry.list_tasks(pattern)]
     if not wanted:
@@ -306,9 +306,10 @@ def bench(
     ] = None,
 ) -> None:
     """Scores every predictor on every task, with 95 % intervals and rank groups."""
-    from zoo import bench as harness
-    from zoo import environment, files
-    from zoo.report import Report
+    from zoo.commands.bench import run as harness
+    from zoo import files
+    from zoo.scoring import environment
+    from zoo.commands.bench.report import Report
 
     if entries is not None and environment.checkout_state(files.share())[1]:
         raise ValueError(
@@ -345,7 +346,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Duplicates, overlaps and one-feature scores of a data set or of your own files: what a score on them would really say."""
-    from zoo import audit as audits
+    from zoo.commands import audit as audits
 
     options = audits.Options(kind, sequence, label, time, train_until, test_from, tree)
     reports = []
@@ -376,7 +377,7 @@ def explain(
     form: Annotated[str, typer.Option("--format", help="png or svg.")] = "png",
 ) -> None:
     """Why a model says what it says: attributions as figures and numbers."""
-    from zoo.explain import explain as run
+    from zoo.commands.explain import explain as run
 
     options = {"out": out, "examples": examples, "target": target, "steps": steps, "seed": seed, "form": form}
     for path in run(model, source, methods=tuple(method or ()), **options):
@@ -395,7 +396,7 @@ def figures(
     samples: Annotated[bool, typer.Option(help="Also draw what the data look like.")] = True,
 ) -> None:
     """Draws a task's pictures: what rows' records show (ROC curves, confusion), scores along an axis, what the data look like."""
-    from zoo import gallery
+    from zoo.commands import figures as gallery
 
     paths, notes = gallery.draw(task, out or Path("figures") / task, models=model, data=data, form=form, samples=samples)
     for note in notes:
@@ -417,8 +418,8 @@ def submit(
     level: Annotated[str, typer.Option(help="How far the check climbs: static, rescored or rerun.")] = "rerun",
 ) -> None:
     """Benches a model, writes its entry, checks all that a reviewer checks, and prints the git commands for the pull request."""
-    from zoo import submit as submitter
-    from zoo.report import Report
+    from zoo.commands import submit as submitter
+    from zoo.commands.bench.report import Report
 
     report = Report(_console())
     done = submitter.submit(
@@ -454,10 +455,10 @@ def verify(
 ) -> None:
     """Re-computes entries and compares with what they claim; one that cannot be checked does not keep the others from it."""
     from zoo import cards, files, registry
-    from zoo import verify as verifier
+    from zoo.commands import verify as verifier
 
     if pending or accept or diff:
-        from zoo import review
+        from zoo.commands import review
     if pending:
         print(json.dumps(review.pending()))
         return
@@ -508,7 +509,7 @@ def push(
     message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
 ) -> None:
     """Puts a pretrained model on the Hugging Face Hub: weights, card, scores (extra `hub`)."""
-    from zoo import hub
+    from zoo.commands import hub
 
     print(hub.push(model, repo, private=private, message=message))
 
@@ -519,7 +520,7 @@ def pull(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
 ) -> None:
     """Fetches a model that `zoo push` put there, verified by SHA-256; `zoo.load_model` finds it then (extra `hub`)."""
-    from zoo import hub
+    from zoo.commands import hub
 
     card, path = hub.pull(repo, revision=revision)
     print(f"{card.id}\t{path}")
@@ -530,7 +531,8 @@ def leaderboard_eval_results(
     model: str, out: Annotated[Path, typer.Option(help="Folder of the model's repository; files go to .eval_results/ in it.")] = Path()
 ) -> None:
     """Writes a model's scores as the Hugging Face Hub's .eval_results files."""
-    from zoo import files, hub, registry
+    from zoo import files, registry
+    from zoo.commands import hub
 
     registry.model(model)
     for name, text in hub.eval_results(model).items():
@@ -584,7 +586,7 @@ def train(
             raise ValueError(f"with --from say the data alone: zoo train --from {source} DATA --out DIR")
         if out is None:
             raise ValueError("with --from say where the model goes: --out DIR")
-        from zoo import transfer
+        from zoo.commands.finetune import run as transfer
 
         transfer.fine_tune(source, Path(task), out=out, steps=steps, seed=seed, log=lambda line: print(line, flush=True), **own)
         return
@@ -611,7 +613,8 @@ def predict(
     days: Annotated[int, typer.Option(help="Forecast length in days (climate).")] = 10,
 ) -> None:
     """Applies a pretrained model to a file."""
-    from zoo import registry, transfer
+    from zoo import registry
+    from zoo.commands.finetune import run as transfer
 
     loaded = transfer.open_model(model)
     handler = registry.resolve(loaded.card.predict_file) if loaded.card.predict_file else None
@@ -628,7 +631,7 @@ def predict(
 @app.command()
 def doctor() -> None:
     """Says what works here and what is missing, and checks every file of the package."""
-    from zoo import diagnosis
+    from zoo.commands import doctor as diagnosis
 
     problems = 0
     for ok, line in diagnosis.run():

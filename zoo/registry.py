@@ -21,7 +21,11 @@ from zoo import files
 from zoo.cards import CardError, DatasetCard, ModelCard, TaskSpec, read
 
 if TYPE_CHECKING:
-    from zoo.task import Task
+    from zoo.interfaces.task import Task
+
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of this package."""
+
 
 class UnknownName(KeyError):
     """No card has this name; the message offers the nearest."""
@@ -60,8 +64,7 @@ def _tasks() -> dict[str, Found]:
 
 @functools.cache
 def _models() -> dict[str, Found]:
-    package = Path(__file__).resolve().parent
-    ours = _scan([package], "*/weights/*.toml", ModelCard)
+    ours = _scan([PACKAGE], "*/weights/*.toml", ModelCard)
     return _with_pulled(_with_plugins(ours, "zoo.models", ModelCard))
 
 

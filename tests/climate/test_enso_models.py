@@ -11,8 +11,8 @@ from enso_fakes import changed_after
 
 from zoo import registry
 from zoo.climate.tasks.enso import Enso, EnsoInputs
-from zoo.pretrained import load_model
-from zoo.stats import bootstrap_weights, interval, resample, scores
+from zoo.pretrained.model import load_model
+from zoo.scoring.stats import bootstrap_weights, interval, resample, scores
 
 SHIPPED = ("enso_mlp.core", "enso_mlp.core_scratch", "seasonal_inverse.modes", "seasonal_inverse.modes_causal")
 HAM_CNN = (0.916, 0.871, 0.818, 0.771, 0.731, 0.672, 0.618, 0.571, 0.549)

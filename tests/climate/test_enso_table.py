@@ -12,7 +12,7 @@ from zoo import registry
 from zoo.climate.baselines import enso as baselines
 from zoo.climate.data import enso as data
 from zoo.climate.tasks.enso import Enso
-from zoo.stats import scores
+from zoo.scoring.stats import scores
 
 # Correlation / RMSE (K) for k = 0..8 on this truth, computed independently of this code.
 TABLE = {

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from zoo import files, record, registry, stats
+from zoo import files, registry
+from zoo.scoring import record, stats
 from zoo.climate.baselines import linear_fit
 from zoo.climate.baselines import weather as baselines
 from zoo.climate.metrics import weather
@@ -197,7 +198,7 @@ def small():
 
 
 def regression(parameters: dict, tmp_path):
-    from zoo.weights import save
+    from zoo.pretrained.weights import save
 
     save(tmp_path / "linear.safetensors", parameters)
 

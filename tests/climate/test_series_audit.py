@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from zoo import audit as front
+from zoo.commands import audit as front
 from zoo.climate.audit import audit, autocorrelation
 from zoo.climate.series import SeriesError, between, of_dataset, read_series, series
 

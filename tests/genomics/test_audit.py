@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from sklearn.metrics import matthews_corrcoef
 
-from zoo import audit as front
-from zoo.findings import Finding
+from zoo.commands import audit as front
+from zoo.interfaces.findings import Finding
 from zoo.genomics import sequences as dna
 from zoo.genomics import signatures
 from zoo.genomics.audit import audit, correlation, stump

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zoo import registry, stats
+from zoo import registry
+from zoo.scoring import stats
 from zoo.genomics import masking
 from zoo.genomics.baselines import genes as gene_baselines
 from zoo.genomics.baselines.markov import Chain, count

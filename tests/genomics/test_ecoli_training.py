@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import weights
+from zoo.pretrained import weights
 from zoo.cards import ModelCard, parse
 from zoo.genomics import masking, publish_ecoli, training_ecoli
 from zoo.genomics.baselines.markov import Chain
@@ -88,7 +88,8 @@ def test_recipes_end_in_weights_that_predict(tmp_path, genome, arcs):
 
 
 def test_genes_need_a_language_model_or_say_so(tmp_path, monkeypatch):
-    from zoo import pretrained, registry
+    from zoo import registry
+    from zoo.pretrained import model as pretrained
 
     def none(name: str) -> None:
         raise registry.UnknownName(name)

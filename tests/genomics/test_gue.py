@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from zoo import registry, stats
+from zoo import registry
+from zoo.scoring import stats
 from zoo.genomics.baselines import composition, kmers
 from zoo.genomics.metrics import classification
 from zoo.genomics.sequences import decode, encode_all, reverse_complement

@@ -13,8 +13,8 @@ import pytest
 from flax import nnx
 from scipy.optimize import nnls
 
-from zoo import weights
-from zoo.explanation import NotExplainable
+from zoo.pretrained import weights
+from zoo.interfaces.explanation import NotExplainable
 from zoo.genomics import committee, explanations, predict_gue, training_encoder, training_gue
 from zoo.genomics.data import LabelledSequences
 from zoo.genomics.models import low_rank as low_rank_model

@@ -159,7 +159,7 @@ def test_unknown_settings_are_named():
 
 
 def test_training_writes_weights_that_load(tmp_path):
-    from zoo import weights
+    from zoo.pretrained import weights
     from zoo.genomics import training_motif
 
     path = training_motif.train("motif_grammar/cnn_local.relu", seed=0, out=tmp_path, steps=2, log=lambda line: None)
@@ -174,7 +174,7 @@ def test_training_writes_weights_that_load(tmp_path):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
-    from zoo.stats import bootstrap_weights, resample, scores
+    from zoo.scoring.stats import bootstrap_weights, resample, scores
 
     task = registry.load_task(name)
     examples = task.examples()
@@ -211,7 +211,7 @@ def test_predictions_that_cannot_be_scored_are_refused():
 
 
 def test_words_nearly_solve_the_published_set_and_not_the_hard_one():
-    from zoo.stats import scores
+    from zoo.scoring.stats import scores
 
     found = {}
     for name in TASKS:
@@ -236,7 +236,7 @@ def test_altered_word_weights_are_refused(monkeypatch, tmp_path):
 
 def test_a_table_of_sequences_is_scored(tmp_path):
     from zoo.genomics.predict_motif import predict_file
-    from zoo.pretrained import load_model
+    from zoo.pretrained.model import load_model
 
     source, target = tmp_path / "in.fa", tmp_path / "out.csv"
     source.write_text(">one\n" + "ACGT" * 50 + "\n>two\n" + "GGGC" * 50 + "\n")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import synthetic_board as synthetic
 
-from zoo import stats
+from zoo.scoring import stats
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import ranks
 from zoo.leaderboard.board import BoardError

@@ -15,7 +15,7 @@ import pytest
 import synthetic_board as synthetic
 from test_browser import CHROMIUM, FLAGS
 
-from zoo import stats
+from zoo.scoring import stats
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import compare, croissant, history, ranks
 

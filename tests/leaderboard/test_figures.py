@@ -14,7 +14,7 @@ import pytest
 import synthetic_board as synthetic
 import synthetic_cards
 
-from zoo.figures import FigureFile, Grid, Histograms, Images, Lines, Mark, Sequences
+from zoo.interfaces.figures import FigureFile, Grid, Histograms, Images, Lines, Mark, Sequences
 from zoo.leaderboard import build, pictures
 
 EVIL = "</title><script>alert(1)</script>\"'&"

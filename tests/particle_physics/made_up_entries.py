@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import cards, record, stats
+from zoo import cards
+from zoo.scoring import record, stats
 from zoo.cards import Entry
-from zoo.task import Task
+from zoo.interfaces.task import Task
 
 SHA = hashlib.sha256(b"made up").hexdigest()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from zoo import record, stats
+from zoo.scoring import record, stats
 from zoo.cards import TaskSpec, read
 from zoo.particle_physics import dijets
 from zoo.particle_physics.baselines import anomaly as baselines

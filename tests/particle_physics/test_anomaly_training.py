@@ -9,7 +9,7 @@ import anomaly_toys as toys
 import numpy as np
 import pytest
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.particle_physics import dijets
 from zoo.particle_physics import training_anomaly as training
 from zoo.particle_physics.dijets import SIGNAL_REGION, SIGNALS, Dijets

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from zoo import audit as front
+from zoo.commands import audit as front
 from zoo.particle_physics.audit import audit, read_events
 from zoo.particle_physics.root import JetFileError
 

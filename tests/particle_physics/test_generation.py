@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import record as storage
-from zoo import stats, weights
+from zoo.scoring import record as storage
+from zoo.pretrained import weights
+from zoo.scoring import stats
 from zoo.particle_physics import point_clouds, training_generation
 from zoo.particle_physics.baselines import generation as baselines
 from zoo.particle_physics.metrics.generation import relative_mass

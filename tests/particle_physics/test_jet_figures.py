@@ -11,8 +11,9 @@ import made_up_entries as stored
 import numpy as np
 import pytest
 
-from zoo import cards, files, record, registry
-from zoo.figures import FILE, FigureFile, Lines
+from zoo import cards, files, registry
+from zoo.scoring import record
+from zoo.interfaces.figures import FILE, FigureFile, Lines
 from zoo.particle_physics import pictures
 from zoo.particle_physics.jets import LABELS, PARTICLE_BRANCHES, Jets
 from zoo.particle_physics.metrics import anomaly as anomaly_metrics
@@ -123,7 +124,7 @@ def test_sculpting_is_seen_and_is_of_the_seed_in_the_middle():
         low = int(mark.text.split("-")[0])
         after[list(anomaly.MASS_EDGES).index(low)] = int(mark.text.split(": ")[1].split()[0])
         assert mark.text.endswith(f"of {before[list(anomaly.MASS_EDGES).index(low)]}")
-    from zoo import stats
+    from zoo.scoring import stats
 
     assert anomaly_metrics.jensen_shannon(before, after) == pytest.approx(stats.scores(task, arrays)["sculpting"])
 
@@ -221,7 +222,7 @@ def entries(tmp_path, monkeypatch) -> Path:
 
 
 def test_stored_entries_are_drawn_without_computing(entries, zoo_command, monkeypatch):
-    from zoo import bench
+    from zoo.commands.bench import run as bench
 
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("computed"))
     done = zoo_command("figures", "particle_physics/top_tagging", "--out", entries / "out", "--no-samples")
@@ -260,7 +261,7 @@ def test_what_cannot_be_drawn_says_why(entries, zoo_command, arguments, code, sa
 
 def test_lines_of_every_task_with_an_axis_are_drawn():
     from zoo.cards import MetricValue
-    from zoo.gallery import Shown, _of_rows
+    from zoo.commands.figures import Shown, _of_rows
 
     spec = registry.task("climate/enso")
     metric = next(metric for metric in spec.metric if metric.positions)

@@ -17,7 +17,7 @@ from zoo.particle_physics.models.lorentz_net import LorentzNet, LorentzNetConfig
 from zoo.particle_physics.models.particle_net import ParticleNet, ParticleNetConfig, nearest
 from zoo.particle_physics.models.particle_transformer import ParticleTransformer, ParticleTransformerConfig, pair_features
 from zoo.particle_physics.models.pfn import PFN, PFNConfig
-from zoo.weights import flatten, load, restore, save
+from zoo.pretrained.weights import flatten, load, restore, save
 
 PUBLISHED = {
     "neighbours": 16, "channels": ((64, 64, 64), (128, 128, 128), (256, 256, 256)), "hidden": (256,), "normalise": False,

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from test_tagging_tasks import made_up
 
-from zoo import bench, files, registry, stats
+from zoo import files, registry
+from zoo.commands.bench import run as bench
+from zoo.scoring import stats
 from zoo.cards import PeerTable, read
 from zoo.particle_physics.jets import LABELS, PARTICLE_BRANCHES, Jets
 from zoo.particle_physics.tasks import public_sets

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from make_expected_particle_net import TARGET, published_inputs
 
-from zoo import cost, files, registry
+from zoo import files, registry
+from zoo.scoring import cost
 from zoo.particle_physics import published
 from zoo.particle_physics.features import FEATURE_SETS
 from zoo.particle_physics.published import load_parameters
 from zoo.particle_physics.torch_archive import read_state_dict
-from zoo.pretrained import build, load_model, parameters, weight_file
-from zoo.weights import WeightsError, flatten, load, restore, save
+from zoo.pretrained.model import build, load_model, parameters, weight_file
+from zoo.pretrained.weights import WeightsError, flatten, load, restore, save
 
 CARDS = {name: f"particle_physics/particle_net.{tag}" for name, (tag, _) in published.SETS.items()}
 TRAINABLE = {"kin": 368_216, "kinpid": 369_380, "full": 370_156}

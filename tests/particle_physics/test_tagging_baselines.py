@@ -7,7 +7,8 @@ import pytest
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from zoo import files, weights
+from zoo import files
+from zoo.pretrained import weights
 from zoo.particle_physics.baselines import fit_trees, tagging
 from zoo.particle_physics.baselines.trees import Trees, from_sklearn
 from zoo.particle_physics.jets import Jets

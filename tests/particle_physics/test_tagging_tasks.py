@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from zoo import registry, stats
+from zoo import registry
+from zoo.scoring import stats
 from zoo.cards import ResamplingSpec
 from zoo.particle_physics.jets import JET_BRANCHES, LABELS, PARTICLE_BRANCHES, Jets
 from zoo.particle_physics.tasks import samples, tagging

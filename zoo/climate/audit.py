@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from zoo.climate.series import Series, SeriesError, between, of_dataset, read_series, series
-from zoo.findings import Finding, Report, Verdict
+from zoo.interfaces.findings import Finding, Report, Verdict
 
 CORRELATED = 0.2
 """Autocorrelation above which a test time counts as known from its neighbour."""

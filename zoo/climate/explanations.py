@@ -22,12 +22,12 @@ from zoo.climate.data.held_suarez import CHANNELS, UNITS, stack
 from zoo.climate.forecast import check_analysis, step
 from zoo.climate.predict import WeatherModel
 from zoo.climate.predict_enso import EnsoModel
-from zoo.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
+from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 POINT = "temperature_850@45,180"
 SEASON = "k5"

@@ -20,7 +20,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.data.held_suarez import CHANNELS, LEVELS, UNITS, VARIABLES, stack, unstack
-from zoo.environment import cpu_count
+from zoo.scoring.environment import cpu_count
 from zoo.nn.spherical import GRID, Grid, area_weights
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ class Transforms:
     damping: np.ndarray
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """By name, as `zoo.weights.save` takes them."""
+        """By name, as `zoo.pretrained.weights.save` takes them."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> Transforms:
-        """From the arrays that `zoo.weights.load` returns."""
+        """From the arrays that `zoo.pretrained.weights.load` returns."""
         missing = [f.name for f in dataclasses.fields(cls) if f.name not in arrays]
         if missing:
             raise ValueError(f"the weights file lacks transforms.{missing[0]}; it holds {', '.join(sorted(arrays)) or 'none'}")

@@ -1,4 +1,4 @@
-"""What states of the atmosphere and climate indices look like, as plain data (`zoo.figures`).
+"""What states of the atmosphere and climate indices look like, as plain data (`zoo.interfaces.figures`).
 
 `zoo figures climate/held_suarez` draws them into files.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.figures import Image, Images, Lines, Mark, Tick
+from zoo.interfaces.figures import Image, Images, Lines, Mark, Tick
 
 GRAVITY = 9.80665
 """m s-2: geopotential over it is geopotential height."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zoo.climate.tasks.held_suarez import ForecastRequest
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 
 class WeatherModel:
@@ -31,8 +31,8 @@ class WeatherModel:
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
         from zoo.climate.forecast import Transforms
-        from zoo.pretrained import blank
-        from zoo.weights import load, restore
+        from zoo.pretrained.model import blank
+        from zoo.pretrained.weights import load, restore
 
         self.damped = bool(card.predictor_config.get("damped", False))
         self.paths = tuple(paths)
@@ -73,7 +73,7 @@ class WeatherModel:
         import jax.numpy as jnp
         from flax import nnx
 
-        from zoo import cost
+        from zoo.scoring import cost
         from zoo.climate.forecast import step
 
         model, transforms = self.members[0]

@@ -13,7 +13,7 @@ from flax import nnx
 
 from zoo.climate.data.enso import calendar_month
 from zoo.climate.data.enso_state import state_from_arrays
-from zoo.weights import load, restore
+from zoo.pretrained.weights import load, restore
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -41,7 +41,7 @@ class EnsoModel:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> EnsoModel:
         """The model of a card and its weight files: the `predictor` factory of ENSO cards."""
-        from zoo.pretrained import blank
+        from zoo.pretrained.model import blank
 
         loaded = [load(path) for path in weights]
         models = [restore(blank(card), parameters) for parameters, _, _ in loaded]
@@ -70,7 +70,7 @@ class EnsoModel:
 
     def flops_per_example(self) -> float | None:
         """Of nine forecasts, one issue's: XLA's count over all members and weight files. A season takes one from each of nine issues."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         def one(params: Any, graph: Any, x: jax.Array, month: jax.Array) -> Any:
             return nnx.merge(graph, params)(x, month)

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish
-from zoo.weights import load
+from zoo.pretrained.publish import publish
+from zoo.pretrained.weights import load
 
 ABOUT: dict[str, dict[str, Any]] = {
     "convnext": {

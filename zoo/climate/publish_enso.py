@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish_runs
+from zoo.pretrained.publish import publish_runs
 
 HAM = "https://doi.org/10.1038/s41586-019-1559-7"
 XRO = "https://doi.org/10.1038/s41586-024-07534-6"

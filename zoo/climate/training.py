@@ -249,7 +249,7 @@ def train_held_suarez(
         weights: see `make_loss`.
         validate_every: steps between validations.
     """
-    from zoo import weights as files
+    from zoo.pretrained import weights as files
 
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -322,7 +322,7 @@ def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps:
 
 def export(model: nnx.Module, transforms: Transforms, held_out: Series, out: Path, *, architecture: str, seed: int) -> Path:
     """Fits the damping, scores on validation and writes `model.safetensors` and `validation.json`."""
-    from zoo import weights as files
+    from zoo.pretrained import weights as files
 
     transforms = fit_damping(model, transforms, held_out)
     scores = {

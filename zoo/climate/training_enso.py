@@ -31,7 +31,7 @@ import optax
 from flax import nnx
 from jax.scipy.stats import norm
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.climate.data.enso import LEADS, calendar_month, three_month_mean
 from zoo.climate.data.enso_state import SATELLITE_ERA, CausalModes, IndexState, fourier, least_squares_operator
 from zoo.climate.models.enso_mlp import EnsoMlp, EnsoMlpConfig
@@ -247,7 +247,7 @@ def pretrain(
 
 def choice_scores(task: Enso, model: Callable[[Any], Any]) -> dict[str, float]:
     """The scores of a model fitted to 1993-12 on the seasons of 1994-2003."""
-    from zoo.stats import scores
+    from zoo.scoring.stats import scores
 
     examples = task.choice_examples()
     values = scores(task, task.record(model(examples.inputs), examples))

@@ -22,7 +22,7 @@ import numpy as np
 from flax import nnx
 
 from zoo import registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.climate.data import enso as indices
 from zoo.climate.data.enso_state import IndexState
 from zoo.climate.data.held_suarez import CHANNELS, STEPS_PER_DAY, stack
@@ -35,7 +35,7 @@ from zoo.train.batches import Windows
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 __all__ = ["ARCHITECTURES", "EnsoTransfer", "TransferDataError", "WeatherTransfer", "adapt", "predict_indices"]
 
@@ -60,7 +60,7 @@ class TransferDataError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """As `zoo.transfer.Evaluation`."""
+    """As `zoo.commands.finetune.run.Evaluation`."""
 
     scores: dict[str, float]
     each: np.ndarray
@@ -70,7 +70,7 @@ class Scored:
 def adapt(
     source: PretrainedModel, data: Path, *, validation: Path | None, label: str | None, group: str | None, network: str | None, seed: int,
 ) -> WeatherTransfer | EnsoTransfer:  # fmt: skip
-    """The user's series and a pretrained model of its next states: a `zoo.transfer.Problem`.
+    """The user's series and a pretrained model of its next states: a `zoo.commands.finetune.run.Problem`.
 
     Args:
         source: the pretrained model.
@@ -109,7 +109,7 @@ def _opened(path: Path) -> xr.Dataset:
 
 def _fresh(source: PretrainedModel, seed: int) -> nnx.Module:
     """The source's design with random weights."""
-    from zoo.pretrained import config_class
+    from zoo.pretrained.model import config_class
 
     card = source.card
     settings = {name: _tuples(value) for name, value in card.config.items()}
@@ -182,7 +182,7 @@ def read_states(path: Path, transforms: Transforms, *, step_hours: int) -> State
 
 
 class WeatherTransfer:
-    """A weather model's next step, learned on from the user's states: a `zoo.transfer.Problem`.
+    """A weather model's next step, learned on from the user's states: a `zoo.commands.finetune.run.Problem`.
 
     Args:
         source: the pretrained model.
@@ -392,7 +392,7 @@ def read_indices(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class EnsoTransfer:
-    """The ENSO ensemble trained on with the user's months: a `zoo.transfer.Problem`.
+    """The ENSO ensemble trained on with the user's months: a `zoo.commands.finetune.run.Problem`.
 
     Args:
         source: the pretrained ensemble, of the four core indices.

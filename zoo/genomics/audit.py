@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from zoo.findings import Finding, Report, Verdict
+from zoo.interfaces.findings import Finding, Report, Verdict
 from zoo.genomics import sequences as dna
 from zoo.genomics import signatures
 from zoo.genomics.baselines.lookup import UNKNOWN, look_up
 from zoo.genomics.data.tables import LabelledSequences, read_table
 from zoo.genomics.metrics.genes import confusion
-from zoo.scores import matthews
+from zoo.scoring.scores import matthews
 
 FEW, MANY = 0.01, 0.15
 """Shares of a split: copies of more than FEW of it make a leak; common 31-mers (neighbouring windows share them) of more than MANY."""

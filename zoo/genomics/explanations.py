@@ -18,7 +18,14 @@ import numpy as np
 from flax import nnx
 
 from zoo import attribution
-from zoo.explanation import TITLES, Explainable, Explained, NotExplainable, attention_figure, canvas
+from zoo.interfaces.explanation import (
+    TITLES,
+    Explainable,
+    Explained,
+    NotExplainable,
+    attention_figure,
+    canvas,
+)
 from zoo.genomics import motifs
 from zoo.genomics.predict_gue import GueClassifier
 from zoo.genomics.predict_motif import MotifModel
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 COLOURS = {"A": "#2a9d3a", "C": "#2f5fd0", "G": "#e39b1f", "T": "#c8352b"}
 ROW = 100

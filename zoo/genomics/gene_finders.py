@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import files, registry, stats
+from zoo import files, registry
+from zoo.scoring import stats
 from zoo.genomics import sequences as dna
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import record
+from zoo.scoring import record
 
 CORE_COUNTS: dict[str, tuple[str, tuple[tuple[int, ...], ...]]] = {
     "SP1": ("MA0079.3", (
@@ -163,7 +163,7 @@ def read_planted(path: Path, split: str | None = None) -> PlantedSequences:
 
     Raises:
         ValueError: no such split.
-        zoo.record.RecordError: the file cannot be read.
+        zoo.scoring.record.RecordError: the file cannot be read.
     """
     if split is not None and split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")

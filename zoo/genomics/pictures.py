@@ -1,4 +1,4 @@
-"""What sequences with planted motifs look like, as plain data (`zoo.figures`).
+"""What sequences with planted motifs look like, as plain data (`zoo.interfaces.figures`).
 
 `zoo figures genomics/motif_grammar` draws them into files.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.figures import Histogram, Histograms, Letters, Sequences, Span
+from zoo.interfaces.figures import Histogram, Histograms, Letters, Sequences, Span
 from zoo.genomics import motifs
 from zoo.genomics.sequences import gc_content
 

@@ -47,7 +47,7 @@ class _Networks:
 
     def flops_per_example(self, tokens: np.ndarray) -> float | None:
         """XLA's count for the windows given, over all networks."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         counts = [cost.flops(self._call, state, jnp.asarray(tokens)) for state in self._states]
         return None if None in counts else float(sum(counts))
@@ -164,7 +164,7 @@ def load_language_model(card: ModelCard, weights: Sequence[Path]) -> MaskedLangu
 
 def load_chained(card: ModelCard, weights: Sequence[Path]) -> ChainedLanguageModel:
     """Factory named by the cards of language models with a chain, whose table lies among the weights' transforms."""
-    from zoo.weights import load
+    from zoo.pretrained.weights import load
 
     table = load(weights[0])[1]["chain"]
     return ChainedLanguageModel(_models(card, weights), Chain.of_table(table, int(card.predictor_config["order"])))
@@ -176,7 +176,7 @@ def load_labeller(card: ModelCard, weights: Sequence[Path]) -> BaseLabeller:
 
 
 def _models(card: ModelCard, weights: Sequence[Path]) -> list[Any]:
-    from zoo.pretrained import blank, parameters
-    from zoo.weights import restore
+    from zoo.pretrained.model import blank, parameters
+    from zoo.pretrained.weights import restore
 
     return [restore(blank(card), parameters(card, path)) for path in weights]

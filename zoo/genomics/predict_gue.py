@@ -109,7 +109,7 @@ class GueClassifier:
 
     def flops_per_example(self) -> float | None:
         """XLA's count for one sequence of the first subset, over all members and both strands where both are read."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         subset = self.subsets[0]
         tokens = jnp.zeros((1, self.lengths[subset]), jnp.int8)
@@ -137,8 +137,8 @@ def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], j
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:
     """Factory named by the cards."""
-    from zoo.pretrained import blank, parameters
-    from zoo.weights import restore
+    from zoo.pretrained.model import blank, parameters
+    from zoo.pretrained.weights import restore
 
     options = card.predictor_config
     models = [restore(blank(card), parameters(card, path)) for path in weights]

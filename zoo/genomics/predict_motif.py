@@ -123,7 +123,7 @@ class MotifModel:
 
     def flops_per_example(self) -> float | None:
         """XLA's count of one sequence's logit."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         return cost.flops(self._call, jnp.zeros((1, self.length), jnp.int8))
 
@@ -136,8 +136,8 @@ class MotifModel:
 
 def load_motif_cnn(card: ModelCard, weights: Sequence[Path]) -> MotifModel:
     """Factory named by the cards."""
-    from zoo.pretrained import blank, parameters
-    from zoo.weights import restore
+    from zoo.pretrained.model import blank, parameters
+    from zoo.pretrained.weights import restore
 
     options = card.predictor_config
     models = [restore(blank(card), parameters(card, path)) for path in weights]

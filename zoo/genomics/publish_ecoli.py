@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish
+from zoo.pretrained.publish import publish
 
 FOLDER = Path(__file__).parent / "weights"
 ORDER, STRENGTH = 8, 800.0
@@ -83,7 +83,7 @@ def with_chain(path: Path) -> Path:
     """Writes `published.safetensors` beside a language model's weights: the same, and the chain's table in half precision."""
     from zoo import registry
     from zoo.genomics.baselines.markov import Chain
-    from zoo.weights import load, save
+    from zoo.pretrained.weights import load, save
 
     parameters, transforms, metadata = load(path)
     chain = Chain(registry.load_task("genomics/ecoli_lm").arc("train"), ORDER, STRENGTH)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import files, registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.cards import ModelCard, parse, read
 from zoo.genomics.committee import fit_weights, load_committee, load_members
 from zoo.genomics.models.low_rank import SHARED as SHARED_KERNELS
 from zoo.genomics.models.low_rank import joined
 from zoo.genomics.training_encoder import BASES, CROP
 from zoo.genomics.training_gue import SUBSETS, dev_scores
-from zoo.publish import PROBE_SEED, publish, to_toml
+from zoo.pretrained.publish import PROBE_SEED, publish, to_toml
 
 if TYPE_CHECKING:
     from zoo.genomics.tasks.gue import Gue

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics import motifs
 from zoo.genomics.metrics import attribution
 from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
 from zoo.genomics.predict_motif import MotifModel
 from zoo.genomics.training_motif import RECIPES
-from zoo.publish import publish
+from zoo.pretrained.publish import publish
 
 PAPER = "https://doi.org/10.1038/s42256-020-00291-x"
 ABOUT = {

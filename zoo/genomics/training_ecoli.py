@@ -36,7 +36,7 @@ import optax
 from flax import nnx
 
 from zoo import registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.metrics import genes as gene_scores
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
@@ -233,7 +233,7 @@ def first_weights(out: Path, name: str, seed: int) -> Path:
         path = out.parent / f"{name}.seed{number}" / "model.safetensors"
         if path.is_file():
             return path
-    from zoo.pretrained import load_model
+    from zoo.pretrained.model import load_model
 
     try:
         return load_model("genomics/sequence_encoder.ecoli").weights[0]

@@ -42,8 +42,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo import cost
-from zoo import weights as storage
+from zoo.scoring import cost
+from zoo.pretrained import weights as storage
 from zoo.genomics import signatures
 from zoo.genomics.data import LabelledSequences, gue
 from zoo.genomics.models.low_rank import freeze

@@ -25,7 +25,7 @@ import optax
 from flax import nnx
 
 from zoo import registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics.data import LabelledSequences, gue
 from zoo.genomics.metrics import classification
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig

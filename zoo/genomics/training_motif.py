@@ -26,7 +26,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics import motifs
 from zoo.genomics.metrics.classification import auroc
 from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze

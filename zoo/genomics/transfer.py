@@ -23,7 +23,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 from scipy.special import softmax
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics import signatures
 from zoo.genomics.data import DataError, LabelledSequences, read_table
 from zoo.genomics.models.low_rank import SequenceEncodersConfig
@@ -34,7 +34,7 @@ from zoo.genomics.sequences import PADDING, lengths, one_hot
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 __all__ = ["ARCHITECTURES", "SequenceClassifier", "SequenceClassifierConfig", "adapt", "load_classifier", "predict_file"]
 
@@ -149,7 +149,7 @@ class Backbone:
 
 def backbones(source: PretrainedModel) -> dict[str, Backbone]:
     """The networks of a pretrained model that can be adapted, by name."""
-    from zoo.pretrained import parameters
+    from zoo.pretrained.model import parameters
 
     card, flat = source.card, parameters(source.card, source.weights[0])
     settings, kind = dict(card.config), card.architecture.split(":")[1]
@@ -196,7 +196,7 @@ def _longest(kind: str, settings: Mapping[str, Any]) -> int:
 
 
 class SequenceTask:
-    """The user's sequences and a pretrained network: a `zoo.transfer.Labelled`."""
+    """The user's sequences and a pretrained network: a `zoo.commands.finetune.run.Labelled`."""
 
     noun, batch_size, epochs, rates = "sequences", 32, 6.0, (2e-4, 2e-3)
 
@@ -411,7 +411,7 @@ class TransferredClassifier:
 
     def flops_per_example(self) -> float | None:
         """XLA's count for one sequence, over all networks."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         counts = [cost.flops(call, jnp.zeros((1, self.length), jnp.int8)) for call in self._calls]
         return None if None in counts else float(sum(counts))
@@ -423,7 +423,7 @@ class TransferredClassifier:
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> TransferredClassifier:
     """Factory named by the cards of fine-tuned models."""
-    from zoo.pretrained import blank, parameters
+    from zoo.pretrained.model import blank, parameters
 
     models = [storage.restore(blank(card), parameters(card, path)) for path in weights]
     return TransferredClassifier(models, card.predictor_config["classes"])

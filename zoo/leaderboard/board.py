@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import cards, files, registry
 from zoo.cards import CardError, DatasetCard, Entry, MetricValue, ModelCard, PeerTable, TaskSpec, Verification
-from zoo.figures import FILE, Figure, FigureFile
+from zoo.interfaces.figures import FILE, Figure, FigureFile
 from zoo.leaderboard.text import utc
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class TaskBoard:
     """The rows of one task version, best first, and the published rows apart.
 
     `start_months` has the headline family by calendar month of issue `[12][point]` for a few rows, where the task can tell
-    (`by_start_month(record)`); `figures` what the best few rows' records show besides (`zoo.task.Task.figures`). Both by row name.
+    (`by_start_month(record)`); `figures` what the best few rows' records show besides (`zoo.interfaces.task.Task.figures`). Both by row name.
     """
 
     spec: TaskSpec
@@ -350,7 +350,7 @@ def _figures(root: Path, path: Path, card: DatasetCard, problems: list[str]) -> 
 
 
 def badness(value: float, direction: str) -> float:
-    """A score turned so that smaller is better (as `zoo.stats.badness`, for one number and without numpy)."""
+    """A score turned so that smaller is better (as `zoo.scoring.stats.badness`, for one number and without numpy)."""
     return {"higher": -value, "lower": value, "nearer_one": abs(value - 1), "nearer_zero": abs(value)}[direction]
 
 

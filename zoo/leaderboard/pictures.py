@@ -1,6 +1,6 @@
-"""Draws `zoo.figures` into pages, following the theme: lines, histograms and images as inline SVG, grids as tables, sequences as text.
+"""Draws `zoo.interfaces.figures` into pages, following the theme: lines, histograms and images as inline SVG, grids as tables, sequences as text.
 
-`lines_on` and `histograms_on` draw on any matplotlib axes; `zoo.gallery` uses them for files.
+`lines_on` and `histograms_on` draw on any matplotlib axes; `zoo.commands.figures` uses them for files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from zoo.figures import Figure, Grid, Histograms, Image, Images, Letters, Lines, Sequences
+from zoo.interfaces.figures import (
+    Figure,
+    Grid,
+    Histograms,
+    Image,
+    Images,
+    Letters,
+    Lines,
+    Sequences,
+)
 from zoo.leaderboard import charts
 from zoo.leaderboard.board import Row, TaskBoard
 

@@ -47,7 +47,7 @@ class _Scored:
 
 def rank_task(board: TaskBoard, problems: list[str]) -> None:
     """Adds group letters and paired differences to the rows of one task, in place."""
-    from zoo import stats
+    from zoo.scoring import stats
 
     direction = board.spec.metric_of(board.spec.headline).direction
     formulas = _formulas(board)
@@ -114,7 +114,7 @@ def _to_best(
     board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]
 ) -> Difference:
     """Difference from the best row on the examples that both have."""
-    from zoo import stats
+    from zoo.scoring import stats
 
     headline = board.spec.headline
     direction = board.spec.metric_of(headline).direction
@@ -178,7 +178,7 @@ def _scored(row: Row, board: TaskBoard, formulas: Any, common: str, weights: dic
 def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: dict[int, np.ndarray]) -> _Scored | None:
     import numpy as np
 
-    from zoo import record, stats
+    from zoo.scoring import record, stats
 
     headline = board.spec.headline
     arrays = record.read(row.record)
@@ -205,7 +205,7 @@ def _differences(
     """`_difference` to several rows; all quantiles at once where every resample is defined and the direction is plain."""
     import numpy as np
 
-    from zoo import stats
+    from zoo.scoring import stats
 
     if not others:
         return []
@@ -246,7 +246,7 @@ def _difference(
     examples: int | None = None,
 ) -> Difference:
     """Paired difference of two rows: the interval in the metric's unit, the verdict by badness as in `stats.rank_groups`."""
-    from zoo import stats
+    from zoo.scoring import stats
 
     first, second = values or tuple(board.rows[i].score(board.spec.headline).value for i in (index, other))
     bounds = stats.interval(mine - theirs, first - second)

@@ -67,7 +67,7 @@ def build(out: str | Path | None = None, *, root: str | Path | None = None, read
 
 def render(board: Board) -> Pages:
     """Every file of the site: path relative to its folder -> content."""
-    from zoo import stats
+    from zoo.scoring import stats
 
     render_page = _renderer(board)
     pages = {f"assets/{name}": (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.findings import Finding, Report, Verdict
+from zoo.interfaces.findings import Finding, Report, Verdict
 from zoo.particle_physics.data import TRUTH_PREFIXES
 from zoo.particle_physics.padding import Ragged
 from zoo.particle_physics.root import JetFileError, Tree, resolve
-from zoo.scores import auroc
+from zoo.scoring.scores import auroc
 
 AT_ONCE = 20_000
 FEW = 0.001

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import record
+from zoo.scoring import record
 from zoo.particle_physics.generator import DIJET_FEATURES
 from zoo.particle_physics.processes import DIJETS
 
@@ -181,7 +181,7 @@ def read_test(path: Path) -> Dijets:
     """The events of a test file.
 
     Raises:
-        zoo.record.RecordError: the file is no Zarr zip, or lacks an array.
+        zoo.scoring.record.RecordError: the file is no Zarr zip, or lacks an array.
     """
     arrays = record.read(path)
     missing = sorted({*COLUMNS, "mjj", "process"} - arrays.keys())

@@ -17,7 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.explanation import TITLES, Explainable, Explained, NotExplainable, attention_figure, canvas
+from zoo.interfaces.explanation import (
+    TITLES,
+    Explainable,
+    Explained,
+    NotExplainable,
+    attention_figure,
+    canvas,
+)
 from zoo.particle_physics.dijets import EVENT_FEATURES, JET_FEATURES, event_features, jet_features
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.models.particle_transformer import ABSENT, ParticleTransformer
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo.particle_physics.jets import Jets
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 REACH = 0.85
 """Half the width of a jet display, in rad: a little more than the largest radius, 0.8."""

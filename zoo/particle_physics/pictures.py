@@ -1,4 +1,4 @@
-"""What jets and their taggers look like, as plain data (`zoo.figures`): ROC curves, confusion, sculpting, average jet images, spectra.
+"""What jets and their taggers look like, as plain data (`zoo.interfaces.figures`): ROC curves, confusion, sculpting, average jet images, spectra.
 
     from zoo.particle_physics import data, pictures
     figures = pictures.of_jets(data.read_jets("folder-or-file"))
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.figures import Figure, Grid, Histogram, Histograms, Image, Images, Lines, Mark
+from zoo.interfaces.figures import Figure, Grid, Histogram, Histograms, Image, Images, Lines, Mark
 from zoo.particle_physics.dijets import PROCESSES, SIGNAL_REGION
 from zoo.particle_physics.metrics import classification
 from zoo.particle_physics.point_clouds import CLASSES as POINT_CLOUD_CLASSES

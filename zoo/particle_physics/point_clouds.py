@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import record
+from zoo.scoring import record
 
 CLASSES = ("gluon", "quark", "top")
 FILES = {

@@ -106,7 +106,7 @@ class JetTagger:
 
     def flops_per_example(self) -> float | None:
         """XLA's count for one jet with all its particles, over all members."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         width = len(self.columns)
         arrays = (jnp.ones((1, self.particles, width)), jnp.ones((1, self.particles), bool), jnp.ones(1), jnp.ones(1))
@@ -162,8 +162,8 @@ def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str
 
 def load_tagger(card: ModelCard, weights: Sequence[Path]) -> JetTagger:
     """Factory named by the cards."""
-    from zoo.pretrained import blank, parameters
-    from zoo.weights import restore
+    from zoo.pretrained.model import blank, parameters
+    from zoo.pretrained.weights import restore
 
     models = [restore(blank(card), parameters(card, path)) for path in weights]
     options = card.predictor_config

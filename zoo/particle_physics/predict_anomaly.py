@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.particle_physics.dijets import SIGNALS, JetPairs, event_features, jet_features
-from zoo.weights import load, restore
+from zoo.pretrained.weights import load, restore
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -59,7 +59,7 @@ class Fitted:
 
     def flops(self, x: np.ndarray) -> float | None:
         """XLA's count for one event."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         return cost.flops(self._call, self.params, jnp.asarray(x))
 
@@ -125,7 +125,7 @@ class AnomalyModel:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path], kind: type[Fitted]) -> AnomalyModel:
         """The method of a card, from its weight files."""
-        from zoo.pretrained import blank
+        from zoo.pretrained.model import blank
 
         loaded = [load(path) for path in weights]
         return cls([kind(restore(blank(card), parameters), each["centre"], each["scale"]) for parameters, each, _ in loaded])

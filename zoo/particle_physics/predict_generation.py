@@ -24,7 +24,7 @@ from zoo.particle_physics.metrics.generation import relative_mass
 from zoo.particle_physics.models.epic_flow import EpicFlow, sample
 from zoo.particle_physics.models.epic_gan import EpicGan
 from zoo.particle_physics.point_clouds import CLASSES, PARTICLES, PointClouds
-from zoo.weights import load, restore
+from zoo.pretrained.weights import load, restore
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -122,7 +122,7 @@ class JetGenerator:
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> JetGenerator:
         """The generator of a card and its weight file: the `predictor` factory of these cards."""
-        from zoo.pretrained import blank
+        from zoo.pretrained.model import blank
 
         parameters, transforms, _ = load(weights[0])
         return cls(restore(blank(card), parameters), Conditions.from_arrays(transforms), steps=int(card.predictor_config.get("steps", 1)))
@@ -165,7 +165,7 @@ class JetGenerator:
 
     def flops_per_example(self) -> float | None:
         """Of one jet: XLA's count of one evaluation, times the evaluations that a flow needs (it counts a loop's body once)."""
-        from zoo import cost
+        from zoo.scoring import cost
 
         noise = tuple(jnp.asarray(each) for each in self._noise(1, np.random.default_rng(0)))
         told, mask = jnp.zeros((1, self.conditions.vector(*_nothing()).shape[1])), jnp.ones((1, PARTICLES), bool)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.particle_physics.training import CLASSES, FOLDER, MODELS, RECIPES
-from zoo.publish import publish
+from zoo.pretrained.publish import publish
 
 ABOUT: dict[str, dict[str, str]] = {
     "pfn": {"title": "PFN (deep sets)", "paper": "https://arxiv.org/abs/1810.05165", "summary": "Sum over particles of a network of one."},

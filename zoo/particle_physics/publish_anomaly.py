@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish_runs
+from zoo.pretrained.publish import publish_runs
 
 CWOLA = "https://arxiv.org/abs/1902.02634"
 SIMULATED = "Simulated with Pythia 8 alone: no detector, no pile-up. Never to be compared with results on the LHC Olympics data."

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo.publish import publish_runs
+from zoo.pretrained.publish import publish_runs
 
 TASK = "particle_physics/jet_generation"
 

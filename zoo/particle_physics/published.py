@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from zoo.particle_physics.torch_archive import read_state_dict
-from zoo.weights import WeightsError
+from zoo.pretrained.weights import WeightsError
 
 __all__ = ["load_parameters"]
 
@@ -129,10 +129,11 @@ def card(feature_set: str) -> dict[str, Any]:
 
 def main() -> None:
     """Writes the three cards beside the others; the weights are found or fetched, and the stored output is computed from them."""
-    from zoo import cost, files, registry
+    from zoo import files, registry
+    from zoo.scoring import cost
     from zoo.cards import ModelCard, parse
-    from zoo.pretrained import weight_file
-    from zoo.publish import PROBE_SEED, PROBE_VALUES, to_toml
+    from zoo.pretrained.model import weight_file
+    from zoo.pretrained.publish import PROBE_SEED, PROBE_VALUES, to_toml
 
     folder = Path(__file__).parent / "weights"
     for feature_set, (digest, size) in FILES.items():

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.weights import WeightsError
+from zoo.pretrained.weights import WeightsError
 
 __all__ = ["read_state_dict"]
 

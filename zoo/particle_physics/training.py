@@ -35,7 +35,7 @@ import optax
 from flax import nnx
 
 from zoo import registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.jets import CLASSES, Jets
 from zoo.particle_physics.metrics import classification
@@ -169,7 +169,7 @@ def make_loss(recipe: TaggerRecipe) -> Any:
 
 def build_model(recipe: TaggerRecipe, task: str, *, seed: int) -> nnx.Module:
     """The network before training: random, or a pretrained model's (whose classes must then begin with the task's)."""
-    from zoo.pretrained import config_class, load_model
+    from zoo.pretrained.model import config_class, load_model
 
     architecture = registry.resolve(MODELS[recipe.model])
     if recipe.start is not None:

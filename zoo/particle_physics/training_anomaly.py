@@ -34,7 +34,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.particle_physics import dijets
 from zoo.particle_physics.dijets import SIGNALS, Dijets
 from zoo.particle_physics.metrics import anomaly as metrics

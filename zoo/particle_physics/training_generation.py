@@ -33,7 +33,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.particle_physics.baselines.generation import relax
 from zoo.particle_physics.models.epic_flow import EpicFlow, EpicFlowConfig
 from zoo.particle_physics.models.epic_gan import EpicCritic, EpicGan, EpicGanConfig, jet_observables

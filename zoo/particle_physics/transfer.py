@@ -21,7 +21,7 @@ import numpy as np
 from flax import nnx
 
 from zoo import registry
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.particle_physics.data import read_branches, read_jets
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.foreign import parquet_table, read_quark_gluon
@@ -30,7 +30,7 @@ from zoo.particle_physics.root import JetFileError, Tree, missing_branches, reso
 from zoo.particle_physics.training import TrainingJets, turned
 
 if TYPE_CHECKING:
-    from zoo.pretrained import PretrainedModel
+    from zoo.pretrained.model import PretrainedModel
 
 __all__ = ["ARCHITECTURES", "JetTask", "adapt"]
 
@@ -52,7 +52,7 @@ class Passed(nnx.Module):
 
 
 class JetTask:
-    """The user's jets and a pretrained tagger: a `zoo.transfer.Labelled`.
+    """The user's jets and a pretrained tagger: a `zoo.commands.finetune.run.Labelled`.
 
     Args:
         source: the pretrained model.
@@ -74,7 +74,7 @@ class JetTask:
 
     def network(self, candidate: str, *, seed: int, pretrained: bool) -> nnx.Module:
         """The source's design with a last layer of its own."""
-        from zoo.pretrained import config_class, parameters
+        from zoo.pretrained.model import config_class, parameters
 
         card = self.source.card
         settings = {name: _tuples(value) for name, value in card.config.items()} | {"classes": len(self.classes)}

@@ -1,6 +1,6 @@
 """Checkpoints of a run in progress (Orbax): everything that the rest of the run depends on, written atomically.
 
-Not the published weights: those are safetensors files written by `zoo.weights`. A checkpoint belongs to one run on one
+Not the published weights: those are safetensors files written by `zoo.pretrained.weights`. A checkpoint belongs to one run on one
 machine and may be deleted when the run is done.
 """
 

@@ -17,8 +17,8 @@ from flax import nnx
 
 from zoo.particle_physics.data import read_jets
 from zoo.particle_physics.jets import QUARK_GLUON_LABELS
-from zoo.publish import publish
-from zoo.weights import save
+from zoo.pretrained.publish import publish
+from zoo.pretrained.weights import save
 from zoo_girth.model import COLUMNS, Girth, GirthConfig, observables
 
 STEPS = 400

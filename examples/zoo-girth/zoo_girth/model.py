@@ -65,8 +65,8 @@ class GirthTagger:
     """
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
-        from zoo.pretrained import build
-        from zoo.weights import load, restore
+        from zoo.pretrained.model import build
+        from zoo.pretrained.weights import load, restore
 
         parameters, self.transforms, _ = load(paths[0])
         self.call = jax.jit(restore(build(card), parameters))

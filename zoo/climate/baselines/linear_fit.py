@@ -83,7 +83,7 @@ def main(build_folder: str, output: str) -> None:
     from zoo.climate.metrics.weather import latitude_weights
     from zoo.climate.packed import open_zarr_zip
     from zoo.climate.simulate import finished_chunks, open_chunk
-    from zoo.weights import save
+    from zoo.pretrained.weights import save
 
     def daily(trajectory: str) -> np.ndarray:
         whole = []

@@ -70,7 +70,7 @@ def linear_regression(task: Any, *, file: str) -> Forecast:
     def forecast(request: Any) -> xr.Dataset:
         import xarray as xr
 
-        from zoo.weights import load
+        from zoo.pretrained.weights import load
 
         parameters, _, _ = load(task.file(file))
         levels = request.analysis["level"].values

@@ -17,10 +17,10 @@ import numpy as np
 
 from zoo.climate.data import enso as data
 from zoo.climate.metrics import seasonal
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:
-    from zoo.figures import Figure
+    from zoo.interfaces.figures import Figure
 
 Month = np.datetime64
 

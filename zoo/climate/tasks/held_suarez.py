@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.climate.metrics import weather
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zoo.figures import Figure
+    from zoo.interfaces.figures import Figure
 
 SCORED = {
     "z500": ("geopotential", 500), "t850": ("temperature", 850), "u850": ("u_component_of_wind", 850), "v850": ("v_component_of_wind", 850),

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files, registry, weights
+from zoo import files, registry
+from zoo.pretrained import weights
 from zoo.genomics.baselines.kmers import features
 from zoo.genomics.data import LabelledSequences
 from zoo.genomics.training_gue import dev_scores

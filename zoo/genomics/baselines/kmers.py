@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from zoo import files
 from zoo.genomics.sequences import kmer_index
-from zoo.weights import load
+from zoo.pretrained.weights import load
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

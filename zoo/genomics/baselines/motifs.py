@@ -121,7 +121,7 @@ def fit_words(name: str) -> Path:
     """Fits the word regression of `motif_grammar` or `motif_grammar_hard`: penalty chosen on the validation split; writes its weights."""
     from sklearn.linear_model import LogisticRegression
 
-    from zoo import weights
+    from zoo.pretrained import weights
     from zoo.genomics.metrics.classification import auroc
 
     learn, held_out = (motifs.load(name, split=split) for split in ("train", "validation"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.scores import auroc
+from zoo.scoring.scores import auroc
 
 __all__ = ["aupr", "auroc"]
 

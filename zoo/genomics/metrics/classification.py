@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from zoo import scores
+from zoo.scoring import scores
 
 __all__ = ["auroc", "confusion", "macro_f1", "matthews"]
 

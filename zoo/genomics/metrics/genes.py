@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.scores import matthews
+from zoo.scoring.scores import matthews
 
 __all__ = ["accuracy", "confusion", "f1", "macro_f1", "matthews"]
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo import weights as storage
+from zoo.pretrained import weights as storage
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 
 __all__ = ["Frozen", "LowRank", "SequenceEncoders", "SequenceEncodersConfig", "expanded", "freeze", "joined"]
@@ -123,7 +123,7 @@ def expanded(path: Path) -> dict[str, np.ndarray]:
     """The parameters of `SequenceEncoders` from a file as `joined` makes it: a card's `converter`.
 
     Raises:
-        zoo.weights.WeightsError: the file cannot be read.
+        zoo.pretrained.weights.WeightsError: the file cannot be read.
     """
     stored = storage.load(path)[0]
     shared = {name.removeprefix(SHARED): value for name, value in stored.items() if name.startswith(SHARED)}

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.figures import Figure, Grid
+from zoo.interfaces.figures import Figure, Grid
 from zoo.genomics.masking import KINDS, corrupt
 from zoo.genomics.metrics import genes, language
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:
     from zoo.genomics.data import Features, Genome

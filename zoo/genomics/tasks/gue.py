@@ -17,7 +17,7 @@ from zoo.genomics.data import LabelledSequences, read_table
 from zoo.genomics.metrics import classification
 from zoo.genomics.resplit import regroup
 from zoo.genomics.sequences import PADDING
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 LARGEST = 30.0
 """Logits are kept within this: a probability of exactly zero or one says no more."""

@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.figures import Figure, Histogram, Histograms
+from zoo.interfaces.figures import Figure, Histogram, Histograms
 from zoo.genomics import motifs, pictures
 from zoo.genomics.metrics import attribution
 from zoo.genomics.metrics.classification import auroc
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 EXPLAINED = 500
 """Test positives, the first ones, that are explained."""

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files, weights
+from zoo import files
+from zoo.pretrained import weights
 from zoo.particle_physics.baselines.tagging import FOLDER, SUBSTRUCTURE, gaussian_probability, observables, transformed
 from zoo.particle_physics.baselines.trees import Trees, from_sklearn
 from zoo.particle_physics.data import split_files

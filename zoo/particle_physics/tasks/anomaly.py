@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from zoo.figures import Figure
+from zoo.interfaces.figures import Figure
 from zoo.particle_physics import dijets, pictures
 from zoo.particle_physics.dijets import PROCESSES, SIGNALS, Dijets
 from zoo.particle_physics.metrics import anomaly as metrics
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 POINTS = {"fpr_1e1": 0.1, "fpr_3e2": 0.03, "fpr_1e2": 0.01, "fpr_3e3": 0.003, "fpr_1e3": 0.001}
 """Point of a metric -> the false positive rate of its cut, within the signal region."""

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from zoo import record as storage
-from zoo.figures import Figure
+from zoo.scoring import record as storage
+from zoo.interfaces.figures import Figure
 from zoo.particle_physics import energy_flow, pictures
 from zoo.particle_physics.metrics import generation as metrics
 from zoo.particle_physics.metrics import two_sample
 from zoo.particle_physics.point_clouds import CLASSES, PARTICLES, PointClouds, from_arrays, pack, unpack
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 SEED = 20261120
 SCORES = ("w1_mass", "w1_particles", "w1_efp", "fpd", "kpd", "auc")

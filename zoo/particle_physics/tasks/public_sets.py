@@ -16,7 +16,7 @@ from zoo import files
 from zoo.particle_physics.jets import LABELS, QUARK_GLUON_LABELS, Jets, concatenate
 from zoo.particle_physics.tasks.samples import assemble, select
 from zoo.particle_physics.tasks.tagging import MAX_PARTICLES, BinaryTagging, JetTagging
-from zoo.task import Examples
+from zoo.interfaces.task import Examples
 
 JETCLASS_FILES = {
     "QCD": "ZJetsToNuNu", "Hbb": "HToBB", "Hcc": "HToCC", "Hgg": "HToGG", "H4q": "HToWW4Q", "Hqql": "HToWW2Q1L",

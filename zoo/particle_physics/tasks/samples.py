@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from zoo.particle_physics.jets import MOMENTUM, Jets, concatenate
-from zoo.task import Examples
+from zoo.interfaces.task import Examples
 
 SAMPLES = ("nominal", "mpi_off", "smeared")
 """What `Truth.sample` counts."""

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.figures import Figure
+from zoo.interfaces.figures import Figure
 from zoo.particle_physics import pictures
 from zoo.particle_physics.jets import CLASSES, Jets
 from zoo.particle_physics.metrics import classification
 from zoo.particle_physics.tasks.samples import SAMPLES, assemble, first_of_each, select, smear
-from zoo.task import Arrays, Examples, Task
+from zoo.interfaces.task import Arrays, Examples, Task
 
 MAX_PARTICLES = 128
 """Constituents kept, the hardest first, as in JetClass's published networks."""

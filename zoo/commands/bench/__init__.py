@@ -1,0 +1,1 @@
+"""`zoo bench`: predictors on tasks -> per-example records -> scores with intervals -> entries."""

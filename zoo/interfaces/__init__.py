@@ -1,0 +1,1 @@
+"""What a domain must answer: tasks, explanations, findings of an audit, figures. No domain is imported here."""

@@ -1,0 +1,1 @@
+"""Pretrained models: cards and weights bound into something that predicts, and how both are written."""

@@ -1,0 +1,128 @@
+"""Pretrained models: a card and its weights, bound into something that predicts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo import files, registry
+from zoo.cards import FileCard, ModelCard
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedModel:
+    """A pretrained model: call it with a task's inputs, or with your own in the same form.
+
+    Attributes:
+        card: what it is, how it was trained, what it must not be used for.
+        weights: verified local paths of its weight files, one a training seed or ensemble member.
+    """
+
+    card: ModelCard
+    weights: tuple[Path, ...]
+
+    @cached_property
+    def _predict(self) -> Callable[[Any], Any]:
+        return self.predictor()
+
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        """Predictions; the task's documentation (`zoo info TASK`) says in which form inputs and predictions are."""
+        return self._predict(inputs, **options)
+
+    def predictor(self, seed: int | None = None) -> Callable[[Any], Any]:
+        """A fresh predictor; of one training seed's weights alone where `seed` is given.
+
+        Raises:
+            ValueError: the card lists no such seed.
+        """
+        factory = registry.resolve(self.card.predictor)
+        if seed is not None:
+            by_seed = dict(zip([weight.seed for weight in self.card.weights], self.weights, strict=True))
+            if seed not in by_seed:
+                raise ValueError(f"{self.card.id} has no weights of seed {seed}; seeds: {', '.join(map(str, by_seed))}")
+            return factory(self.card, [by_seed[seed]])
+        return factory(self.card, list(self.weights) if self.card.ensemble else list(self.weights[:1]))
+
+    def module(self, seed: int | None = None) -> Any:
+        """The Flax NNX module with its weights, for fine-tuning or inspection."""
+        from zoo.pretrained.weights import restore
+
+        seeds = [weight.seed for weight in self.card.weights]
+        return restore(blank(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
+
+
+def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
+    """The parameters in one of a card's weight files, by dotted name; read by the card's `converter` where it has one.
+
+    Raises:
+        zoo.pretrained.weights.WeightsError: the file cannot be read.
+    """
+    from zoo.pretrained.weights import load
+
+    return load(path)[0] if card.converter is None else registry.resolve(card.converter)(path)
+
+
+def build(card: ModelCard) -> Any:
+    """The card's architecture with fresh (seed 0) parameters.
+
+    The architecture's module names its config dataclass `<Architecture>Config` or `Config`.
+    """
+    from flax import nnx
+
+    settings = {name: _tuples(value) for name, value in card.config.items()}
+    return registry.resolve(card.architecture)(config_class(card.architecture)(**settings), rngs=nnx.Rngs(0))
+
+
+def blank(card: ModelCard) -> Any:
+    """The card's architecture with shapes in place of parameters, to be filled by `zoo.pretrained.weights.restore`.
+
+    Drawing random parameters that are thrown away costs seconds: XLA compiles a program for each of their shapes. An architecture
+    that holds anything but parameters (tables, random streams) is built in full, as by `build`.
+    """
+    from flax import nnx
+
+    model = nnx.eval_shape(lambda: build(card))
+    every, own = (len(nnx.to_flat_state(nnx.state(model, kind))) for kind in (..., nnx.Param))
+    return model if every == own else build(card)
+
+
+def config_class(architecture: str) -> type:
+    """The config dataclass of an architecture `module:Class`: `<Class>Config` or `Config` of the same module."""
+    import importlib
+
+    path, _, name = architecture.partition(":")
+    module = importlib.import_module(path)
+    return getattr(module, f"{name}Config", None) or module.Config
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, at every depth: a configuration is frozen."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def load_model(name: str) -> PretrainedModel:
+    """A pretrained model by name, e.g. `climate/convnext.held_suarez`.
+
+    Raises:
+        zoo.registry.UnknownName: no such model; the nearest names are offered.
+        zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not the card's.
+    """
+    card, path = registry.model(name), registry.path_of(name, "model")
+    return PretrainedModel(card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights))))
+
+
+def weight_path(card: ModelCard, folder: Path, index: int) -> Path:
+    """The verified path of one of a model's weight files."""
+    return files.get(weight_file(card, index), folder=folder)
+
+
+def weight_file(card: ModelCard, index: int) -> FileCard:
+    """One of a model's weight files, described like a file of a dataset."""
+    weight = card.weights[index]
+    return FileCard(
+        name=Path(weight.file).name, path=weight.file, urls=weight.urls, sha256=weight.sha256, bytes=weight.bytes,
+        licence=card.licence, role=f"weights of {card.id}, seed {weight.seed}", redistributable=True,
+    )
