@@ -40,7 +40,7 @@ def test_a_sequence_of_the_users_own(tmp_path):
 
 
 def test_occlusion_of_a_particle_is_the_tagger_without_it():
-    from zoo.particle_physics.explanations import explainable
+    from zoo.particle_physics.explain import explainable
 
     model = load_model("particle_physics/particle_transformer.top_tagging")
     made = explainable(model, None, examples=1, target=None)
@@ -60,7 +60,7 @@ def test_occlusion_of_a_particle_is_the_tagger_without_it():
 
 
 def test_attention_of_particles_sums_to_one_and_skips_the_absent():
-    from zoo.particle_physics.explanations import explainable
+    from zoo.particle_physics.explain import explainable
 
     made = explainable(load_model("particle_physics/particle_transformer.top_tagging"), None, examples=2, target="QCD")
     assert made.attention is not None

@@ -15,7 +15,13 @@ from scipy.optimize import nnls
 
 from zoo.pretrained import weights
 from zoo.interfaces.explanation import NotExplainable
-from zoo.genomics import committee, explanations, predict_gue, training_encoder, training_gue
+from zoo.genomics import (
+    committee,
+    explain as explanations,
+    predict_gue,
+    training_encoder,
+    training_gue,
+)
 from zoo.genomics.data import LabelledSequences
 from zoo.genomics.models import low_rank as low_rank_model
 from zoo.genomics.models.fold import FoldedConv

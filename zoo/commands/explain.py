@@ -2,7 +2,7 @@
 
     explain("genomics/cnn_dist.exponential", methods=("ism",), out=Path("why"))
 
-The domain's `explanations.explainable` turns model and input into an `Explainable`; the methods are `zoo.attribution`'s. Written are one
+The domain's `explain.explainable` turns model and input into an `Explainable`; the methods are `zoo.attribution`'s. Written are one
 figure an example and method, `explanation.json` (what was explained, by which weights, scores, completeness errors) and
 `explanation.zarr.zip` (the attributions themselves).
 """
@@ -74,7 +74,7 @@ def explain(
     loaded = load_model(model)
     domain = model.split("/")[0]
     try:
-        adapter = registry.resolve(f"zoo.{domain}.explanations:explainable")
+        adapter = registry.resolve(f"zoo.{domain}.explain:explainable")
     except ImportError as error:
         raise NotExplainable(f"the domain {domain!r} says nothing about explanations ({error})") from error
     made: Explainable = adapter(loaded, source, examples=examples, target=target)

@@ -1,6 +1,6 @@
 """What a domain tells `zoo explain` about one of its models, and what it gets back to draw.
 
-A domain's `explanations.py` turns a pretrained model and some examples into an `Explainable`: a differentiable score with its inputs,
+A domain's `explain.py` turns a pretrained model and some examples into an `Explainable`: a differentiable score with its inputs,
 and how attributions of these inputs become something to look at. `zoo.commands.explain` runs the methods; nothing here knows a domain.
 """
 

@@ -192,7 +192,7 @@ def test_the_paired_interval_covers_a_known_gain():
 
 def test_features_and_the_old_last_layer_give_the_old_network(sources):
     """For each convolutional design: its own last layer on our features is what it always said, also with letters at their places."""
-    from zoo.genomics.transfer import SequenceClassifier, SequenceClassifierConfig, backbones
+    from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
 
     for name, part, length in (("cnn.tiny", "placed", 40), ("cnn.tiny", "long", 48), ("cnn_local.tiny", "", 100)):
         source = transfer.load(sources[name])
@@ -211,7 +211,7 @@ def test_features_and_the_old_last_layer_give_the_old_network(sources):
 
 @pytest.mark.parametrize(("name", "part"), [("sequence_encoder.tiny", ""), ("encoders.tiny", "long")])
 def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part):
-    from zoo.genomics.transfer import SequenceClassifier, SequenceClassifierConfig, backbones
+    from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
 
     source = transfer.load(sources[name])
     own = backbones(source)[part]
@@ -244,7 +244,7 @@ def tuned(sources, tmp_path_factory):
 
 def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
     from zoo.genomics.data import read_table
-    from zoo.genomics.transfer import predict_file
+    from zoo.genomics.finetune import predict_file
 
     result, table, lines = tuned
     card = result.model.card
@@ -307,7 +307,7 @@ def test_altered_weights_are_refused(tuned, tmp_path):
 
 
 def test_a_probe_leaves_the_features_alone_and_can_be_tuned_again(sources, tmp_path):
-    from zoo.genomics.transfer import backbones
+    from zoo.genomics.finetune import backbones
 
     letters, label = planted(60)
     table = write_table(tmp_path / "table.csv", letters, label)
@@ -323,7 +323,7 @@ def test_a_probe_leaves_the_features_alone_and_can_be_tuned_again(sources, tmp_p
 
 def test_copies_and_groups_stay_on_one_side(sources, tmp_path):
     from zoo.genomics.data import read_table
-    from zoo.genomics.transfer import adapt
+    from zoo.genomics.finetune import adapt
 
     letters, label = planted(40)
     other = [decode(reverse_complement(row)) for row in read_table(write_table(tmp_path / "a.csv", letters, label), label=None).tokens]
@@ -402,7 +402,7 @@ def test_a_tagger_learns_new_classes(tmp_path):
     import jet_files
 
     from zoo.particle_physics.predict import predict_file
-    from zoo.particle_physics.transfer import adapt
+    from zoo.particle_physics.finetune import adapt
 
     content = jet_files.make(60, labels=("pion", "tau", "other"), seed=3)
     content |= {"kind": np.where(np.asarray(content["label_pion"]), 4, 7).astype(np.int32), "event": (np.arange(60) // 2).astype(np.int64)}
@@ -459,7 +459,7 @@ def enso_file(path: Path, months: int = 240, seed: int = 0, **changes) -> Path:
 def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
     import xarray as xr
 
-    from zoo.climate.transfer import predict_indices
+    from zoo.climate.finetune import predict_indices
 
     path = enso_file(tmp_path / "indices.nc")
     result = transfer.fine_tune("climate/enso_mlp.core", path, out=tmp_path / "out", steps=3, log=quiet)
@@ -552,7 +552,7 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
 
 
 def test_the_weather_probe_learns_the_last_layer_alone(weather, tmp_path):
-    from zoo.climate.transfer import features
+    from zoo.climate.finetune import features
 
     card, states = weather
     result = transfer.fine_tune(card, states, out=tmp_path / "out", probe=True, log=quiet)

@@ -16,7 +16,7 @@ What happens, in every domain:
 4. Scores on the validation part are told beside a reference without learning, and beside the same network from random weights.
 5. `<out>/model.safetensors` and `<out>/<architecture>.<name>.toml` are written; `zoo.commands.finetune.run.load(out)` reads them.
 
-A domain takes part by `zoo.<domain>.transfer`, which has `ARCHITECTURES` (code paths that can be adapted) and `adapt(source, data, ...)`,
+A domain takes part by `zoo.<domain>.finetune`, which has `ARCHITECTURES` (code paths that can be adapted) and `adapt(source, data, ...)`,
 which returns a `Labelled` or a `Problem`.
 """
 
@@ -216,7 +216,7 @@ def open_model(model: str | Path) -> PretrainedModel:
 
 def adaptable(domain: str) -> list[str]:
     """Names of the installed models of a domain that can be fine-tuned on other data."""
-    known = registry.resolve(f"zoo.{domain}.transfer:ARCHITECTURES")
+    known = registry.resolve(f"zoo.{domain}.finetune:ARCHITECTURES")
     return [name for name, card in registry.models().items() if name.startswith(f"{domain}/") and card.architecture in known]
 
 
@@ -229,7 +229,7 @@ def _require_adaptable(card: ModelCard, data: Path) -> str:
     domain = card.id.split("/")[0]
     if domain not in READS:
         raise ValueError(f"{card.id} cannot be fine-tuned: only models of {', '.join(READS)} can")
-    if card.architecture not in registry.resolve(f"zoo.{domain}.transfer:ARCHITECTURES"):
+    if card.architecture not in registry.resolve(f"zoo.{domain}.finetune:ARCHITECTURES"):
         raise ValueError(
             f"{card.id} ({card.architecture.split(':')[1]}) cannot be fine-tuned on other data; "
             f"of {domain} these can: {', '.join(adaptable(domain)) or 'none that is installed'}"
@@ -306,7 +306,7 @@ def fine_tune(
     domain = _require_adaptable(source.card, data)
     tag = _tag(name if name is not None else data.name.split(".")[0])
     began = time.perf_counter()
-    adapted = registry.resolve(f"zoo.{domain}.transfer:adapt")(
+    adapted = registry.resolve(f"zoo.{domain}.finetune:adapt")(
         source, data, validation=None if validation is None else Path(validation), label=label, group=group, network=network, seed=seed,
     )  # fmt: skip
     problem: Problem = Classification(adapted, seed=seed) if hasattr(adapted, "classes") else adapted

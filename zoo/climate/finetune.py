@@ -486,7 +486,7 @@ class EnsoTransfer:
         """The domain's part of the card."""
         card = self.source.card
         return {
-            "architecture": card.architecture, "predictor": card.predictor, "predict_file": "zoo.climate.transfer:predict_indices",
+            "architecture": card.architecture, "predictor": card.predictor, "predict_file": "zoo.climate.finetune:predict_indices",
             "config": dict(card.config), "predictor_config": dict(card.predictor_config), "track": card.track,
             "transforms": self.state.arrays() | {"spread_factor": np.float64(self._factor)},
         }  # fmt: skip

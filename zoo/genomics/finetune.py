@@ -41,7 +41,7 @@ __all__ = ["ARCHITECTURES", "SequenceClassifier", "SequenceClassifierConfig", "a
 _MODELS = "zoo.genomics.models"
 ARCHITECTURES = (
     f"{_MODELS}.sequence_encoder:SequenceEncoder", f"{_MODELS}.low_rank:SequenceEncoders", f"{_MODELS}.gene_labeller:GeneLabeller",
-    f"{_MODELS}.sequence_cnn:SequenceCNNs", f"{_MODELS}.motif_cnn:MotifCnn", "zoo.genomics.transfer:SequenceClassifier",
+    f"{_MODELS}.sequence_cnn:SequenceCNNs", f"{_MODELS}.motif_cnn:MotifCnn", "zoo.genomics.finetune:SequenceClassifier",
 )  # fmt: skip
 """What can be adapted."""
 BACKBONES: dict[str, tuple[type, type]] = {
@@ -232,7 +232,7 @@ class SequenceTask:
 
     def content(self, model: SequenceClassifier) -> dict[str, Any]:
         """The domain's part of the card."""
-        here = "zoo.genomics.transfer"
+        here = "zoo.genomics.finetune"
         return {
             "architecture": f"{here}:SequenceClassifier", "predictor": f"{here}:load_classifier", "predict_file": f"{here}:predict_file",
             "config": {name: _plain(value) for name, value in dataclasses.asdict(model.config).items()},
