@@ -12,7 +12,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # The domain's formulas are checked for the shapes that their signatures promise; it costs nothing until they are imported.
-install_import_hook("zoo.climate.metrics", "beartype.beartype")
+install_import_hook(["zoo.climate.enso.metrics", "zoo.climate.held_suarez.metrics"], "beartype.beartype")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,7 +2,7 @@
 
 ConvNeXt follows the authors' code (depthwise `Conv2d`, permute, `layer_norm`, two `Linear`s), in either memory format.
 SFNO has two forms of the transform: FFT over longitude and complex weights, as in torch-harmonics, and the matrix products of
-`zoo.nn.spherical`. `copy_from` takes the parameters of the JAX model, so that equal losses prove the twins equal.
+`zoo.climate.models.layers.spherical`. `copy_from` takes the parameters of the JAX model, so that equal losses prove the twins equal.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.nn import spherical
+from zoo.climate.models.layers import spherical
 
 EPSILON = 1e-6
 
 
 def pad_sphere(x: Tensor, width: int) -> Tensor:
-    """`zoo.nn.circular.pad_sphere` for [batch, channel, longitude, latitude]."""
+    """`zoo.climate.models.layers.circular.pad_sphere` for [batch, channel, longitude, latitude]."""
     opposite = x.roll(x.shape[2] // 2, dims=2)
     x = torch.cat([opposite[..., :width].flip(-1), x, opposite[..., -width:].flip(-1)], dim=-1)
     return torch.cat([x[:, :, -width:], x, x[:, :, :width]], dim=2)
@@ -37,7 +37,7 @@ def gelu(x: Tensor) -> Tensor:
 
 
 class Truncate(nn.Module):
-    """`zoo.nn.spherical.truncate` for [batch, longitude, latitude, channel]."""
+    """`zoo.climate.models.layers.spherical.truncate` for [batch, longitude, latitude, channel]."""
 
     def __init__(self, grid: spherical.Grid, *, winds: int):
         super().__init__()
@@ -142,7 +142,7 @@ class SpectralFilterFFT(nn.Module):
 
 
 class SpectralFilterMatrix(nn.Module):
-    """The same filter with the matrix products of `zoo.nn.spherical`, in their order: longitude first."""
+    """The same filter with the matrix products of `zoo.climate.models.layers.spherical`, in their order: longitude first."""
 
     def __init__(self, width: int, grid: spherical.Grid):
         super().__init__()

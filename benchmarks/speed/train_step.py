@@ -33,7 +33,7 @@ def data(rollout: int) -> tuple[Any, Any, Any]:
     import jax
     import numpy as np
 
-    from zoo.nn.spherical import Grid, area_weights, synthesise
+    from zoo.climate.models.layers.spherical import Grid, area_weights, synthesise
 
     random = np.random.default_rng(0)
     spectrum = 1.0 / (1.0 + np.arange(22.0)) ** 1.5
@@ -50,7 +50,7 @@ def our_step(architecture: str, rollout: int, batch_size: int) -> Callable[[], f
     import optax
     from flax import nnx
 
-    from zoo.climate.forecast import step
+    from zoo.climate.held_suarez.forecast import step
     from zoo.train import loop
     from zoo.train.batches import Windows
     from zoo.train.devices import data_mesh, replicate

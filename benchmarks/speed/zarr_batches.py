@@ -5,7 +5,7 @@
 Two stores, both of `--times` smooth random states on the 64x32 grid, four variables on five levels:
 
 * `weatherbench`: Zarr v3, float32 (time, level, longitude, latitude), one chunk per variable and time, as in WeatherBench 2;
-* `held_suarez`: the files of `zoo.climate.simulate`, int16, zips of 120 times with one chunk per variable.
+* `held_suarez`: the files of `zoo.climate.held_suarez.build.simulate`, int16, zips of 120 times with one chunk per variable.
 
 A sample counts when it lies in a float32 array [batch, longitude, latitude, 20], ready for a training step. The page cache is
 hot for everybody. What else a variant keeps in memory stands in `CACHED`; the time to fill it is measured apart, and the
@@ -47,9 +47,9 @@ def states(times: int) -> Iterator[dict[str, np.ndarray]]:
     """Files' worth of int16 fields by variable, [time, level, longitude, latitude]: T21, with a red spectrum."""
     import jax
 
-    from zoo.climate.data.held_suarez import VARIABLES
-    from zoo.climate.packed import PACKING, pack
-    from zoo.nn.spherical import synthesise
+    from zoo.climate.held_suarez.data import VARIABLES
+    from zoo.climate.data.packed import PACKING, pack
+    from zoo.climate.models.layers.spherical import synthesise
 
     random, evaluate = np.random.default_rng(0), jax.jit(synthesise)
     shape = (1.0 / (1.0 + np.arange(22.0)) ** 1.5)[:, None] * np.tri(22).T[:, :, None]
@@ -65,11 +65,11 @@ def states(times: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def write_held_suarez(folder: Path, times: int) -> None:
-    """Chunk files as `zoo.climate.simulate` writes them."""
+    """Chunk files as `zoo.climate.held_suarez.build.simulate` writes them."""
     import xarray as xr
 
-    from zoo.climate.packed import PACKING, hours_since_1900, packed_variable, zarr_zip
-    from zoo.nn.spherical import Grid
+    from zoo.climate.data.packed import PACKING, hours_since_1900, packed_variable, zarr_zip
+    from zoo.climate.models.layers.spherical import Grid
 
     dims, grid = ("time", "level", "longitude", "latitude"), Grid()
     (folder / "train-0").mkdir(parents=True)
@@ -87,7 +87,7 @@ def write_weatherbench(folder: Path, times: int) -> None:
     """One Zarr store with a chunk per variable and time, compressed as Zarr v3 does by default (zstd)."""
     import zarr
 
-    from zoo.climate.packed import PACKING
+    from zoo.climate.data.packed import PACKING
 
     root = zarr.create_group(folder, zarr_format=3)
     arrays: dict[str, Any] = {}
@@ -108,14 +108,14 @@ def open_xarray(kind: str, folder: Path) -> Any:
 
     if kind == "weatherbench":
         return xr.open_zarr(folder, consolidated=False, chunks=None)
-    from zoo.climate.packed import open_zarr_zip
+    from zoo.climate.data.packed import open_zarr_zip
 
     return [open_zarr_zip(path) for path in sorted((folder / "train-0").glob("*.zip"))]
 
 
 def isel(dataset: Any, times: Any) -> np.ndarray:
     """One time, or several, the plain xarray way; [*time, longitude, latitude, channel] in float32."""
-    from zoo.climate.data.held_suarez import VARIABLES
+    from zoo.climate.held_suarez.data import VARIABLES
 
     chosen = dataset.isel(time=times)
     arrays = [chosen[name].transpose(..., "longitude", "latitude", "level").values for name in VARIABLES]
@@ -124,7 +124,7 @@ def isel(dataset: Any, times: Any) -> np.ndarray:
 
 def readers(kind: str, folder: Path, scratch: Path, times: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Each variant as a function of the times of a batch, and the seconds that filled its cache."""
-    from zoo.climate.data import held_suarez
+    from zoo.climate.held_suarez import data as held_suarez
 
     names, by_name, setup = held_suarez.VARIABLES, {}, {}
     dataset = open_xarray(kind, folder)
@@ -222,7 +222,7 @@ def _resident(whole: np.ndarray) -> Callable[[np.ndarray], Any]:
     import jax
     import jax.numpy as jnp
 
-    from zoo.climate.data.held_suarez import OFFSET, SCALE
+    from zoo.climate.held_suarez.data import OFFSET, SCALE
 
     gain, shift = (SCALE, OFFSET) if whole.dtype == np.int16 else (np.float32(1), np.float32(0))
     arrays = jax.device_put(whole)

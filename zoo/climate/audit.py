@@ -7,7 +7,7 @@
 * how many independent samples the test has, n / (1 + 2 sum of r(k)) (Leith 1973, doi:10.1175/1520-0450(1973)012<1066:TSEOTE>2.0.CO;2).
 
 Autocorrelation is that of anomalies from the mean annual cycle of the training period, averaged over variables and grid points (at most
-`zoo.climate.series.COLUMNS`), with missing values left out pair by pair.
+`zoo.climate.data.series.COLUMNS`), with missing values left out pair by pair.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from zoo.climate.series import Series, SeriesError, between, of_dataset, read_series, series
+from zoo.climate.data.series import Series, SeriesError, between, of_dataset, read_series, series
 from zoo.interfaces.findings import Finding, Report, Verdict
 
 CORRELATED = 0.2
@@ -94,7 +94,7 @@ def audit_files(
 
 
 def _enso() -> Report:
-    from zoo.climate.data import enso
+    from zoo.climate.enso import data as enso
 
     parts = enso.load()
     observed = enso.observations(parts["truth"], parts["core"], parts["modes"])
@@ -105,7 +105,7 @@ def _enso() -> Report:
 
 def _held_suarez() -> Report:
     """Train is built, not shipped: its trajectories have starts of their own, so no time is shared by making; what is here is the test."""
-    from zoo.climate.data import held_suarez
+    from zoo.climate.held_suarez import data as held_suarez
 
     return audit(of_dataset(held_suarez.load_dataset(split="test")), name="climate/held_suarez (test trajectory)")
 

@@ -23,13 +23,13 @@ from flax import nnx
 
 from zoo import registry
 from zoo.pretrained import weights as storage
-from zoo.climate.data import enso as indices
-from zoo.climate.data.enso_state import IndexState
-from zoo.climate.data.held_suarez import CHANNELS, STEPS_PER_DAY, stack
-from zoo.climate.forecast import Transforms, check_analysis, step
-from zoo.climate.metrics import seasonal
-from zoo.climate.training import AREA, HEADLINE, fit_transforms
-from zoo.climate.training_enso import RECIPES, make_loss, weights_only, windows
+from zoo.climate.enso import data as indices
+from zoo.climate.enso.state import IndexState
+from zoo.climate.held_suarez.data import CHANNELS, STEPS_PER_DAY, stack
+from zoo.climate.held_suarez.forecast import Transforms, check_analysis, step
+from zoo.climate.enso import metrics as seasonal
+from zoo.climate.held_suarez.train import AREA, HEADLINE, fit_transforms
+from zoo.climate.enso.train import RECIPES, make_loss, weights_only, windows
 from zoo.train.batches import Windows
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def adapt(
 
     Raises:
         ValueError: an option that means nothing, a model of other indices.
-        TransferDataError, zoo.climate.forecast.ForecastInputError, zoo.climate.data.enso.EnsoDataError: what the series lacks.
+        TransferDataError, zoo.climate.held_suarez.forecast.ForecastInputError, zoo.climate.enso.data.EnsoDataError: what the series lacks.
     """
     for option, value in (("label", label), ("group", group), ("network", network)):
         if value is not None:
@@ -140,7 +140,7 @@ class States:
     starts_: np.ndarray
 
     def starts(self, *, reach: int) -> np.ndarray:
-        """As `zoo.climate.data.held_suarez.Series.starts`; `reach` is one step."""
+        """As `zoo.climate.held_suarez.data.Series.starts`; `reach` is one step."""
         return self.starts_
 
     def fields(self, times: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ def read_states(path: Path, transforms: Transforms, *, step_hours: int) -> State
     """States in WeatherBench 2's layout from NetCDF or Zarr.
 
     Raises:
-        zoo.climate.forecast.ForecastInputError: a variable, level or grid that is not the model's, missing values, other units.
+        zoo.climate.held_suarez.forecast.ForecastInputError: a variable, level or grid that is not the model's, missing values, other units.
         TransferDataError: too few times, or times from which none lies a step ahead.
     """
     dataset = _opened(path)

@@ -210,7 +210,7 @@ def _kind(path: str, options: Options) -> str:
         header = _header(Path(path), "," if name.endswith(".csv") else "\t")
         if options.sequence in header:
             return "sequences"
-        from zoo.climate.series import STAMPS
+        from zoo.climate.data.series import STAMPS
 
         if options.time in header or any(column.lower() in STAMPS for column in header):
             return "series"

@@ -23,7 +23,7 @@ import numpy as np
 from flax import nnx
 from scipy.special import softmax
 
-from zoo.nn import compiling
+from zoo.particle_physics.models import compiling
 from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.jets import LABELS, Jets
 

@@ -494,9 +494,9 @@ def weather(tmp_path_factory) -> tuple[Path, Path]:
     """A tiny ConvNeXt's card, and daily states of a wave that travels eastward."""
     import xarray as xr
 
-    from zoo.climate.data.held_suarez import LEVELS, UNITS, VARIABLES
+    from zoo.climate.held_suarez.data import LEVELS, UNITS, VARIABLES
     from zoo.climate.models.convnext import Config, ConvNeXt
-    from zoo.nn.spherical import Grid
+    from zoo.climate.models.layers.spherical import Grid
 
     folder, grid, rng = tmp_path_factory.mktemp("weather"), Grid(), np.random.default_rng(0)
     times = np.datetime64("2001-01-01", "ns") + np.arange(40) * np.timedelta64(24, "h")
@@ -522,7 +522,7 @@ def weather(tmp_path_factory) -> tuple[Path, Path]:
     storage.save(folder / "tiny.safetensors", model, transforms=transforms)
     content = ABOUT | {
         "id": "climate/convnext.tiny", "architecture": "zoo.climate.models.convnext:ConvNeXt", "config": config,
-        "predictor": "zoo.climate.predict:WeatherModel", "predict_file": "zoo.climate.predict:predict_file",
+        "predictor": "zoo.climate.held_suarez.predict:WeatherModel", "predict_file": "zoo.climate.held_suarez.predict:predict_file",
         "predictor_config": {"damped": False},
     }  # fmt: skip
     return publish_without_probe(folder, content, folder / "tiny.safetensors"), folder / "states.nc"
@@ -540,11 +540,11 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
     weights = storage.load(result.path.parent / "model.safetensors")[1]
     assert (weights["damping"] == 1).all() and not any("another climate" in line for line in lines)
     # Independent: the last fifth of 39 pairs are eight, area-weighted by the cosine of latitude's integral.
-    from zoo.nn.spherical import Grid, area_weights
+    from zoo.climate.models.layers.spherical import Grid, area_weights
 
     error = (np.square(np.diff(t850, axis=0)) * area_weights(Grid().latitude)).mean()
     assert result.scores["persistence"]["t850_rmse"] == pytest.approx(np.sqrt(error), rel=1e-4)
-    from zoo.climate.predict import predict_file
+    from zoo.climate.held_suarez.predict import predict_file
 
     predict_file(transfer.load(result.path), states, tmp_path / "forecast.nc", days=1)
     with xr.open_dataset(tmp_path / "forecast.nc") as forecast:
@@ -563,7 +563,7 @@ def test_the_weather_probe_learns_the_last_layer_alone(weather, tmp_path):
     # Features through the last layer are the network's output, but for the projection on its harmonics.
     model = transfer.load(card).module()
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 64, 32, 20)), jnp.float32)
-    from zoo.nn.spherical import truncate
+    from zoo.climate.models.layers.spherical import truncate
 
     y = (features(model, x) @ model.patches.head[...] + model.patches.head_bias[...]).reshape(1, 32, 16, 2, 2, 20)
     y = truncate(y.transpose(0, 1, 3, 2, 4, 5).reshape(1, 64, 32, 20), model.patches.grid, winds=10)

@@ -1,1 +1,1 @@
-"""Loaders of the climate data sets, one module per data set."""
+"""Readers of the field's files: series of times and values, Zarr stores packed into one file."""

@@ -2,7 +2,7 @@
 
 Papers: Cho et al. 2014 (GRU), doi:10.3115/v1/D14-1179; Ballas et al. 2016 (convolutional GRU), arXiv:1511.06432; as a
 forecast model of precipitation Shi et al. 2017, arXiv:1706.03458. The gates' convolutions are separable (7x7 depthwise,
-then pointwise) with the padding of `zoo.nn.circular`; two ConvNeXt blocks turn the hidden state into the increment.
+then pointwise) with the padding of `zoo.climate.models.layers.circular`; two ConvNeXt blocks turn the hidden state into the increment.
 
 Why a memory helps a forecast from one analysis: the levels seen do not determine the state of the solver; what the
 steps so far implied about the rest can be kept.
@@ -22,9 +22,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import PATCH, Block, Patches, affine, normalise
-from zoo.nn.circular import depthwise
-from zoo.nn.per_example import per_example
-from zoo.nn.spherical import Grid
+from zoo.climate.models.layers.circular import depthwise
+from zoo.climate.models.layers.per_example import per_example
+from zoo.climate.models.layers.spherical import Grid
 
 __all__ = ["Config", "ConvGRU"]
 

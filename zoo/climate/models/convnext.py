@@ -7,7 +7,7 @@ harmonics that the truth is made of (T21), so no error can grow at scales that d
 
 The model is equivariant under rotations by whole patches (two grid points in longitude), up to rounding.
 
-Recipe: `zoo train climate/held_suarez convnext --seed 0` (`zoo.climate.training.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
+Recipe: `zoo train climate/held_suarez convnext --seed 0` (`zoo.climate.held_suarez.train.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
 75 minutes at half a core with bfloat16 products that this package has no more, 4.4 GB. Expected on the test dates, from 5.2 simulated years: Z500 RMSE 338 m2 s-2 and T850
 1.70 K at day 5 (the truth's own solver at T31: 334 and 1.64; at T21: 601 and 2.90); a rollout of 100 days keeps the climate within 2 K.
 """
@@ -21,9 +21,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.nn.circular import depthwise
-from zoo.nn.per_example import per_example
-from zoo.nn.spherical import Grid, truncate
+from zoo.climate.models.layers.circular import depthwise
+from zoo.climate.models.layers.per_example import per_example
+from zoo.climate.models.layers.spherical import Grid, truncate
 
 __all__ = ["Block", "Config", "ConvNeXt", "Patches"]
 

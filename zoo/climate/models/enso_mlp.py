@@ -6,9 +6,9 @@ Forecast of step k from the last months x of the core indices, m the calendar mo
     mean_k = Σ_h F_h(m) W_hk · x  +  MLP_k(x, F(m)),    log sd_k = Σ_h F_h(m) s_hk,    F = 1, cos, sin of the annual cycle
 
 Transfer learning as in Ham, Kim & Luo (2019), doi:10.1038/s41586-019-1559-7: trained on CMIP6 models, then on the
-reanalysis; here on four indices instead of maps. What is standardised and how stands in `zoo.climate.training_enso`.
+reanalysis; here on four indices instead of maps. What is standardised and how stands in `zoo.climate.enso.train`.
 
-Recipe: `python -m zoo.climate.training_enso enso_mlp.core` (pre-trained), `... enso_mlp.core_scratch` (ORAS5 alone);
+Recipe: `python -m zoo.climate.enso.train enso_mlp.core` (pre-trained), `... enso_mlp.core_scratch` (ORAS5 alone);
 cost and score stand in the weights' cards.
 """
 

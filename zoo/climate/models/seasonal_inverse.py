@@ -9,7 +9,7 @@ a LIM: Penland & Sardeshmukh 1995, doi:10.1175/1520-0442(1995)008<1999:TOGOTS>2.
 linear (warm events grow and end otherwise than cold ones). A forecast is the iterated state's Nino34, averaged over three
 months; its spread per k and season is learned beside it. All ensemble members lie on a leading axis.
 
-Recipe: `python -m zoo.climate.training_enso seasonal_inverse.modes` (retrospective: indices detrended over the whole
+Recipe: `python -m zoo.climate.enso.train seasonal_inverse.modes` (retrospective: indices detrended over the whole
 record) and `... seasonal_inverse.modes_causal` (detrended anew for each issue from its past); cost and score stand in the
 weights' cards.
 """

@@ -5,7 +5,7 @@ By the convolution theorem on the sphere a filter that is symmetric about its ce
 number (here: one matrix between channels); the imaginary part adds filters that distinguish east from west. Latitude
 enters through a learned field, or no network made of such filters could know about the Coriolis force.
 
-The transforms are the matrix products of `zoo.nn.spherical`. The model is equivariant under any rotation in longitude by
+The transforms are the matrix products of `zoo.climate.models.layers.spherical`. The model is equivariant under any rotation in longitude by
 whole grid points, up to rounding.
 
 Recipe: `zoo train climate/held_suarez sfno --seed 0`: 1,500 steps of 16, rollouts of one to two days, an hour at half a core: short, and it
@@ -22,8 +22,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.models.convnext import affine, normalise
-from zoo.nn.per_example import per_example
-from zoo.nn.spherical import Grid, from_degrees, to_degrees, truncate
+from zoo.climate.models.layers.per_example import per_example
+from zoo.climate.models.layers.spherical import Grid, from_degrees, to_degrees, truncate
 
 __all__ = ["SFNO", "Config"]
 
@@ -102,7 +102,7 @@ class SFNO(nnx.Module):
         self, x: Float[Array, "batch longitude latitude channel"], memory: None = None
     ) -> tuple[Float[Array, "batch longitude latitude channel"], None]:
         """The increment over one step in units of its standard deviation, and no memory; see `ConvNeXt`."""
-        # Longitude first from here to the head: see `zoo.nn.spherical.to_degrees`.
+        # Longitude first from here to the head: see `zoo.climate.models.layers.spherical.to_degrees`.
         features = x.swapaxes(0, 1) @ self.embed[...] + self.latitude[...]
         for block in self.blocks:
             features = block(features)

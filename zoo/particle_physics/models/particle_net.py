@@ -146,7 +146,7 @@ class ParticleNet(nnx.Module):
     """Features of the particles to logits of the jet; the last two features are the coordinates (deta, dphi)."""
 
     wide_products = True
-    """Predictors compile it with `zoo.nn.compiling.wide_products`."""
+    """Predictors compile it with `zoo.particle_physics.models.compiling.wide_products`."""
 
     def __init__(self, config: ParticleNetConfig = ParticleNetConfig(), *, rngs: nnx.Rngs):
         self.config, self.neighbours = config, config.each_neighbours

@@ -1,1 +1,0 @@
-"""Predictors with nothing learned by gradient, one file per task."""

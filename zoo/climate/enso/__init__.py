@@ -1,0 +1,1 @@
+"""`climate/enso`: forecasts of the observed El Niño, beside the operational centres' own."""

@@ -1,0 +1,139 @@
+"""Pretrained weather models as predictors of a task, and as a command that turns a file into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.cards import ModelCard
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zoo.climate.held_suarez.task import ForecastRequest
+    from zoo.pretrained.model import PretrainedModel
+
+
+class WeatherModel:
+    """Forecasts of one weather model, or the mean of several sets of its weights.
+
+    Args:
+        card: the model's card; `predictor_config.damped` shrinks anomalies by lead towards climatology.
+        paths: weights, one file per member.
+    """
+
+    _latest: tuple[WeatherModel, ForecastRequest, xr.Dataset] | None = None
+    """The last forecast of a task's request. The damped variant of a model takes it over instead of stepping the same weights again;
+    the model that made it never does, so that repeated calls measure what a call costs."""
+
+    def __init__(self, card: ModelCard, paths: Sequence[Path]):
+        from zoo.climate.held_suarez.forecast import Transforms
+        from zoo.pretrained.model import blank
+        from zoo.pretrained.weights import load, restore
+
+        self.damped = bool(card.predictor_config.get("damped", False))
+        self.paths = tuple(paths)
+        self.members = []
+        for path in paths:
+            parameters, transforms, _ = load(path)
+            self.members.append((restore(blank(card), parameters), Transforms.of(transforms)))
+
+    def __call__(self, request: ForecastRequest) -> xr.Dataset:
+        """The forecast asked for: dims (init_time, lead_time, level, longitude, latitude)."""
+        latest, WeatherModel._latest = WeatherModel._latest, None
+        if latest is not None and latest[0] is not self and latest[0].paths == self.paths and latest[1] is request:
+            plain = latest[2]
+        else:
+            plain = self._plain(request.analysis, request.lead_times)
+            WeatherModel._latest = (self, request, plain)
+        return self._damp(plain) if self.damped else plain
+
+    def forecast(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
+        """Forecasts from every time of `analysis`; see `zoo.climate.held_suarez.forecast.forecast`, which also checks the input."""
+        plain = self._plain(analysis, lead_times)
+        return self._damp(plain) if self.damped else plain
+
+    def _plain(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
+        from zoo.climate.held_suarez.forecast import forecast
+
+        each = [forecast(model, transforms, analysis, lead_times) for model, transforms in self.members]
+        return each[0] if len(each) == 1 else sum(each[1:], each[0]) / len(each)
+
+    def _damp(self, plain: xr.Dataset) -> xr.Dataset:
+        from zoo.climate.held_suarez.forecast import damp
+
+        model, transforms = self.members[0]
+        return damp(plain, transforms, step_hours=model.config.step_hours)
+
+    def flops_per_example(self) -> float | None:
+        """Of one ten-day forecast: XLA's count of one step, times steps and members."""
+        import jax.numpy as jnp
+        from flax import nnx
+
+        from zoo.scoring import cost
+        from zoo.climate.held_suarez.forecast import step
+
+        model, transforms = self.members[0]
+        graph, weights = nnx.split(model)
+        state = jnp.zeros((1, 64, 32, len(transforms.mean)))
+        ratio = jnp.asarray(transforms.increment / transforms.scale)
+        steps = 240 // model.config.step_hours
+        return cost.flops(lambda w, x: step(nnx.merge(graph, w), x, None, ratio)[0], weights, state, repeats=steps * len(self.members))
+
+    def probe(self, seed: int) -> np.ndarray:
+        """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised units: what a card's `expected` pins."""
+        from zoo.climate.held_suarez.forecast import rollout
+
+        model, transforms = self.members[0]
+        state = np.random.default_rng(seed).standard_normal((1, 64, 32, len(transforms.mean))).astype(np.float32)
+        path = rollout(model, state, ratio=transforms.increment / transforms.scale, steps=1)
+        return np.asarray(path)[0, 0].transpose(2, 0, 1).ravel()
+
+
+def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: int) -> None:
+    """Forecasts daily to `days` from every time of a NetCDF or Zarr file and writes NetCDF (`.nc`) or Zarr (`.zarr`).
+
+    The output is written under a temporary name and renamed, so that a failure leaves nothing half-written.
+
+    Raises:
+        ValueError: an input that the model cannot take (missing variable, NaN, wrong unit, other grid), or an unknown suffix.
+        FileNotFoundError: no such input.
+    """
+    import shutil
+
+    import xarray as xr
+
+    if not source.exists():
+        raise FileNotFoundError(f"{source} does not exist")
+    if target.suffix not in (".nc", ".zarr"):
+        raise ValueError(f"output {target.name!r} must end in .nc (NetCDF) or .zarr (Zarr)")
+    if days < 1:
+        raise ValueError(f"--days {days} must be 1 or more")
+    if source.is_dir():
+        opened = xr.open_zarr(source, consolidated=(source / ".zmetadata").exists(), chunks=None)
+    else:
+        opened = xr.open_dataset(source, engine="h5netcdf")
+    with opened:
+        analysis = opened.load()
+    forecast = model._predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
+    weights = " ".join(weight.sha256 for weight in model.card.weights)
+    forecast.attrs |= {"model": model.card.id, "weights_sha256": weights, "truth": model.card.truth}
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        if target.suffix == ".nc":
+            forecast.to_netcdf(temporary, engine="h5netcdf")
+            temporary.replace(target)
+        else:
+            forecast.to_zarr(temporary, mode="w", consolidated=False)
+            if target.exists():
+                shutil.rmtree(target)
+            temporary.rename(target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+

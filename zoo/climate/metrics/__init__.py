@@ -1,1 +1,0 @@
-"""Scores of the climate tasks: pure functions of arrays, one file per family."""

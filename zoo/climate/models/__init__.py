@@ -1,0 +1,1 @@
+"""Architectures of the climate models, one file each."""

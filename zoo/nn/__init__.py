@@ -1,1 +1,0 @@
-"""Layers that two domains or more use, each with a form that is fast on CPU and one for accelerators."""
