@@ -15,8 +15,8 @@ from sklearn.metrics import matthews_corrcoef
 
 from zoo.commands import audit as front
 from zoo.interfaces.findings import Finding
-from zoo.genomics import sequences as dna
-from zoo.genomics import signatures
+from zoo.genomics.data import sequences as dna
+from zoo.genomics.data import signatures
 from zoo.genomics.audit import audit, correlation, stump
 from zoo.genomics.data import LabelledSequences
 

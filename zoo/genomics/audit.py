@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from zoo.interfaces.findings import Finding, Report, Verdict
-from zoo.genomics import sequences as dna
-from zoo.genomics import signatures
-from zoo.genomics.baselines.lookup import UNKNOWN, look_up
+from zoo.genomics.data import sequences as dna
+from zoo.genomics.data import signatures
+from zoo.genomics.gue.baselines.lookup import UNKNOWN, look_up
 from zoo.genomics.data.tables import LabelledSequences, read_table
-from zoo.genomics.metrics.genes import confusion
+from zoo.genomics.ecoli.metrics.genes import confusion
 from zoo.scoring.scores import matthews
 
 FEW, MANY = 0.01, 0.15
@@ -49,7 +49,7 @@ def audit_dataset(subset: str | None = None, *, folder: str | os.PathLike | None
     """The audits of `genomics/gue`: of one subset, or of all whose files can be had.
 
     Args:
-        subset: of the card; `mouse_0_grouped` is `mouse_0` in the split of `zoo.genomics.resplit`.
+        subset: of the card; `mouse_0_grouped` is `mouse_0` in the split of `zoo.genomics.gue.regroup`.
         folder: where the files lie, if not where the card says.
 
     Raises:
@@ -58,7 +58,7 @@ def audit_dataset(subset: str | None = None, *, folder: str | os.PathLike | None
     """
     from zoo import files, registry
     from zoo.genomics.data.cards import GUE_SPLITS, gue
-    from zoo.genomics.resplit import regroup
+    from zoo.genomics.gue.regroup import regroup
 
     card = registry.dataset(DATASET)
     subsets = sorted({file.name.split(".")[0] for file in card.file}) if subset is None else [subset]

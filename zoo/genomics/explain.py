@@ -26,10 +26,10 @@ from zoo.interfaces.explanation import (
     attention_figure,
     canvas,
 )
-from zoo.genomics import motifs
-from zoo.genomics.predict_gue import GueClassifier
-from zoo.genomics.predict_motif import MotifModel
-from zoo.genomics.sequences import LETTERS, UNKNOWN, one_hot
+from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.gue.predict import GueClassifier
+from zoo.genomics.motif_grammar.predict import MotifModel
+from zoo.genomics.data.sequences import LETTERS, UNKNOWN, one_hot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from flax import nnx
 from zoo import files
 from zoo.commands.finetune import run as transfer
 from zoo.pretrained import weights as storage
-from zoo.genomics.sequences import decode, one_hot, reverse_complement
+from zoo.genomics.data.sequences import decode, one_hot, reverse_complement
 
 
 ABOUT = {
@@ -67,23 +67,23 @@ def sources(tmp_path_factory) -> dict[str, Path]:
     models = {
         "sequence_encoder.tiny": (
             SequenceEncoder(SequenceEncoderConfig(**design), rngs=nnx.Rngs(0)), "sequence_encoder:SequenceEncoder", design,
-            "zoo.genomics.predict_ecoli:load_language_model", {},
+            "zoo.genomics.ecoli.predict:load_language_model", {},
         ),
         "encoders.tiny": (
             SequenceEncoders(encoders, rngs=nnx.Rngs(3)), "low_rank:SequenceEncoders",
             {"subsets": encoders.subsets, "tokens": encoders.tokens, "encoder": encoders.encoder},
-            "zoo.genomics.predict_gue:load_classifier",
+            "zoo.genomics.gue.predict:load_classifier",
             {"subsets": list(encoders.subsets), "lengths": {"short": 24, "long": 40}},
         ),
         "cnn.tiny": (
             cnns, "sequence_cnn:SequenceCNNs",
             {"subsets": networks.subsets, "lengths": networks.lengths, "networks": networks.networks},
-            "zoo.genomics.predict_gue:load_classifier",
+            "zoo.genomics.gue.predict:load_classifier",
             {"subsets": list(networks.subsets), "lengths": dict(zip(networks.subsets, networks.lengths, strict=True))},
         ),
         "cnn_local.tiny": (
             MotifCnn(MotifCnnConfig("local", "relu", 100, True), rngs=nnx.Rngs(2)), "motif_cnn:MotifCnn",
-            {"kind": "local", "activation": "relu", "length": 100, "frozen": True}, "zoo.genomics.predict_motif:load_motif_cnn",
+            {"kind": "local", "activation": "relu", "length": 100, "frozen": True}, "zoo.genomics.motif_grammar.predict:load_motif_cnn",
             {"declared": "ism", "both_strands": False},
         ),
     }  # fmt: skip

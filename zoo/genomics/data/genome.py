@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from zoo.genomics import sequences as dna
+from zoo.genomics.data import sequences as dna
 from zoo.genomics.data.opening import DataError, kind_of, open_text
 from zoo.genomics.data.tables import fasta_records
 
@@ -88,7 +88,7 @@ def read_genome(path: str | os.PathLike) -> Genome:
     Raises:
         FileNotFoundError: there is no such file.
         DataError: empty, truncated, no such format, a record without bases or a name given twice.
-        zoo.genomics.sequences.SequenceError: a letter that is no base; names the record and the place.
+        zoo.genomics.data.sequences.SequenceError: a letter that is no base; names the record and the place.
     """
     path = Path(path)
     kind = kind_of(path, ("fasta", "genbank", "zarr"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from zoo.genomics.sequences import SequenceError
+from zoo.genomics.data.sequences import SequenceError
 
 KINDS = {
     ".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".parquet": "parquet", ".pq": "parquet", ".zarr": "zarr",

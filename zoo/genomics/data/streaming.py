@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.genomics import sequences as dna
+from zoo.genomics.data import sequences as dna
 from zoo.genomics.data.genome import Genome
 from zoo.genomics.data.opening import DataError, kind_of, open_text
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.genomics import sequences as dna
+from zoo.genomics.data import sequences as dna
 from zoo.genomics.data.opening import DataError, kind_of, open_text
 
 MOST_CLASSES = 1000
@@ -31,7 +31,7 @@ class LabelledSequences:
     """Sequences and what is known of them.
 
     Attributes:
-        tokens: int8 `[sequence, position]`, padded at the end (`zoo.genomics.sequences`).
+        tokens: int8 `[sequence, position]`, padded at the end (`zoo.genomics.data.sequences`).
         labels: int64 `[sequence]`, indices into `classes`; None where the table has none.
         ids: one name per sequence, each once; the row numbers from "1" where the table names none.
         classes: names of the classes; empty without labels.
@@ -86,7 +86,7 @@ def read_table(
 
     Raises:
         DataError: see the module; names the file, the row and what would be right.
-        zoo.genomics.sequences.SequenceError: a sequence is empty, is no DNA, or is longer than `length`.
+        zoo.genomics.data.sequences.SequenceError: a sequence is empty, is no DNA, or is longer than `length`.
         ImportError: Parquet without pyarrow; says what to install.
     """
     path = Path(path)

@@ -1,7 +1,7 @@
 """The sequence encoder with three outputs a base in place of four letters: non-coding, CDS forward, CDS reverse.
 
 Everything but the last layer is `SequenceEncoder`'s, so that its pre-trained weights fit (semantic segmentation by fine-tuning, Long et al.
-2015, arXiv:1411.4038). Recipe, cost and scores: `zoo.genomics.training_ecoli`.
+2015, arXiv:1411.4038). Recipe, cost and scores: `zoo.genomics.ecoli.train`.
 """
 
 from __future__ import annotations

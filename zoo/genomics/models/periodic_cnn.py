@@ -5,7 +5,7 @@ Dilated convolutions label every position at full resolution (Yu & Koltun 2016, 
 hexamers does; the last layer sees neighbouring bases, so all three frames. Each convolution is written as a dense layer of shifted copies,
 which XLA turns into one matrix product (its gradients of dilated convolutions are slow on CPUs).
 
-Recipe, cost and scores: `zoo.genomics.training_ecoli`.
+Recipe, cost and scores: `zoo.genomics.ecoli.train`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.genomics.sequences import one_hot
+from zoo.genomics.data.sequences import one_hot
 
 __all__ = ["PeriodicCNN", "PeriodicCNNConfig"]
 

@@ -4,7 +4,7 @@ The plan is Enformer's in small (Avsec et al. 2021, doi:10.1038/s41592-021-01252
 million of them costs about 0.3 MFLOP a base. A decoder goes back up to single bases through the skip connections (as in a U-Net,
 Ronneberger et al. 2015, arXiv:1505.04597) for masked-language modelling (Devlin et al. 2019, arXiv:1810.04805, on bases).
 
-Tokens are those of `zoo.genomics.sequences`, and `MASK` for a base that is hidden from the network.
+Tokens are those of `zoo.genomics.data.sequences`, and `MASK` for a base that is hidden from the network.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.genomics.masking import MASK
+from zoo.genomics.models.masking import MASK
 from zoo.genomics.models.dropout import drop
-from zoo.genomics.sequences import PADDING
+from zoo.genomics.data.sequences import PADDING
 
 __all__ = ["MASK", "SequenceEncoder", "SequenceEncoderConfig"]
 

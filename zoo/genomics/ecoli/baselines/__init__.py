@@ -1,0 +1,1 @@
+"""Markov chains, hexamers and a hidden Markov model: nothing learned by gradient."""

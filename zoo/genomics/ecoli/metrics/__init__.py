@@ -1,0 +1,1 @@
+"""Scores of masked-language models and of gene labels: pure functions of arrays."""

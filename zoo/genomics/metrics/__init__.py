@@ -1,1 +1,0 @@
-"""Scores of the genomics tasks: pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""Architectures of the genomics models, one file each."""

@@ -1,0 +1,1 @@
+"""`genomics/motif_grammar`: simulated sequences with planted motifs, and which model explains itself."""
