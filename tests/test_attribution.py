@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from captum_network import ported
 from flax import nnx
 
 from zoo import attribution
-from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(12, 4)).astype(np.float32)
@@ -138,16 +138,6 @@ def test_errors_name_what_is_legal():
 # ------------------------------------------------------------------------------------------------------------------- captum
 
 
-def ported() -> tuple[MotifCnn, np.ndarray]:
-    """A CNN-local of made-up weights and two sequences: the network that captum explained."""
-    model = MotifCnn(MotifCnnConfig("local", "softplus", frozen=True), rngs=nnx.Rngs(0))
-    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
-    rng = np.random.default_rng(7)
-    values = [(path, leaf.replace(jnp.asarray(rng.normal(0.0, 0.3, leaf[...].shape), jnp.float32))) for path, leaf in flat]
-    nnx.update(model, nnx.from_flat_state(values))
-    return model, np.eye(4, dtype=np.float32)[np.random.default_rng(8).integers(0, 4, (2, 200))]
-
-
 CAPTUM: dict[str, list[float]] = {
     "score": [
         0.700778, 0.847824,
@@ -172,7 +162,7 @@ CAPTUM: dict[str, list[float]] = {
         -0.00538039, 0.00970262, 0.0243901, -0.0012843,
     ],
 }  # fmt: skip
-"""Every 97th value (of occlusion and score all) of captum 0.9's attributions of `ported` (torch 2.13); made by tests/captum_values.py."""
+"""Every 97th value (of occlusion and score all) of captum 0.9's attributions of `ported` (torch 2.13); made by tests/fixtures/captum_values.py."""
 
 
 @pytest.mark.parametrize("method", sorted(CAPTUM))

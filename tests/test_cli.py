@@ -104,8 +104,8 @@ def test_bench_prints_a_plain_table_of_80_columns(toy, zoo_command, monkeypatch)
     (10.25, (10.0, 10.5), "10.25 ±0.25"),
 ])
 def test_a_table_drops_leading_zeros_but_never_a_digit(value, bounds, shown):
-    from zoo.commands.bench import report
     from zoo.cards import MetricValue, TableColumn
+    from zoo.commands.bench import report
 
     assert report.shown(MetricValue(value=value, ci95=bounds), TableColumn(metric="rmse", label="")) == shown
 
@@ -183,7 +183,7 @@ def test_the_shipped_benchmark_fits_80_columns(isolated_home, zoo_command, monke
 
 
 def test_data_build_hands_on_only_what_its_builder_takes(isolated_home, zoo_command, monkeypatch, tmp_path):
-    from zoo.particle_physics import simulate
+    from zoo.particle_physics.build import simulate
 
     seen = {}
     monkeypatch.setattr(simulate, "build_quark_gluon", lambda out, *, size="S", progress=None: seen.update(out=out, size=size))

@@ -306,10 +306,10 @@ def bench(
     ] = None,
 ) -> None:
     """Scores every predictor on every task, with 95 % intervals and rank groups."""
-    from zoo.commands.bench import run as harness
     from zoo import files
-    from zoo.scoring import environment
+    from zoo.commands.bench import run as harness
     from zoo.commands.bench.report import Report
+    from zoo.scoring import environment
 
     if entries is not None and environment.checkout_state(files.share())[1]:
         raise ValueError(

@@ -54,8 +54,8 @@ def our_step(network: str, batch_size: int, steps_per_call: int) -> tuple[Callab
     import optax
     from flax import nnx
 
-    from zoo.genomics.models.fold import FoldedConv
     from zoo.genomics.data.sequences import one_hot
+    from zoo.genomics.models.fold import FoldedConv
     from zoo.train import loop
     from zoo.train.devices import data_mesh, replicate
 

@@ -85,7 +85,7 @@ def iterate(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def ours(path: Path, **options: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The public stream in the file's order."""
-    from zoo.particle_physics.stream import stream_batches
+    from zoo.particle_physics.data.stream import stream_batches
 
     stream = stream_batches(
         path, batch_size=BATCH, max_particles=PARTICLES, columns=COLUMNS, classes=(), scalars=(), shuffle_buffer=0, prefetch=0, **options

@@ -47,8 +47,8 @@ def states(times: int) -> Iterator[dict[str, np.ndarray]]:
     """Files' worth of int16 fields by variable, [time, level, longitude, latitude]: T21, with a red spectrum."""
     import jax
 
-    from zoo.climate.held_suarez.data import VARIABLES
     from zoo.climate.data.packed import PACKING, pack
+    from zoo.climate.held_suarez.data import VARIABLES
     from zoo.climate.models.layers.spherical import synthesise
 
     random, evaluate = np.random.default_rng(0), jax.jit(synthesise)

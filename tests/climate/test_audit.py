@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from zoo.commands import audit as front
 from zoo.climate.audit import audit, autocorrelation
 from zoo.climate.data.series import SeriesError, between, of_dataset, read_series, series
+from zoo.commands import audit as front
 
 DAYS = np.arange("2001-01-01", "2009-01-01", dtype="datetime64[D]")
 

@@ -8,10 +8,10 @@ import json
 import numpy as np
 import pytest
 
-from zoo.scoring import record
 from zoo.commands.explain import explain, run
 from zoo.interfaces.explanation import NotExplainable
 from zoo.pretrained.model import load_model
+from zoo.scoring import record
 
 
 def test_a_sequence_gets_a_logo_and_its_numbers(tmp_path):

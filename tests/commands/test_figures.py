@@ -12,9 +12,9 @@ from zarr.storage import ZipStore
 
 from zoo import cards, files, registry
 from zoo.commands import figures as gallery
-from zoo.scoring import record
 from zoo.interfaces.figures import FILE, Figure, FigureFile
 from zoo.leaderboard import pictures as drawing
+from zoo.scoring import record
 
 SHIPPED = [identifier for identifier, card in registry.datasets().items() if any(file.path for file in card.file)]
 PICTURED = [*SHIPPED, "climate/enso"]

@@ -13,8 +13,8 @@ import synthetic_task
 from zoo import cards, files
 from zoo.commands import verify
 from zoo.commands.bench import run as bench
-from zoo.scoring import record
 from zoo.registry import UnknownName
+from zoo.scoring import record
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,10 @@ from rich.console import Console
 from sklearn.metrics import matthews_corrcoef
 
 from zoo.commands import audit as front
-from zoo.interfaces.findings import Finding
-from zoo.genomics.data import sequences as dna
-from zoo.genomics.data import signatures
 from zoo.genomics.audit import audit, correlation, stump
-from zoo.genomics.data import LabelledSequences
+from zoo.genomics.data import LabelledSequences, signatures
+from zoo.genomics.data import sequences as dna
+from zoo.interfaces.findings import Finding
 
 RNG = np.random.default_rng(4)
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import synthetic_board as synthetic
 
-from zoo.scoring import stats
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import ranks
 from zoo.leaderboard.board import BoardError
+from zoo.scoring import stats
 
 
 @pytest.fixture(scope="module")

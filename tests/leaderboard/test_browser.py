@@ -15,20 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    "--virtual-time-budget=3000",
-    "--dump-dom",
-]
+from chromium import CHROMIUM, FLAGS
 
 
 def probed(address: str, flags: list[str], folder: Path) -> Any:

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic_board as synthetic
-from test_browser import CHROMIUM, FLAGS
+from chromium import CHROMIUM, FLAGS
 
-from zoo.scoring import stats
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import compare, croissant, history, ranks
+from zoo.scoring import stats
 
 PROBE = """
 addEventListener("load", () => setTimeout(() => {

@@ -7,9 +7,9 @@ import pytest
 
 from zoo import files, registry
 from zoo.pretrained import weights
-from zoo.scoring import cost
 from zoo.pretrained.model import PretrainedModel, blank, build, parameters
 from zoo.pretrained.model import load_model as load
+from zoo.scoring import cost
 
 
 def load_model(name: str) -> PretrainedModel:

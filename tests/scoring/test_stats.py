@@ -11,8 +11,8 @@ import pytest
 import scipy.signal
 import scipy.stats
 
-from zoo.scoring import stats
 from zoo.cards import ResamplingSpec
+from zoo.scoring import stats
 
 
 def spec(method: str = "bootstrap", *, block: float | None = None, resamples: int = 2000, seed: int = 1) -> ResamplingSpec:

@@ -17,11 +17,11 @@ import numpy as np
 from flax import nnx
 
 from zoo.climate.enso import data as enso
+from zoo.climate.enso.predict import EnsoModel
 from zoo.climate.enso.state import CausalModes
 from zoo.climate.held_suarez.data import CHANNELS, UNITS, stack
 from zoo.climate.held_suarez.forecast import check_analysis, step
 from zoo.climate.held_suarez.predict import WeatherModel
-from zoo.climate.enso.predict import EnsoModel
 from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
 
 if TYPE_CHECKING:

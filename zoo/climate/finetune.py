@@ -22,14 +22,14 @@ import numpy as np
 from flax import nnx
 
 from zoo import registry
-from zoo.pretrained import weights as storage
 from zoo.climate.enso import data as indices
+from zoo.climate.enso import metrics as seasonal
 from zoo.climate.enso.state import IndexState
+from zoo.climate.enso.train import RECIPES, make_loss, weights_only, windows
 from zoo.climate.held_suarez.data import CHANNELS, STEPS_PER_DAY, stack
 from zoo.climate.held_suarez.forecast import Transforms, check_analysis, step
-from zoo.climate.enso import metrics as seasonal
 from zoo.climate.held_suarez.train import AREA, HEADLINE, fit_transforms
-from zoo.climate.enso.train import RECIPES, make_loss, weights_only, windows
+from zoo.pretrained import weights as storage
 from zoo.train.batches import Windows
 
 if TYPE_CHECKING:

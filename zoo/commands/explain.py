@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from zoo import attribution, files, registry
-from zoo.scoring import record
 from zoo.interfaces.explanation import (
     GRADIENTS,
     METHODS,
@@ -27,6 +26,7 @@ from zoo.interfaces.explanation import (
     NotExplainable,
     save,
 )
+from zoo.scoring import record
 
 __all__ = ["explain", "run"]
 

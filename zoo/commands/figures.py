@@ -92,8 +92,8 @@ def _computed(task: Any, models: str, data: Path | None) -> list[Shown]:
 
 def _stored(task: Any, notes: list[str]) -> list[Shown]:
     """Rows of the stored entries, best first; one whose record is missing, altered or unfit is left out and named."""
-    from zoo.scoring import record
     from zoo.commands.bench.report import stored_entries
+    from zoo.scoring import record
 
     rows = []
     entries = stored_entries(task.spec)

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zoo import cards, files, registry
-from zoo.commands import claims, verify
 from zoo.cards import CardError, DatasetCard, Entry, ModelCard, PeerTable, TaskSpec, Verification
+from zoo.commands import claims, verify
 
 ENTRIES, VERIFIED = "leaderboard/entries/", "leaderboard/verified/"
 OWN_FILE = re.compile(rf"{ENTRIES}({cards.NAME}/{cards.NAME}@\d+/{cards.NAME}(?:\.{cards.NAME})?)(\.json|\.record\.zarr\.zip|\.py)")

@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 
 from zoo import cards, files, registry
+from zoo.cards import CodeSource, Entry, TaskSpec, Verification, read
 from zoo.commands import review, verify
 from zoo.commands.bench import run as bench
-from zoo.scoring import environment
-from zoo.cards import CodeSource, Entry, TaskSpec, Verification, read
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import ranks
+from zoo.scoring import environment
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
+from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
 from zoo.commands import claims
 from zoo.commands.bench import run as bench
 from zoo.scoring import environment, record, stats
-from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
 
 RESCORE_TOLERANCE = 1e-6
 LEVELS = ("static", "rescored", "rerun")

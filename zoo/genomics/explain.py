@@ -18,6 +18,10 @@ import numpy as np
 from flax import nnx
 
 from zoo import attribution
+from zoo.genomics.data.sequences import LETTERS, UNKNOWN, one_hot
+from zoo.genomics.gue.predict import GueClassifier
+from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.motif_grammar.predict import MotifModel
 from zoo.interfaces.explanation import (
     TITLES,
     Explainable,
@@ -26,10 +30,6 @@ from zoo.interfaces.explanation import (
     attention_figure,
     canvas,
 )
-from zoo.genomics.motif_grammar import data as motifs
-from zoo.genomics.gue.predict import GueClassifier
-from zoo.genomics.motif_grammar.predict import MotifModel
-from zoo.genomics.data.sequences import LETTERS, UNKNOWN, one_hot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,14 +23,13 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 from scipy.special import softmax
 
-from zoo.pretrained import weights as storage
-from zoo.genomics.data import signatures
-from zoo.genomics.data import DataError, LabelledSequences, read_table
+from zoo.genomics.data import DataError, LabelledSequences, read_table, signatures
+from zoo.genomics.data.sequences import PADDING, lengths, one_hot
 from zoo.genomics.models.low_rank import SequenceEncodersConfig
 from zoo.genomics.models.motif_cnn import HIDDEN, MotifCnn, MotifCnnConfig
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNsConfig
 from zoo.genomics.models.sequence_encoder import REDUCTION, SequenceEncoder, SequenceEncoderConfig, pad
-from zoo.genomics.data.sequences import PADDING, lengths, one_hot
+from zoo.pretrained import weights as storage
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

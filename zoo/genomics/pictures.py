@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.interfaces.figures import Histogram, Histograms, Letters, Sequences, Span
-from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.data.sequences import gc_content
+from zoo.genomics.motif_grammar import data as motifs
+from zoo.interfaces.figures import Histogram, Histograms, Letters, Sequences, Span
 
 CLASSES = ((1, "positive"), (0, "negative"))
 GC_EDGES = np.round(np.arange(0.3, 0.751, 0.025), 3)

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from zoo.interfaces.findings import Finding, Report, Verdict
-from zoo.particle_physics.data import TRUTH_PREFIXES
-from zoo.particle_physics.padding import Ragged
-from zoo.particle_physics.root import JetFileError, Tree, resolve
+from zoo.particle_physics.data.padding import Ragged
+from zoo.particle_physics.data.read import TRUTH_PREFIXES
+from zoo.particle_physics.data.root import JetFileError, Tree, resolve
 from zoo.scoring.scores import auroc
 
 AT_ONCE = 20_000

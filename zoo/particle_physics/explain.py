@@ -25,16 +25,21 @@ from zoo.interfaces.explanation import (
     attention_figure,
     canvas,
 )
-from zoo.particle_physics.dijets import EVENT_FEATURES, JET_FEATURES, event_features, jet_features
-from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
+from zoo.particle_physics.anomaly.data import (
+    EVENT_FEATURES,
+    JET_FEATURES,
+    event_features,
+    jet_features,
+)
+from zoo.particle_physics.anomaly.predict import AnomalyModel, FittedAutoencoder
+from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.models.particle_transformer import ABSENT, ParticleTransformer
-from zoo.particle_physics.predict import JetTagger
-from zoo.particle_physics.predict_anomaly import AnomalyModel, FittedAutoencoder
+from zoo.particle_physics.tagging.predict import JetTagger
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.particle_physics.jets import Jets
+    from zoo.particle_physics.data.jets import Jets
     from zoo.pretrained.model import PretrainedModel
 
 REACH = 0.85
@@ -121,7 +126,7 @@ def _tagger(model: PretrainedModel, tagger: JetTagger, source: Path | None, exam
 def _jets(model: PretrainedModel, tagger: JetTagger, source: Path | None, examples: int, chosen: str) -> tuple[Jets, tuple[str, ...]]:
     """Jets and their names."""
     if source is not None:
-        from zoo.particle_physics.data import read_jets
+        from zoo.particle_physics.data.read import read_jets
 
         jets = read_jets(source, max_particles=tagger.particles, columns=tagger.columns, classes=())[:examples]
         return jets, tuple(f"jet{row:05d}" for row in range(len(jets)))

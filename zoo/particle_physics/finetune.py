@@ -3,8 +3,8 @@
     zoo train --from particle_physics/particle_net.jetclass_kin my_jets/ --out my_model
     zoo predict my_model/particle_net.my_jets.toml new.root scores.root
 
-ROOT files in JetClass's layout (`zoo.particle_physics.data`): the classes are the branches `label_<class>`, whatever they are called, or
-the whole numbers of one branch that is named. Parquet: in the layout of `zoo.particle_physics.foreign`, classes in the column `label`. The
+ROOT files in JetClass's layout (`zoo.particle_physics.data.read`): the classes are the branches `label_<class>`, whatever they are called, or
+the whole numbers of one branch that is named. Parquet: in the layout of `zoo.particle_physics.data.public_sets`, classes in the column `label`. The
 network keeps its design and its features; `head` alone has as many outputs as there are classes.
 """
 
@@ -21,13 +21,13 @@ import numpy as np
 from flax import nnx
 
 from zoo import registry
+from zoo.particle_physics.data.jets import Jets, concatenate
+from zoo.particle_physics.data.public_sets import parquet_table, read_quark_gluon
+from zoo.particle_physics.data.read import read_branches, read_jets
+from zoo.particle_physics.data.root import JetFileError, Tree, missing_branches, resolve
+from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
+from zoo.particle_physics.tagging.train import TrainingJets, turned
 from zoo.pretrained import weights as storage
-from zoo.particle_physics.data import read_branches, read_jets
-from zoo.particle_physics.features import COLUMNS, FEATURE_SETS, network_inputs
-from zoo.particle_physics.foreign import parquet_table, read_quark_gluon
-from zoo.particle_physics.jets import Jets, concatenate
-from zoo.particle_physics.root import JetFileError, Tree, missing_branches, resolve
-from zoo.particle_physics.training import TrainingJets, turned
 
 if TYPE_CHECKING:
     from zoo.pretrained.model import PretrainedModel
@@ -131,7 +131,7 @@ def adapt(
         seed: not used; the split is made by whoever asks.
 
     Raises:
-        zoo.particle_physics.root.JetFileError: branches are missing, or hold what is not finite; says which there are.
+        zoo.particle_physics.data.root.JetFileError: branches are missing, or hold what is not finite; says which there are.
         ValueError: one class only, or jets without a class.
     """
     if network is not None:

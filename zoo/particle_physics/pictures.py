@@ -1,6 +1,7 @@
 """What jets and their taggers look like, as plain data (`zoo.interfaces.figures`): ROC curves, confusion, sculpting, average jet images, spectra.
 
-    from zoo.particle_physics import data, pictures
+    from zoo.particle_physics.data import read as data
+from zoo.particle_physics import pictures
     figures = pictures.of_jets(data.read_jets("folder-or-file"))
 
 `zoo figures particle_physics/jet_tagging` draws them into files.
@@ -14,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.interfaces.figures import Figure, Grid, Histogram, Histograms, Image, Images, Lines, Mark
-from zoo.particle_physics.dijets import PROCESSES, SIGNAL_REGION
-from zoo.particle_physics.metrics import classification
-from zoo.particle_physics.point_clouds import CLASSES as POINT_CLOUD_CLASSES
-from zoo.particle_physics.point_clouds import CONDITIONS
+from zoo.particle_physics.anomaly.data import PROCESSES, SIGNAL_REGION
+from zoo.particle_physics.generation.data import CLASSES as POINT_CLOUD_CLASSES
+from zoo.particle_physics.generation.data import CONDITIONS
+from zoo.particle_physics.tagging import metrics as classification
 
 if TYPE_CHECKING:
-    from zoo.particle_physics.dijets import Dijets
-    from zoo.particle_physics.jets import Jets
-    from zoo.particle_physics.point_clouds import PointClouds
+    from zoo.particle_physics.anomaly.data import Dijets
+    from zoo.particle_physics.data.jets import Jets
+    from zoo.particle_physics.generation.data import PointClouds
 
 EFFICIENCIES = np.round(np.arange(0.01, 1.0001, 0.01), 2)
 """Signal efficiencies at which a ROC curve is drawn."""

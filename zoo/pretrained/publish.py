@@ -29,8 +29,8 @@ def publish(
     Raises:
         zoo.cards.CardError: the card would not follow its schema; nothing is written then but the weights.
     """
-    from zoo.scoring import cost
     from zoo.pretrained.weights import load, save
+    from zoo.scoring import cost
 
     name = content["id"].split("/")[1]
     entries, n_params = [], 0

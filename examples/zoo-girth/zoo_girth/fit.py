@@ -15,8 +15,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo.particle_physics.data import read_jets
-from zoo.particle_physics.jets import QUARK_GLUON_LABELS
+from zoo.particle_physics.data.jets import QUARK_GLUON_LABELS
+from zoo.particle_physics.data.read import read_jets
 from zoo.pretrained.publish import publish
 from zoo.pretrained.weights import save
 from zoo_girth.model import COLUMNS, Girth, GirthConfig, observables

@@ -17,8 +17,8 @@ import jax
 import numpy as np
 from flax import nnx
 
-from zoo.particle_physics.jets import QUARK_GLUON_LABELS, Jets
-from zoo.particle_physics.predict import made_up_jets
+from zoo.particle_physics.data.jets import QUARK_GLUON_LABELS, Jets
+from zoo.particle_physics.tagging.predict import made_up_jets
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from zoo import registry
-from zoo.climate.enso import baselines
-from zoo.climate.enso import data
+from zoo.climate.enso import baselines, data
 from zoo.climate.enso.task import Enso
 from zoo.scoring.stats import scores
 

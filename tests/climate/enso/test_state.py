@@ -10,12 +10,11 @@ import pytest
 from enso_fakes import FakeEnso, changed_after, fake_observations
 from flax import nnx
 
-from zoo.climate.enso import baselines
-from zoo.climate.enso import data
+from zoo.climate.enso import baselines, data
+from zoo.climate.enso.predict import EnsoModel
 from zoo.climate.enso.state import CausalModes, IndexState, detrend
 from zoo.climate.models.enso_mlp import EnsoMlp, EnsoMlpConfig
 from zoo.climate.models.seasonal_inverse import SeasonalInverse, SeasonalInverseConfig
-from zoo.climate.enso.predict import EnsoModel
 
 Predictor = Callable[[Any], dict[str, np.ndarray]]
 CUT = "2010-06"

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from zoo import files, registry
-from zoo.scoring import record, stats
-from zoo.climate.held_suarez import linear_fit
-from zoo.climate.held_suarez import baselines
+from zoo.climate.held_suarez import baselines, linear_fit
 from zoo.climate.held_suarez import metrics as weather
 from zoo.climate.held_suarez.task import DAYS, HeldSuarez, HeldSuarezDrift
+from zoo.scoring import record, stats
 
 FOLDER = files.share() / "datasets/climate/held_suarez"
 

@@ -29,7 +29,6 @@ from zoo.climate.held_suarez.forecast import (
     forecast,
     rollout,
 )
-from zoo.climate.models.convnext import affine
 from zoo.climate.held_suarez.train import (
     ARCHITECTURES,
     augment,
@@ -39,6 +38,7 @@ from zoo.climate.held_suarez.train import (
     make_loss,
     validation_scores,
 )
+from zoo.climate.models.convnext import affine
 from zoo.climate.models.layers.spherical import Grid, truncate
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit

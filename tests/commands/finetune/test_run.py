@@ -14,9 +14,8 @@ from flax import nnx
 
 from zoo import files
 from zoo.commands.finetune import run as transfer
-from zoo.pretrained import weights as storage
 from zoo.genomics.data.sequences import decode, one_hot, reverse_complement
-
+from zoo.pretrained import weights as storage
 
 ABOUT = {
     "title": "Tiny", "summary": "For tests.", "tasks": [], "licence": "Apache-2.0", "paper": "https://arxiv.org/abs/1810.04805",
@@ -401,8 +400,8 @@ def test_models_that_cannot_do_it_are_refused_by_name(sources, tmp_path):
 def test_a_tagger_learns_new_classes(tmp_path):
     import jet_files
 
-    from zoo.particle_physics.predict import predict_file
     from zoo.particle_physics.finetune import adapt
+    from zoo.particle_physics.tagging.predict import predict_file
 
     content = jet_files.make(60, labels=("pion", "tau", "other"), seed=3)
     content |= {"kind": np.where(np.asarray(content["label_pion"]), 4, 7).astype(np.int32), "event": (np.arange(60) // 2).astype(np.int64)}

@@ -17,7 +17,6 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zoo.genomics.data import sequences as dna
 from zoo.genomics.data import (
     DataError,
     Genome,
@@ -31,6 +30,7 @@ from zoo.genomics.data import (
     to_zarr,
     windows,
 )
+from zoo.genomics.data import sequences as dna
 
 TABLE = "sequence,label\nACGT,1\nTTGA,0\nGGCC,1\n"
 

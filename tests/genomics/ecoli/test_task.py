@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from zoo import registry
-from zoo.scoring import stats
-from zoo.genomics.models import masking
-from zoo.genomics.ecoli.baselines import genes as gene_baselines
-from zoo.genomics.ecoli.baselines.markov import Chain, count
 from zoo.genomics.data import Features
-from zoo.genomics.ecoli.metrics import genes, language
 from zoo.genomics.data.sequences import encode, reverse_complement
 from zoo.genomics.ecoli import task as ecoli
+from zoo.genomics.ecoli.baselines import genes as gene_baselines
+from zoo.genomics.ecoli.baselines.markov import Chain, count
+from zoo.genomics.ecoli.metrics import genes, language
+from zoo.genomics.models import masking
+from zoo.scoring import stats
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo.pretrained import weights
 from zoo.cards import ModelCard, parse
-from zoo.genomics.ecoli import publish as publish_ecoli, train as training_ecoli
-from zoo.genomics.models import masking
+from zoo.genomics.ecoli import publish as publish_ecoli
+from zoo.genomics.ecoli import task as ecoli
+from zoo.genomics.ecoli import train as training_ecoli
 from zoo.genomics.ecoli.baselines.markov import Chain
-from zoo.genomics.models import sequence_encoder
+from zoo.genomics.ecoli.predict import BaseLabeller, ChainedLanguageModel, MaskedLanguageModel
+from zoo.genomics.ecoli.train import EColiRecipe
+from zoo.genomics.models import masking, sequence_encoder
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
 from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shifted
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
-from zoo.genomics.ecoli.predict import BaseLabeller, ChainedLanguageModel, MaskedLanguageModel
-from zoo.genomics.ecoli import task as ecoli
-from zoo.genomics.ecoli.train import EColiRecipe
+from zoo.pretrained import weights
 
 TINY = {"channels": (4, 4, 4), "widths": (3, 3, 3), "features": 8, "heads": 1, "depth": 1, "dropout": 0.0}
 LM = EColiRecipe("ecoli_lm", 2, batch_size=2, network=TINY)

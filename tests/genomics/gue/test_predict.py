@@ -13,22 +13,28 @@ import pytest
 from flax import nnx
 from scipy.optimize import nnls
 
-from zoo.pretrained import weights
-from zoo.interfaces.explanation import NotExplainable
 from zoo.genomics import explain as explanations
+from zoo.genomics.data import LabelledSequences
+from zoo.genomics.data.sequences import PADDING, one_hot, reverse_complement
+from zoo.genomics.gue import (
+    predict as predict_gue,
+)
 from zoo.genomics.gue import (
     stacking as committee,
-    predict as predict_gue,
-    train_encoder as training_encoder,
+)
+from zoo.genomics.gue import (
     train as training_gue,
 )
-from zoo.genomics.data import LabelledSequences
+from zoo.genomics.gue import (
+    train_encoder as training_encoder,
+)
+from zoo.genomics.gue.strands import BOTH_STRANDS
 from zoo.genomics.models import low_rank as low_rank_model
 from zoo.genomics.models.fold import FoldedConv
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNs, SequenceCNNsConfig
 from zoo.genomics.models.sequence_encoder import MASK, SequenceEncoder, SequenceEncoderConfig
-from zoo.genomics.data.sequences import PADDING, one_hot, reverse_complement
-from zoo.genomics.gue.strands import BOTH_STRANDS
+from zoo.interfaces.explanation import NotExplainable
+from zoo.pretrained import weights
 
 SMALL = {"channels": (8, 12, 16), "features": 16, "heads": 2, "depth": 2, "head_features": 4}
 TINY_CNN = {"filters": 8, "channels": 8, "hidden": 8, "bins": 4}

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
 from zoo import registry
+from zoo.genomics.data import LabelledSequences, gue, signatures
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data import signatures
 from zoo.genomics.gue.baselines.lookup import UNKNOWN, look_up, lookup
-from zoo.genomics.data import LabelledSequences, gue
 from zoo.genomics.gue.regroup import SHARES, grouped_split, regroup
 
 FOUND = {"mouse_0": (663, 0.833, 4049), "mouse_2": (266, 0.821, 1638), "mouse_4": (1517, 0.821, 9415)}

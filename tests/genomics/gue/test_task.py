@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from zoo import registry
-from zoo.scoring import stats
-from zoo.genomics.gue.baselines import composition, kmers
-from zoo.genomics.gue import metrics as classification
 from zoo.genomics.data.sequences import decode, encode_all, reverse_complement
+from zoo.genomics.gue import metrics as classification
+from zoo.genomics.gue.baselines import composition, kmers
 from zoo.genomics.gue.task import Gue
+from zoo.scoring import stats
 
 LETTERS = np.array(list("ACGT"))
 

@@ -11,11 +11,11 @@ import pytest
 from flax import nnx
 
 from zoo import attribution, files, registry
-from zoo.genomics.motif_grammar import data as motifs, simulate
-from zoo.genomics.motif_grammar import metrics
-from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
-from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
 from zoo.genomics.data.sequences import one_hot
+from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
+from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.motif_grammar import metrics, simulate
+from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
 from zoo.genomics.motif_grammar.task import EXPLAINED
 
 FOLDER = files.share() / "datasets" / "genomics" / "motif_grammar"
@@ -159,8 +159,8 @@ def test_unknown_settings_are_named():
 
 
 def test_training_writes_weights_that_load(tmp_path):
-    from zoo.pretrained import weights
     from zoo.genomics.motif_grammar import train as training_motif
+    from zoo.pretrained import weights
 
     path = training_motif.train("motif_grammar/cnn_local.relu", seed=0, out=tmp_path, steps=2, log=lambda line: None)
     model = weights.restore(MotifCnn(MotifCnnConfig("local", "relu", frozen=True), rngs=nnx.Rngs(3)), weights.load(path)[0])

@@ -31,8 +31,8 @@ import optax
 from flax import nnx
 from jax.scipy.stats import norm
 
-from zoo.pretrained import weights as storage
 from zoo.climate.enso.data import LEADS, calendar_month, three_month_mean
+from zoo.climate.enso.predict import EnsoModel
 from zoo.climate.enso.state import (
     SATELLITE_ERA,
     CausalModes,
@@ -42,7 +42,7 @@ from zoo.climate.enso.state import (
 )
 from zoo.climate.models.enso_mlp import EnsoMlp, EnsoMlpConfig
 from zoo.climate.models.seasonal_inverse import SeasonalInverse, SeasonalInverseConfig
-from zoo.climate.enso.predict import EnsoModel
+from zoo.pretrained import weights as storage
 from zoo.train.loop import LoopConfig, fit
 
 if TYPE_CHECKING:

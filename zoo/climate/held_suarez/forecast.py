@@ -20,8 +20,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.held_suarez.data import CHANNELS, LEVELS, UNITS, VARIABLES, stack, unstack
-from zoo.scoring.environment import cpu_count
 from zoo.climate.models.layers.spherical import GRID, Grid, area_weights
+from zoo.scoring.environment import cpu_count
 
 if TYPE_CHECKING:
     import xarray as xr

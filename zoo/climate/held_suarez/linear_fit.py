@@ -80,9 +80,9 @@ def _forecast_error(amplitude: np.ndarray, step: np.ndarray, days: int = 5) -> f
 
 def main(build_folder: str, output: str) -> None:
     """Reads the build, fits, writes the file."""
-    from zoo.climate.held_suarez.metrics import latitude_weights
     from zoo.climate.data.packed import open_zarr_zip
     from zoo.climate.held_suarez.build.simulate import finished_chunks, open_chunk
+    from zoo.climate.held_suarez.metrics import latitude_weights
     from zoo.pretrained.weights import save
 
     def daily(trajectory: str) -> np.ndarray:

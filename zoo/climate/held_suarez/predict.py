@@ -73,8 +73,8 @@ class WeatherModel:
         import jax.numpy as jnp
         from flax import nnx
 
-        from zoo.scoring import cost
         from zoo.climate.held_suarez.forecast import step
+        from zoo.scoring import cost
 
         model, transforms = self.members[0]
         graph, weights = nnx.split(model)

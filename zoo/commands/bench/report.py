@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
-from zoo.scoring import stats
-from zoo.commands.bench.run import Events, Predictor, Row, TaskResult
 from zoo.cards import CardError, Entry, MetricValue, PeerTable, TableColumn, TaskSpec, read
+from zoo.commands.bench.run import Events, Predictor, Row, TaskResult
+from zoo.scoring import stats
 
 if TYPE_CHECKING:
     from rich.console import Console

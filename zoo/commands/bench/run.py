@@ -23,8 +23,6 @@ from typing import Any
 import numpy as np
 
 from zoo import files, registry
-from zoo.pretrained import model as pretrained
-from zoo.scoring import cost, environment, record, stats
 from zoo.cards import (
     BaselineSpec,
     CodeSource,
@@ -40,6 +38,8 @@ from zoo.cards import (
     dump,
 )
 from zoo.interfaces.task import Examples, Task
+from zoo.pretrained import model as pretrained
+from zoo.scoring import cost, environment, record, stats
 
 REPEATS = 3
 """Warm calls by which latency is measured for an entry."""

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import files, registry
-from zoo.scoring import stats
 from zoo.genomics.data import sequences as dna
+from zoo.scoring import stats
 
 if TYPE_CHECKING:
     from zoo.genomics.ecoli.task import EColiGenes

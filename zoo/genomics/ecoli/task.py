@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.interfaces.figures import Figure, Grid
-from zoo.genomics.models.masking import KINDS, corrupt
 from zoo.genomics.ecoli.metrics import genes, language
+from zoo.genomics.models.masking import KINDS, corrupt
+from zoo.interfaces.figures import Figure, Grid
 from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:

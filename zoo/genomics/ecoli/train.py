@@ -36,13 +36,13 @@ import optax
 from flax import nnx
 
 from zoo import registry
-from zoo.pretrained import weights as storage
-from zoo.genomics.models.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.ecoli.metrics import genes as gene_scores
+from zoo.genomics.ecoli.predict import BaseLabeller, MaskedLanguageModel
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
+from zoo.genomics.models.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
-from zoo.genomics.ecoli.predict import BaseLabeller, MaskedLanguageModel
+from zoo.pretrained import weights as storage
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit
 

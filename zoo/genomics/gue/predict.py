@@ -19,9 +19,9 @@ import numpy as np
 from flax import nnx
 from scipy.special import expit
 
-from zoo.genomics.models.sequence_cnn import SequenceCNN
 from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
+from zoo.genomics.models.sequence_cnn import SequenceCNN
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

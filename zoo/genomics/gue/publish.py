@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import files, registry
-from zoo.pretrained import weights as storage
 from zoo.cards import ModelCard, parse, read
 from zoo.genomics.gue.stacking import fit_weights, load_committee, load_members
+from zoo.genomics.gue.train import SUBSETS, dev_scores
+from zoo.genomics.gue.train_encoder import BASES, CROP
 from zoo.genomics.models.low_rank import SHARED as SHARED_KERNELS
 from zoo.genomics.models.low_rank import joined
-from zoo.genomics.gue.train_encoder import BASES, CROP
-from zoo.genomics.gue.train import SUBSETS, dev_scores
+from zoo.pretrained import weights as storage
 from zoo.pretrained.publish import PROBE_SEED, publish, to_toml
 
 if TYPE_CHECKING:

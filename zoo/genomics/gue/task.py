@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from zoo.genomics.data import signatures
-from zoo.genomics.data import LabelledSequences, read_table
+from zoo.genomics.data import LabelledSequences, read_table, signatures
+from zoo.genomics.data.sequences import PADDING
 from zoo.genomics.gue import metrics as classification
 from zoo.genomics.gue.regroup import regroup
-from zoo.genomics.data.sequences import PADDING
 from zoo.interfaces.task import Arrays, Examples, Task
 
 LARGEST = 30.0

@@ -25,12 +25,12 @@ import optax
 from flax import nnx
 
 from zoo import registry
-from zoo.pretrained import weights as storage
 from zoo.genomics.data import LabelledSequences, gue
-from zoo.genomics.gue import metrics as classification
-from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig
 from zoo.genomics.data.sequences import one_hot
+from zoo.genomics.gue import metrics as classification
 from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
+from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig
+from zoo.pretrained import weights as storage
 from zoo.train.loop import LoopConfig, fit
 
 SUBSETS = ("tf_0", "tf_1", "tf_2", "tf_4", "prom_core_all", "prom_core_notata", "prom_core_tata", "prom_300_tata")

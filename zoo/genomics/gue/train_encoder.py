@@ -42,16 +42,15 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo.scoring import cost
-from zoo.pretrained import weights as storage
-from zoo.genomics.data import signatures
-from zoo.genomics.data import LabelledSequences, gue
+from zoo.genomics.data import LabelledSequences, gue, signatures
+from zoo.genomics.data.sequences import PADDING
+from zoo.genomics.ecoli.train import corrupted
+from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
+from zoo.genomics.gue.train import SUBSETS, augmented, dev_scores
 from zoo.genomics.models.low_rank import freeze
 from zoo.genomics.models.sequence_encoder import REDUCTION, SequenceEncoder, SequenceEncoderConfig
-from zoo.genomics.data.sequences import PADDING
-from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
-from zoo.genomics.ecoli.train import corrupted
-from zoo.genomics.gue.train import SUBSETS, augmented, dev_scores
+from zoo.pretrained import weights as storage
+from zoo.scoring import cost
 from zoo.train.loop import LoopConfig, fit
 
 LENGTH = 104

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.pretrained import weights as storage
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
+from zoo.pretrained import weights as storage
 
 __all__ = ["Frozen", "LowRank", "SequenceEncoders", "SequenceEncodersConfig", "expanded", "freeze", "joined"]
 

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from zoo.genomics.models.masking import MASK
-from zoo.genomics.models.dropout import drop
 from zoo.genomics.data.sequences import PADDING
+from zoo.genomics.models.dropout import drop
+from zoo.genomics.models.masking import MASK
 
 __all__ = ["MASK", "SequenceEncoder", "SequenceEncoderConfig"]
 

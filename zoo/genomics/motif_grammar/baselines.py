@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.data.sequences import gc_content, kmer_index
+from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.motif_grammar.task import MotifGrammar, MotifInputs
 
 FOLDER = Path(__file__).parent.parent / "weights"
@@ -121,8 +121,8 @@ def fit_words(name: str) -> Path:
     """Fits the word regression of `motif_grammar` or `motif_grammar_hard`: penalty chosen on the validation split; writes its weights."""
     from sklearn.linear_model import LogisticRegression
 
-    from zoo.pretrained import weights
     from zoo.genomics.gue.metrics import auroc
+    from zoo.pretrained import weights
 
     learn, held_out = (motifs.load(name, split=split) for split in ("train", "validation"))
     x, y, other = word_counts(learn.tokens), learn.label, word_counts(held_out.tokens)

@@ -18,9 +18,9 @@ import numpy as np
 from flax import nnx
 
 from zoo import attribution
+from zoo.genomics.data.sequences import one_hot, reverse_complement
 from zoo.genomics.models.motif_cnn import MotifCnn
 from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
-from zoo.genomics.data.sequences import one_hot, reverse_complement
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard

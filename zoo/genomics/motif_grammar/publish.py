@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from zoo.pretrained import weights as storage
+from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
 from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.motif_grammar import metrics as attribution
-from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
 from zoo.genomics.motif_grammar.predict import MotifModel
 from zoo.genomics.motif_grammar.train import RECIPES
+from zoo.pretrained import weights as storage
 from zoo.pretrained.publish import publish
 
 PAPER = "https://doi.org/10.1038/s42256-020-00291-x"

@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.interfaces.figures import Figure, Histogram, Histograms
 from zoo.genomics import pictures
+from zoo.genomics.gue.metrics import auroc
 from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.motif_grammar import metrics as attribution
-from zoo.genomics.gue.metrics import auroc
+from zoo.interfaces.figures import Figure, Histogram, Histograms
 from zoo.interfaces.task import Arrays, Examples, Task
 
 EXPLAINED = 500

@@ -26,11 +26,11 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo.pretrained import weights as storage
-from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.gue.metrics import auroc
 from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
-from zoo.genomics.data.sequences import one_hot
+from zoo.genomics.motif_grammar import data as motifs
+from zoo.pretrained import weights as storage
 from zoo.train.loop import LoopConfig, fit
 
 

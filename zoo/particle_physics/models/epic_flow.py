@@ -7,7 +7,7 @@ Layers as in EPiC-GAN (Buhmann, Kasieczka & Thaler 2023, doi:10.21468/SciPostPhy
 
 c are the jet's class, pT, mass and multiplicity and the time. Products with g are taken once per jet, not once per particle.
 
-Recipe: `python -m zoo.particle_physics.training_generation epic_flow.dijets`; cost and scores stand in the weights' cards.
+Recipe: `python -m zoo.particle_physics.generation.train epic_flow.dijets`; cost and scores stand in the weights' cards.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ One evaluation of the generator makes a jet; a flow needs dozens. Both networks 
 The generator alone is published; the critic is there for training. The generator's output keeps two facts of every jet: no particle lies
 outside its cone, and momentum is conserved (`balanced`). Without them a few particles far from all others decide every distance.
 
-Recipe: `python -m zoo.particle_physics.training_generation epic_gan.dijets`; cost and scores stand in the weights' cards.
+Recipe: `python -m zoo.particle_physics.generation.train epic_gan.dijets`; cost and scores stand in the weights' cards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.particle_physics.baselines.generation import ANGLE
+from zoo.particle_physics.generation.baselines import ANGLE
 from zoo.particle_physics.models.epic_flow import FEATURES, PARTICLES, EpicLayer
 
 

@@ -4,7 +4,7 @@ One module holds all members (signals x folds) on a leading axis, so that they t
 a member may see is decided by its weights of the examples. Two hidden layers, as in CWoLa hunting (Collins, Howe & Nachman,
 arXiv:1902.02634) but narrower.
 
-Recipe: `python -m zoo.particle_physics.training_anomaly event_classifier.cwola --data CHUNKS`; cost and score stand in the cards.
+Recipe: `python -m zoo.particle_physics.anomaly.train event_classifier.cwola --data CHUNKS`; cost and score stand in the cards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class EventClassifierConfig:
     """Sizes.
 
     Attributes:
-        features: per event, `zoo.particle_physics.dijets.EVENT_FEATURES`.
+        features: per event, `zoo.particle_physics.anomaly.data.EVENT_FEATURES`.
         hidden: width of the two hidden layers.
         signals: classifiers per fold: one for each signal that is looked for apart.
         folds: of cross-validation; each member leaves one out.

@@ -1,7 +1,7 @@
 """An autoencoder of single jets: trained on QCD jets alone, it reproduces other jets badly (Farina, Nakai & Shih, arXiv:1808.08992;
 Heimel et al., arXiv:1808.08979), here from a jet's mass and substructure instead of its image.
 
-Recipe: `python -m zoo.particle_physics.training_anomaly jet_autoencoder.qcd --data CHUNKS`; cost and score stand in the card.
+Recipe: `python -m zoo.particle_physics.anomaly.train jet_autoencoder.qcd --data CHUNKS`; cost and score stand in the card.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class JetAutoencoderConfig:
     """Sizes.
 
     Attributes:
-        features: per jet, `zoo.particle_physics.dijets.JET_FEATURES`.
+        features: per jet, `zoo.particle_physics.anomaly.data.JET_FEATURES`.
         hidden: width of the two hidden layers on either side.
         bottleneck: numbers that are left of a jet in between.
     """

@@ -23,8 +23,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from zoo.particle_physics.features import FEATURE_SETS
-from zoo.particle_physics.jets import IDENTITY
+from zoo.particle_physics.data.jets import IDENTITY
+from zoo.particle_physics.models.features import FEATURE_SETS
 
 __all__ = ["LorentzNet", "LorentzNetConfig", "minkowski"]
 
@@ -116,7 +116,7 @@ class LorentzNet(nnx.Module):
         """Logits.
 
         Args:
-            features: standardised, see `zoo.particle_physics.features`; only identities are looked at.
+            features: standardised, see `zoo.particle_physics.models.features`; only identities are looked at.
             vectors: px, py, pz, E in GeV.
             mask: where there is a particle.
         """

@@ -9,7 +9,7 @@ The first layer of the MLP is linear in its two halves, so it is computed per pa
 W [x_i, x_j - x_i] = (W1 - W2) x_i + W2 x_j. Each edge then costs one gathered row.
 
 Two forms, `ParticleNetConfig.normalise`. False: an affine map follows each product, which is what batch normalisation is once trained; the
-published JetClass weights fit (`zoo.particle_physics.published`), 370,156 parameters with 17 features, and may be fine-tuned as they
+published JetClass weights fit (`zoo.particle_physics.tagging.jetclass_weights`), 370,156 parameters with 17 features, and may be fine-tuned as they
 are. True: the features of particles pass a layer norm before each block, so that no batch statistics are needed to train from
 nothing. The defaults are the small net, 28,036 parameters with 13 features.
 """
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from zoo.particle_physics.features import FEATURE_SETS
+from zoo.particle_physics.models.features import FEATURE_SETS
 
 __all__ = ["EdgeConv", "ParticleNet", "ParticleNetConfig", "nearest"]
 
@@ -178,7 +178,7 @@ class ParticleNet(nnx.Module):
         """Logits.
 
         Args:
-            features: standardised, see `zoo.particle_physics.features`.
+            features: standardised, see `zoo.particle_physics.models.features`.
             vectors: not used; there for the interface that all architectures share.
             mask: where there is a particle.
         """

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from zoo.particle_physics.features import FEATURE_SETS
+from zoo.particle_physics.models.features import FEATURE_SETS
 
 __all__ = ["ParticleTransformer", "ParticleTransformerConfig", "pair_features"]
 
@@ -163,7 +163,7 @@ class ParticleTransformer(nnx.Module):
         """Logits.
 
         Args:
-            features: standardised, see `zoo.particle_physics.features`.
+            features: standardised, see `zoo.particle_physics.models.features`.
             vectors: px, py, pz, E in GeV.
             mask: where there is a particle.
         """

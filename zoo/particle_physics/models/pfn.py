@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from zoo.particle_physics.features import FEATURE_SETS
+from zoo.particle_physics.models.features import FEATURE_SETS
 
 __all__ = ["PFN", "PFNConfig"]
 
@@ -63,7 +63,7 @@ class PFN(nnx.Module):
         """Logits.
 
         Args:
-            features: standardised, see `zoo.particle_physics.features`.
+            features: standardised, see `zoo.particle_physics.models.features`.
             vectors: not used; there for the interface that all architectures share.
             mask: where there is a particle.
         """

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.genomics.models.masking import as_shown, reverse_strand
 from zoo.genomics.data.sequences import kmer_index, reverse_complement
+from zoo.genomics.models.masking import as_shown, reverse_strand
 
 if TYPE_CHECKING:
     from zoo.genomics.ecoli.task import EColiLanguage

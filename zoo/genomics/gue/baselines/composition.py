@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from zoo.genomics.gue.metrics import matthews
 from zoo.genomics.data.sequences import gc_content
+from zoo.genomics.gue.metrics import matthews
 
 
 def cpg_count(tokens: Int[np.ndarray, "sequence position"]) -> Float[np.ndarray, " sequence"]:

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files, registry
-from zoo.pretrained import weights
-from zoo.genomics.gue.baselines.kmers import features
 from zoo.genomics.data import LabelledSequences
+from zoo.genomics.gue.baselines.kmers import features
 from zoo.genomics.gue.train import dev_scores
+from zoo.pretrained import weights
 
 KINDS = {
     "spectrum": {"kind": "spectrum", "ks": [4, 5, 6, 7]},

@@ -1,0 +1,144 @@
+"""Taggers as predictors and their training recipe: batches, classes, files, a loss that falls."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+
+import numpy as np
+import pytest
+import uproot
+from flax import nnx
+
+from zoo.particle_physics.build import simulate
+from zoo.particle_physics.data.jets import LABELS, Jets
+from zoo.particle_physics.data.read import read_jets
+from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
+from zoo.particle_physics.models.particle_net import ParticleNet, ParticleNetConfig
+from zoo.particle_physics.models.pfn import PFN, PFNConfig
+from zoo.particle_physics.tagging import train as training
+from zoo.particle_physics.tagging.predict import JetTagger, made_up_jets, predict_file
+
+
+@pytest.fixture(scope="module")
+def tagger() -> JetTagger:
+    return JetTagger([PFN(PFNConfig(features="kinpid"), rngs=nnx.Rngs(0))], feature_set="kinpid", particles=40, batch=8)
+
+
+@pytest.fixture(scope="module")
+def jets() -> Jets:
+    return made_up_jets(21, 40, seed=1, columns=COLUMNS["full"])
+
+
+def write(path, jets: Jets, label: str) -> None:
+    """A file as the simulation writes it, from padded jets."""
+    offsets = np.concatenate([[0], np.cumsum(jets.mask.sum(1))])
+    flat = {name.removeprefix("part_"): jets.column(name)[jets.mask] for name in jets.columns if name not in ("part_deta", "part_dphi")}
+    columns = {name: (value.astype(bool) if name.startswith("is") else value) for name, value in flat.items()}
+    scalars = {name.removeprefix("jet_"): np.ones(len(jets), np.float32) for name in ("sdmass", "tau1", "tau2", "tau3", "tau4")}
+    scalars |= {name.removeprefix("jet_"): value for name, value in jets.scalars.items()} | {"event": np.arange(len(jets))}
+    simulate.write_jets(path, simulate.jet_arrays(columns, offsets, scalars, [label] * len(jets), LABELS), offsets)
+
+
+def test_features_are_those_of_the_published_configuration(jets):
+    mask, scalars = jets.mask, jets.scalars
+    features, vectors = network_inputs(
+        jets.particles, mask, scalars["jet_pt"], scalars["jet_energy"], names=FEATURE_SETS["full"], columns=jets.columns
+    )
+    assert features.shape == (21, 40, 17) and vectors.shape == (21, 40, 4)
+    pt = np.hypot(jets.column("part_px"), jets.column("part_py"))[mask]
+    assert np.allclose(features[..., 0][mask], np.clip((np.log(pt) - 1.7) * 0.7, -5, 5), atol=1e-5)
+    distance = np.hypot(jets.column("part_deta"), jets.column("part_dphi"))[mask]
+    assert np.allclose(features[..., 4][mask], np.clip((distance - 0.2) * 4.0, -5, 5), atol=1e-5)
+    assert np.allclose(features[..., FEATURE_SETS["full"].index("part_d0")][mask], np.tanh(jets.column("part_d0val")[mask]), atol=1e-6)
+    assert not features[~mask].any()
+
+
+def test_probabilities_do_not_depend_on_batches_order_or_neighbours(tagger, jets):
+    together = tagger(jets)["probability"]
+    assert np.allclose(together.sum(1), 1.0, atol=1e-5)
+    backwards = tagger(jets[np.arange(len(jets))[::-1]])["probability"][::-1]
+    alone = np.concatenate([tagger(jets[i : i + 1])["probability"] for i in range(3)])
+    assert np.allclose(together, backwards, atol=1e-5) and np.allclose(together[:3], alone, atol=1e-5)
+
+
+def test_two_of_ten_classes_are_renormalised(tagger, jets):
+    ten = tagger(jets)["probability"]
+    two = tagger(dataclasses.replace(jets, classes=("QCD", "Tbqq")))["probability"]
+    wanted = ten[:, [LABELS.index("QCD"), LABELS.index("Tbqq")]]
+    assert np.allclose(two, wanted / wanted.sum(1, keepdims=True), atol=1e-5)
+    with pytest.raises(ValueError, match=r"knows no class gluon, quark.*QCD"):
+        tagger(dataclasses.replace(jets, classes=("gluon", "quark")))
+
+
+def test_missing_columns_are_named(tagger, jets):
+    few = dataclasses.replace(jets, particles=jets.particles[..., :4], columns=jets.columns[:4])
+    with pytest.raises(ValueError, match="part_charge"):
+        tagger(few)
+    with pytest.raises(ValueError, match="kin, kinpid, full"):
+        JetTagger([PFN(rngs=nnx.Rngs(0))], feature_set="all", particles=4)
+
+
+def test_an_ensemble_is_the_mean_of_its_members(tagger, jets):
+    other = PFN(PFNConfig(features="kinpid"), rngs=nnx.Rngs(1))
+    both = JetTagger([tagger.models[0], other], feature_set="kinpid", particles=40, batch=8)
+    alone = JetTagger([other], feature_set="kinpid", particles=40, batch=8)
+    assert np.allclose(both(jets)["probability"], (tagger(jets)["probability"] + alone(jets)["probability"]) / 2, atol=1e-5)
+
+
+def test_jets_in_a_file_are_scored_into_root_and_csv(tagger, jets, tmp_path):
+    class Model:
+        card = types.SimpleNamespace(predictor_config={"features": "kinpid", "particles": 40})
+
+        def __call__(self, given):
+            return tagger(given)
+
+    write(tmp_path / "in.root", jets, "QCD")
+    predict_file(Model(), tmp_path / "in.root", tmp_path / "out.root")
+    predict_file(Model(), tmp_path / "in.root", tmp_path / "out.csv")
+    with uproot.open(tmp_path / "out.root") as file:
+        scores = file["tree"].arrays(library="np")
+    expected = tagger(read_jets(tmp_path / "in.root", max_particles=40, columns=COLUMNS["kinpid"]))["probability"]
+    assert np.array_equal(np.stack([scores[f"score_{name}"] for name in LABELS], 1), expected)
+    table = np.loadtxt(tmp_path / "out.csv", delimiter=",", skiprows=1)
+    assert np.allclose(table, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"\.root or \.csv"):
+        predict_file(Model(), tmp_path / "in.root", tmp_path / "out.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.root", "out.csv", "out.root"]
+
+
+def test_turning_a_jet_keeps_distances_and_everything_else():
+    import jax
+
+    features = np.random.default_rng(0).normal(size=(5, 7, 9)).astype(np.float32)
+    turned = np.asarray(training.turned(features, jax.random.key(0)))
+    assert np.array_equal(turned[..., :-2], features[..., :-2])
+    assert np.allclose(np.hypot(*np.moveaxis(turned[..., -2:], -1, 0)), np.hypot(*np.moveaxis(features[..., -2:], -1, 0)), atol=1e-5)
+    assert not np.allclose(turned[..., -2:], features[..., -2:], atol=0.1)
+
+
+def test_a_recipe_learns_and_leaves_its_facts(tmp_path):
+    for split, count in (("train", 96), ("validation", 48)):
+        for seed, name in enumerate(("QCD", "Tbqq")):
+            jets = made_up_jets(count, 24, seed=seed + 10 * (split == "train"), columns=COLUMNS["full"])
+            if name == "Tbqq":  # tops are harder here, so that there is something to learn
+                scale = np.array([3.0 if column in COLUMNS["kin"][:4] else 1.0 for column in jets.columns], np.float32)
+                jets = dataclasses.replace(jets, particles=jets.particles * scale)
+            write(tmp_path / f"{split}-{name}-0.root", jets, name)
+    recipe = training.TaggerRecipe("pfn", "kinpid", 24, 12.0, batch_size=32, per_class=80)
+    lines: list[str] = []
+    path = training.train("top_tagging/pfn", seed=1, data=tmp_path, out=tmp_path / "run", recipe=recipe, log=lines.append)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert path.exists() and facts["jets"] == 160 and facts["steps"] == 60
+    assert facts["validation"]["auc"] > 0.8 and facts["classes"] == ["QCD", "Tbqq"]
+    with pytest.raises(FileNotFoundError, match="zoo data build particle_physics/quark_gluon"):
+        training.load_split(tmp_path, "train", "quark_gluon", recipe)
+    with pytest.raises(ValueError, match="top_tagging/pfn"):
+        list(training.top_tagging_recipe("pfm", seed=0, data=tmp_path, out=tmp_path, steps=1))
+
+
+def test_operations_are_counted_also_where_the_call_has_options_of_its_own(tagger):
+    assert tagger.flops_per_example() > 1e4
+    wide = ParticleNet(ParticleNetConfig(channels=((8, 8),), hidden=(8,)), rngs=nnx.Rngs(0))
+    assert JetTagger([wide], feature_set="kinpid", particles=12).flops_per_example() > 1e4

@@ -1,0 +1,1 @@
+"""`particle_physics/anomaly`: a signal that nobody labelled, among dijet events."""

@@ -1,1 +1,0 @@
-"""Predictors with nothing learned by gradient through a network, one file per family of tasks."""

@@ -1,0 +1,1 @@
+"""`particle_physics/jet_generation`: a network in the simulator's place."""

@@ -1,1 +1,0 @@
-"""Scores of the particle physics tasks: pure functions of arrays, one file per family."""

@@ -1,0 +1,1 @@
+"""Architectures over jets and events, one file each, and the features that they see."""

@@ -1,1 +1,0 @@
-"""The benchmarks of particle physics, one file per family."""
