@@ -1,7 +1,9 @@
-"""A model in one file, for `zoo submit particle_physics/quark_gluon --model examples/narrow_jets.py:narrow`.
+"""A model in one file, for
+`zoo submit particle_physics/quark_gluon --model examples/narrow_jets.py:narrow`.
 
-`narrow(task)` is called once with the task and gives what predicts; that is called with the task's test inputs (`Jets`) and gives a
-score for each, higher for what is more like a quark. `zoo info particle_physics/quark_gluon` says what a task wants.
+`narrow(task)` is called once with the task and gives what predicts; that is called with the
+task's test inputs (`Jets`) and gives a score for each, higher for what is more like a
+quark. `zoo info particle_physics/quark_gluon` says what a task wants.
 """
 
 from __future__ import annotations

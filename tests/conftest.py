@@ -1,4 +1,5 @@
-"""What every test may ask for: a home of its own, the mirror's files, the command line in this process."""
+"""What every test may ask for: a home of its own, the mirror's files, the command line in
+this process."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ from typing import NamedTuple
 import pytest
 from jaxtyping import install_import_hook
 
-# The domain's formulas are checked for the shapes that their signatures promise; it costs nothing until they are imported.
-install_import_hook(["zoo.climate.enso.metrics", "zoo.climate.held_suarez.metrics"], "beartype.beartype")
+# The domain's formulas are checked for the shapes that their signatures promise; it costs
+# nothing until they are imported.
+install_import_hook(
+    ["zoo.climate.enso.metrics", "zoo.climate.held_suarez.metrics"], "beartype.beartype"
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +33,8 @@ def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def mirror_file() -> Callable[[str, str], Path]:
-    """Finds one file of a dataset, by the two names, in the checkout, in `ZOO_MIRROR` or in the cache; else skips and says why."""
+    """Finds one file of a dataset, by the two names, in the checkout, in `ZOO_MIRROR` or in
+    the cache; else skips and says why."""
     from zoo import files, registry
 
     def find(dataset: str, name: str) -> Path:
@@ -41,7 +46,10 @@ def mirror_file() -> Callable[[str, str], Path]:
         path = files.find(card, folder=files.dataset_folder(cards[dataset]))
         if path is None:
             mirror = os.environ.get("ZOO_MIRROR")
-            pytest.skip(f"{name} ({card.bytes / 1e6:.1f} MB) is not here: `zoo data get {dataset}`, or set ZOO_MIRROR (now {mirror!r})")
+            pytest.skip(
+                f"{name} ({card.bytes / 1e6:.1f} MB) is not here: `zoo data get {dataset}`, or "
+                f"set ZOO_MIRROR (now {mirror!r})"
+            )
         return path
 
     return find
@@ -56,7 +64,9 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture
-def zoo_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def zoo_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
     """Runs `zoo ...` in this process, by its real entry point."""
     import warnings
 
@@ -79,7 +89,8 @@ def zoo_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def toy(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch):
-    """The synthetic benchmark in place of the shipped ones: `share` is its root; the shipped cards are out of sight."""
+    """The synthetic benchmark in place of the shipped ones: `share` is its root; the
+    shipped cards are out of sight."""
     import importlib
 
     import synthetic_task

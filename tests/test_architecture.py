@@ -1,4 +1,5 @@
-"""The house keeps its own rules: imports run one way, data folders are no packages, nothing is too large or names a machine."""
+"""The house keeps its own rules: imports run one way, data folders are no packages, nothing
+is too large or names a machine."""
 
 from __future__ import annotations
 
@@ -20,13 +21,20 @@ def tracked() -> list[Path]:
     """The files of the repository; outside a checkout there is nothing to look at."""
     if not (ROOT / ".git").exists():
         pytest.skip("no git checkout")
-    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    ).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def test_imports_keep_their_contracts():
-    code = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command(['--no-cache'])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    code = (
+        "import sys; from importlinter.cli import lint_imports_command; "
+        "lint_imports_command(['--no-cache'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -38,11 +46,19 @@ def test_data_folders_are_no_packages():
 
 def test_every_module_has_a_name_of_its_own():
     nameless = re.compile(r"(^|_)(utils?|helpers?|misc|common|tools)(_|$)")
-    assert [str(path) for path in SOURCES if nameless.search(path.stem) or nameless.search(path.parent.name)] == []
+    assert [
+        str(path)
+        for path in SOURCES
+        if nameless.search(path.stem) or nameless.search(path.parent.name)
+    ] == []
 
 
 def test_no_tracked_file_is_too_large():
-    large = {str(path.relative_to(ROOT)): path.stat().st_size for path in tracked() if path.stat().st_size >= LIMIT}
+    large = {
+        str(path.relative_to(ROOT)): path.stat().st_size
+        for path in tracked()
+        if path.stat().st_size >= LIMIT
+    }
     assert large == {}
     assert sum(path.stat().st_size for path in tracked()) < TOTAL
 
@@ -54,19 +70,29 @@ def test_no_tracked_text_names_a_developers_machine():
         content = path.read_bytes()
         if b"\0" in content[:8000] or path == Path(__file__).resolve():
             continue
-        found += [f"{path.relative_to(ROOT)}:{number}" for number, line in enumerate(content.splitlines(), 1) if machine.search(line)]
+        found += [
+            f"{path.relative_to(ROOT)}:{number}"
+            for number, line in enumerate(content.splitlines(), 1)
+            if machine.search(line)
+        ]
     assert found == []
 
 
 def public_without_docstring(path: Path) -> list[str]:
-    """The public functions, classes and methods of a module's top level that say nothing of themselves."""
+    """The public functions, classes and methods of a module's top level that say nothing of
+    themselves."""
     found = []
 
     def look(node: ast.AST, inside: str) -> None:
         for item in ast.iter_child_nodes(node):
-            if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or item.name.startswith("_"):
+            if not isinstance(
+                item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+            ) or item.name.startswith("_"):
                 continue
-            stub = isinstance(item.body[-1], ast.Expr) and getattr(item.body[-1].value, "value", None) is ...  # of a protocol
+            stub = (
+                isinstance(item.body[-1], ast.Expr)
+                and getattr(item.body[-1].value, "value", None) is ...
+            )  # of a protocol
             if ast.get_docstring(item) is None and not stub:
                 found.append(f"{path.relative_to(ROOT)}:{item.lineno} {inside}{item.name}")
             if isinstance(item, ast.ClassDef) and not item.name.startswith("_"):
@@ -77,11 +103,21 @@ def public_without_docstring(path: Path) -> list[str]:
 
 
 def test_every_public_function_says_what_it_does():
-    """Overrides inherit theirs: the three answers of a task are documented in `zoo.interfaces.task`."""
+    """Overrides inherit theirs: the three answers of a task are documented in
+    `zoo.interfaces.task`."""
     inherited = {"statistics", "values", "record", "examples", "setup", "resolve_type"}
-    silent = [item for path in SOURCES for item in public_without_docstring(path) if item.rsplit(".", 1)[-1] not in inherited]
+    silent = [
+        item
+        for path in SOURCES
+        for item in public_without_docstring(path)
+        if item.rsplit(".", 1)[-1] not in inherited
+    ]
     assert silent == []
 
 
 def test_every_module_says_what_it_is():
-    assert [str(path.relative_to(ROOT)) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+    assert [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ] == []

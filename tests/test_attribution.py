@@ -1,4 +1,5 @@
-"""Attribution methods against brute force, against what they must give for simple functions, and against captum."""
+"""Attribution methods against brute force, against what they must give for simple
+functions, and against captum."""
 
 from __future__ import annotations
 
@@ -29,8 +30,12 @@ def curved(x):
 
 def test_a_linear_score_is_explained_by_its_weights():
     for method in (attribution.saliency, attribution.smooth_grad):
-        np.testing.assert_allclose(method(linear, INPUTS), np.broadcast_to(WEIGHT, INPUTS.shape), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(attribution.gradient_x_input(linear, INPUTS), WEIGHT * INPUTS, atol=1e-6)
+        np.testing.assert_allclose(
+            method(linear, INPUTS), np.broadcast_to(WEIGHT, INPUTS.shape), rtol=1e-4, atol=1e-5
+        )
+    np.testing.assert_allclose(
+        attribution.gradient_x_input(linear, INPUTS), WEIGHT * INPUTS, atol=1e-6
+    )
     found = attribution.integrated_gradients(linear, INPUTS, np.zeros_like(INPUTS), steps=1)
     np.testing.assert_allclose(found.values, WEIGHT * INPUTS, atol=1e-6)
     assert found.completeness_error.max() < 1e-5
@@ -41,22 +46,30 @@ def test_a_centred_gradient_says_nothing_of_all_letters_at_once():
     assert np.abs(gradient.sum(-1)).max() > 0.1
     np.testing.assert_allclose(attribution.centred(gradient).sum(-1), 0.0, atol=1e-6)
     expected = (gradient - gradient.mean(-1, keepdims=True)) * INPUTS
-    np.testing.assert_allclose(attribution.gradient_x_input(curved, INPUTS, letters=-1), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        attribution.gradient_x_input(curved, INPUTS, letters=-1), expected, atol=1e-6
+    )
 
 
 def test_integrated_gradients_are_complete_when_the_steps_suffice():
     baselines = attribution.shuffles(INPUTS, 4, seed=1)
     enough = attribution.integrated_gradients(curved, INPUTS, baselines, steps=20)
     assert enough.completeness_error.max() < 0.01
-    wanted = np.asarray(curved(INPUTS)) - np.mean([np.asarray(curved(each)) for each in baselines], axis=0)
+    wanted = np.asarray(curved(INPUTS)) - np.mean(
+        [np.asarray(curved(each)) for each in baselines], axis=0
+    )
     np.testing.assert_allclose(enough.values.sum((1, 2)), wanted, atol=1e-4)
-    few = attribution.integrated_gradients(curved, INPUTS, np.zeros_like(INPUTS), steps=1, rule="left")
+    few = attribution.integrated_gradients(
+        curved, INPUTS, np.zeros_like(INPUTS), steps=1, rule="left"
+    )
     assert few.completeness_error.max() > 0.01
 
 
 def test_a_long_line_in_small_batches_gives_the_same():
     whole = attribution.integrated_gradients(curved, INPUTS, np.zeros_like(INPUTS), steps=10)
-    parts = attribution.integrated_gradients(curved, INPUTS, np.zeros_like(INPUTS), steps=10, batch=4)
+    parts = attribution.integrated_gradients(
+        curved, INPUTS, np.zeros_like(INPUTS), steps=10, batch=4
+    )
     np.testing.assert_allclose(whole.values, parts.values, atol=1e-5)
 
 
@@ -68,7 +81,9 @@ def test_mutagenesis_equals_brute_force():
         mutant[place] = np.eye(4)[letter]
         expected[row, place, letter] = curved(mutant[None])[0] - curved(INPUTS[row : row + 1])[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(attribution.l2_of_mutations(found), np.linalg.norm(expected, axis=-1), atol=1e-5)
+    np.testing.assert_allclose(
+        attribution.l2_of_mutations(found), np.linalg.norm(expected, axis=-1), atol=1e-5
+    )
 
 
 def test_mutagenesis_of_an_unknown_base_tries_all_letters():
@@ -85,7 +100,9 @@ def test_occlusion_equals_brute_force():
     found = attribution.occlusion(curved, INPUTS, regions, value=0.25, batch=4)
     for row, region in np.ndindex(found.shape):
         left = np.where(regions[region], 0.25, INPUTS[row])
-        assert found[row, region] == pytest.approx(float(curved(INPUTS[row : row + 1])[0] - curved(left[None])[0]), abs=1e-4)
+        assert found[row, region] == pytest.approx(
+            float(curved(INPUTS[row : row + 1])[0] - curved(left[None])[0]), abs=1e-4
+        )
 
 
 def test_windows_stand_around_each_position():
@@ -118,6 +135,7 @@ def test_shuffles_keep_what_they_say(keep_pairs):
     np.testing.assert_array_equal(made.sum(2), np.broadcast_to(sequences.sum(1), (4, 3, 4)))
     assert (made != sequences).any((2, 3)).all()
     if keep_pairs:
+
         def pairs(x):
             return np.einsum("npa,npb->nab", x[:, :-1], x[:, 1:])
 
@@ -135,34 +153,113 @@ def test_errors_name_what_is_legal():
         attribution.patches((12,), (3, 3))
 
 
-# ------------------------------------------------------------------------------------------------------------------- captum
+# ------------------------------------------------------------------------------------------- captum
 
 
 CAPTUM: dict[str, list[float]] = {
-    "score": [
-        0.700778, 0.847824,
-    ],
+    "score": [0.700778, 0.847824],
     "saliency": [
-        -0.000112916, -0.0100791, 0.000961806, 0.0004691, -0.00291605, -0.0256278, -0.00125107, -0.0123413, -0.00294226,
-        0.013671, -0.00185102, 0.00225548, -0.0234726, 0.00504643, 0.0205247, -0.0378463, -0.00697152,
+        -0.000112916,
+        -0.0100791,
+        0.000961806,
+        0.0004691,
+        -0.00291605,
+        -0.0256278,
+        -0.00125107,
+        -0.0123413,
+        -0.00294226,
+        0.013671,
+        -0.00185102,
+        0.00225548,
+        -0.0234726,
+        0.00504643,
+        0.0205247,
+        -0.0378463,
+        -0.00697152,
     ],
     "gradient_x_input": [
-        -0.0, -0.0, 0.0, 0.0004691, -0.0, -0.0256278, -0.00125107, -0.0123413, -0.0, 0.0, -0.00185102, 0.00225548, -0.0,
-        0.00504643, 0.0, -0.0, -0.0,
+        -0.0,
+        -0.0,
+        0.0,
+        0.0004691,
+        -0.0,
+        -0.0256278,
+        -0.00125107,
+        -0.0123413,
+        -0.0,
+        0.0,
+        -0.00185102,
+        0.00225548,
+        -0.0,
+        0.00504643,
+        0.0,
+        -0.0,
+        -0.0,
     ],
     "integrated_gradients": [
-        -9.38414e-06, 0.00131454, 0.0010868, 0.000424323, -0.000197043, -0.0157708, -0.000900704, -0.00570188,
-        0.000535549, -0.0034432, 0.00238578, 0.00471322, 0.00264945, 0.00632705, -0.00156824, 0.00434049, 0.000771533,
+        -9.38414e-06,
+        0.00131454,
+        0.0010868,
+        0.000424323,
+        -0.000197043,
+        -0.0157708,
+        -0.000900704,
+        -0.00570188,
+        0.000535549,
+        -0.0034432,
+        0.00238578,
+        0.00471322,
+        0.00264945,
+        0.00632705,
+        -0.00156824,
+        0.00434049,
+        0.000771533,
     ],
     "occlusion": [
-        -0.00300455, -0.00109524, 0.00952071, -0.0345131, -0.0633243, 0.0340476, -0.00716358, 0.0210891, 0.0583021,
-        0.00782603, -0.00626171, -0.0167119, -0.0440314, 3.74317e-05, -0.0234311, 0.0125094, -0.00666112, -0.0303953,
-        0.0241154, 0.0293502, 0.0216728, 0.026395, 0.00446469, 0.00632077, -0.000649571, 0.00334889, 0.00641257,
-        0.0467687, 0.0444121, 0.045121, 0.0345243, 0.0107766, 0.00690943, -0.0241295, -0.0436711, -0.0047487,
-        -0.00538039, 0.00970262, 0.0243901, -0.0012843,
+        -0.00300455,
+        -0.00109524,
+        0.00952071,
+        -0.0345131,
+        -0.0633243,
+        0.0340476,
+        -0.00716358,
+        0.0210891,
+        0.0583021,
+        0.00782603,
+        -0.00626171,
+        -0.0167119,
+        -0.0440314,
+        3.74317e-05,
+        -0.0234311,
+        0.0125094,
+        -0.00666112,
+        -0.0303953,
+        0.0241154,
+        0.0293502,
+        0.0216728,
+        0.026395,
+        0.00446469,
+        0.00632077,
+        -0.000649571,
+        0.00334889,
+        0.00641257,
+        0.0467687,
+        0.0444121,
+        0.045121,
+        0.0345243,
+        0.0107766,
+        0.00690943,
+        -0.0241295,
+        -0.0436711,
+        -0.0047487,
+        -0.00538039,
+        0.00970262,
+        0.0243901,
+        -0.0012843,
     ],
-}  # fmt: skip
-"""Every 97th value (of occlusion and score all) of captum 0.9's attributions of `ported` (torch 2.13); made by tests/fixtures/captum_values.py."""
+}
+"""Every 97th value (of occlusion and score all) of captum 0.9's attributions of `ported`
+(torch 2.13); made by tests/fixtures/captum_values.py."""
 
 
 @pytest.mark.parametrize("method", sorted(CAPTUM))
@@ -176,8 +273,14 @@ def test_methods_agree_with_captum(method):
     found = {
         "saliency": lambda: attribution.saliency(score, x),
         "gradient_x_input": lambda: attribution.gradient_x_input(score, x),
-        "integrated_gradients": lambda: attribution.integrated_gradients(score, x, np.full_like(x, 0.25), steps=50).values,
-        "occlusion": lambda: attribution.occlusion(score, x, attribution.patches((200, 4), (10, 4)), value=0.25),
+        "integrated_gradients": lambda: (
+            attribution.integrated_gradients(score, x, np.full_like(x, 0.25), steps=50).values
+        ),
+        "occlusion": lambda: attribution.occlusion(
+            score, x, attribution.patches((200, 4), (10, 4)), value=0.25
+        ),
         "score": lambda: attribution.scores(score, x),
     }[method]().ravel()
-    np.testing.assert_allclose(found[:: 97 if found.size > 100 else 1], CAPTUM[method], rtol=2e-3, atol=2e-5)
+    np.testing.assert_allclose(
+        found[:: 97 if found.size > 100 else 1], CAPTUM[method], rtol=2e-3, atol=2e-5
+    )

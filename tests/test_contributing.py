@@ -1,4 +1,5 @@
-"""The worked example of CONTRIBUTING.md, as printed: from a fresh clone to a branch that a reviewer would take."""
+"""The worked example of CONTRIBUTING.md, as printed: from a fresh clone to a branch that a
+reviewer would take."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from zoo import cards, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples/zoo-girth"
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.S)
+BLOCKS = re.findall(
+    r"```sh\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.S
+)
 WORKED = next(block for block in BLOCKS if block.startswith("git clone"))
 ONE_FILE = next(block for block in BLOCKS if "narrow_jets.py" in block)
 
@@ -40,7 +43,9 @@ def test_the_examples_model_loads_by_name_and_gives_what_its_card_says(plugged):
     expected = model.card.expected
     given = model.predictor().probe(expected.input_seed).ravel()
     step = max(1, given.size // len(expected.values))
-    np.testing.assert_allclose(given[::step][: len(expected.values)], expected.values, atol=expected.tolerance)
+    np.testing.assert_allclose(
+        given[::step][: len(expected.values)], expected.values, atol=expected.tolerance
+    )
     assert registry.plugin_of(model.card.id) == ("zoo-girth", "0.1.0", "zoo_girth")
 
 
@@ -51,15 +56,24 @@ def test_the_examples_metadata_names_its_cards_folder():
 
 @pytest.mark.slow
 def test_the_worked_example_ends_in_a_branch_that_a_reviewer_would_take(tmp_path):
-    """Two lines are done otherwise, since tests have no network: the clone is of this checkout, and what pip would install is linked."""
-    origin, clone, site, tools = (tmp_path / name for name in ("origin.git", "scizoo", "site", "bin"))
+    """Two lines are done otherwise, since tests have no network: the clone is of this
+    checkout, and what pip would install is linked."""
+    origin, clone, site, tools = (
+        tmp_path / name for name in ("origin.git", "scizoo", "site", "bin")
+    )
 
     def git(*arguments: str) -> None:
         subprocess.run(["git", *map(str, arguments)], check=True, capture_output=True)
 
-    # The working tree as it is, committed in a repository of its own: what is tested need not be committed here.
+    # The working tree as it is, committed in a repository of its own: what is tested need
+    # not be committed here.
     git("clone", "-q", "--no-hardlinks", ROOT, clone)
-    changed = subprocess.run(["git", "-C", ROOT, "ls-files", "-mo", "--exclude-standard", "-z"], capture_output=True, text=True, check=True)
+    changed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-mo", "--exclude-standard", "-z"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in filter(None, changed.stdout.split("\0")):
         target = clone / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,8 +94,13 @@ def test_the_worked_example_ends_in_a_branch_that_a_reviewer_would_take(tmp_path
     (tools / "zoo").write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n')
     (tools / "zoo").chmod(0o755)
     environment = os.environ | {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": f"{clone}{os.pathsep}{site}", "ZOO_HOME": str(tmp_path / "home"),
-        "ZOO_OFFLINE": "1", "GIT_AUTHOR_NAME": "you", "GIT_AUTHOR_EMAIL": "you@example.org", "GIT_COMMITTER_NAME": "you",
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{clone}{os.pathsep}{site}",
+        "ZOO_HOME": str(tmp_path / "home"),
+        "ZOO_OFFLINE": "1",
+        "GIT_AUTHOR_NAME": "you",
+        "GIT_AUTHOR_EMAIL": "you@example.org",
+        "GIT_COMMITTER_NAME": "you",
         "GIT_COMMITTER_EMAIL": "you@example.org",
     }
     lines = WORKED.strip().splitlines()
@@ -89,7 +108,15 @@ def test_the_worked_example_ends_in_a_branch_that_a_reviewer_would_take(tmp_path
     begin = time.monotonic()
 
     def run(line: str) -> str:
-        done = subprocess.run(line, shell=True, cwd=clone, env=environment, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(
+            line,
+            shell=True,
+            cwd=clone,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -98,10 +125,18 @@ def test_the_worked_example_ends_in_a_branch_that_a_reviewer_would_take(tmp_path
     submitted = said[next(line for line in lines if line.startswith("zoo submit"))]
     printed = [line.strip() for line in submitted.splitlines() if line.strip().startswith("git ")]
     assert printed[0] in lines, "what `zoo submit` prints is what the example types"
-    entry = cards.read(clone / "leaderboard/entries/particle_physics/quark_gluon@1/girth.logistic.json", cards.Entry)
+    entry = cards.read(
+        clone / "leaderboard/entries/particle_physics/quark_gluon@1/girth.logistic.json",
+        cards.Entry,
+    )
     assert entry.code.distribution == "zoo-girth" and 0.8 < entry.metrics["auc"].value < 0.9
-    assert "ok     particle_physics/quark_gluon@1/girth.logistic: rescored" in said["zoo verify --diff main --author github:you"]
+    assert (
+        "ok     particle_physics/quark_gluon@1/girth.logistic: rescored"
+        in said["zoo verify --diff main --author github:you"]
+    )
     run("git switch -q main && git switch -qc one-file")
     assert "girth" not in run(ONE_FILE.strip()).split("ready;")[1]
-    narrow = cards.read(clone / "leaderboard/entries/particle_physics/quark_gluon@1/narrow.json", cards.Entry)
+    narrow = cards.read(
+        clone / "leaderboard/entries/particle_physics/quark_gluon@1/narrow.json", cards.Entry
+    )
     assert narrow.code.file == "narrow.py" and narrow.title == "Narrow jets"

@@ -46,7 +46,10 @@ def test_the_readmes_python_for_jets_runs_as_printed(isolated_home, capsys, monk
 def test_the_readmes_bench_runs_as_printed(isolated_home, capsys):
     (code,) = [block for block in blocks("python") if "zoo.bench(" in block]
     exec(compile(code, "README.md", "exec"), {})
-    assert re.fullmatch(r"particle_physics/multiplicity AUC 0\.\d{3}, 95 % interval 0\.\d{3} to 0\.\d{3}\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"particle_physics/multiplicity AUC 0\.\d{3}, 95 % interval 0\.\d{3} to 0\.\d{3}\n",
+        capsys.readouterr().out,
+    )
 
 
 def test_the_readmes_submission_runs_as_printed(isolated_home, tmp_path, monkeypatch):
@@ -73,7 +76,14 @@ def test_the_readmes_submission_runs_as_printed(isolated_home, tmp_path, monkeyp
 
 
 def test_each_way_in_has_less_than_ten_lines():
-    ways = [blocks("python")[0], *(block for block in blocks("python") + blocks("sh") if "zoo.bench(" in block or "zoo submit" in block)]
+    ways = [
+        blocks("python")[0],
+        *(
+            block
+            for block in blocks("python") + blocks("sh")
+            if "zoo.bench(" in block or "zoo submit" in block
+        ),
+    ]
     assert len(ways) == 3 and all(len(way.strip().splitlines()) < 10 for way in ways)
 
 
@@ -89,5 +99,7 @@ def test_every_zoo_command_of_the_readme_exists():
     from zoo.cli import app
 
     known = get_command(app).commands
-    for word in re.findall(r"(?:^|`)zoo (\w+)", "\n".join(blocks("sh")) + "\n" + README, flags=re.M):
+    for word in re.findall(
+        r"(?:^|`)zoo (\w+)", "\n".join(blocks("sh")) + "\n" + README, flags=re.M
+    ):
         assert word in known, f"README names `zoo {word}`, which is no command"

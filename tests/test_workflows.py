@@ -26,7 +26,11 @@ def test_a_workflow_reads_unless_it_says_why_not(path):
     assert content["permissions"] == {"contents": "read"}
     assert "pull_request_target" not in text, "would run a stranger's pull request with our rights"
     assert "secrets." not in text
-    writing = {name for name, job in content["jobs"].items() if job.get("permissions", {}).get("contents") == "write"}
+    writing = {
+        name
+        for name, job in content["jobs"].items()
+        if job.get("permissions", {}).get("contents") == "write"
+    }
     assert writing == ({"write"} if path.name == "verify.yml" else set())
     assert all(job.get("timeout-minutes", 999) <= 180 for job in content["jobs"].values())
 
@@ -35,13 +39,25 @@ def test_a_workflow_reads_unless_it_says_why_not(path):
 def test_actions_are_named_by_commit(path):
     """A tag can be moved to other code; the version stands beside the commit for the reader."""
     used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
-    assert used and [one for one in used if not re.match(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", one)] == []
+    assert (
+        used
+        and [
+            one
+            for one in used
+            if not re.match(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", one)
+        ]
+        == []
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_only_the_job_that_pushes_keeps_its_token(path):
     for name, job in load(path)["jobs"].items():
-        checkouts = [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith("actions/checkout")]
+        checkouts = [
+            step.get("with", {})
+            for step in job["steps"]
+            if step.get("uses", "").startswith("actions/checkout")
+        ]
         assert checkouts
         pushes = any("git push" in step.get("run", "") for step in job["steps"])
         assert all(("persist-credentials" not in each) == pushes for each in checkouts), name
@@ -49,23 +65,35 @@ def test_only_the_job_that_pushes_keeps_its_token(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_what_a_pull_request_says_never_becomes_a_command(path):
-    """`${{ github.event... }}` inside `run` would be pasted into the shell; it goes through the environment."""
+    """`${{ github.event... }}` inside `run` would be pasted into the shell; it goes through
+    the environment."""
     assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_logic_is_in_python(path):
     written = [step.get("run", "") for step in steps(path)]
-    assert [run for run in written if len(run.strip().splitlines()) > 6 or re.search(r"\b(if|for|while)\b.*;", run)] == []
+    assert [
+        run
+        for run in written
+        if len(run.strip().splitlines()) > 6 or re.search(r"\b(if|for|while)\b.*;", run)
+    ] == []
 
 
 @pytest.mark.parametrize("name", ["entries.yml", "rerun.yml"])
 def test_pull_requests_are_judged_by_the_base_branch(name):
     path = FOLDER / name
-    checkouts = [step["with"] for step in steps(path) if step.get("uses", "").startswith("actions/checkout")]
-    assert [(each["path"], each["ref"].split(".")[-2]) for each in checkouts] == [("base", "base"), ("request", "head")]
+    checkouts = [
+        step["with"] for step in steps(path) if step.get("uses", "").startswith("actions/checkout")
+    ]
+    assert [(each["path"], each["ref"].split(".")[-2]) for each in checkouts] == [
+        ("base", "base"),
+        ("request", "head"),
+    ]
     assert all(each["persist-credentials"] is False for each in checkouts)
-    assert [step["run"] for step in steps(path) if "pip" in step.get("run", "")] == ["pip install -q -e base"]
+    assert [step["run"] for step in steps(path) if "pip" in step.get("run", "")] == [
+        "pip install -q -e base"
+    ]
 
 
 def test_every_zoo_command_of_a_workflow_exists():
@@ -95,5 +123,10 @@ def test_the_job_that_writes_runs_no_entry():
     assert jobs["rerun"].get("permissions") is None
     assert "git add leaderboard/verified leaderboard/README.md leaderboard/board.svg\n" in written
     attested = [step["with"] for step in jobs["write"]["steps"] if "attest" in step.get("uses", "")]
-    assert attested == [{"subject-checksums": "accepted.sha256"}] and "--checksums accepted.sha256" in written
-    assert "--run-code" not in "\n".join(step.get("run", "") for step in steps(FOLDER / "entries.yml"))
+    assert (
+        attested == [{"subject-checksums": "accepted.sha256"}]
+        and "--checksums accepted.sha256" in written
+    )
+    assert "--run-code" not in "\n".join(
+        step.get("run", "") for step in steps(FOLDER / "entries.yml")
+    )

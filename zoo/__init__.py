@@ -1,4 +1,5 @@
-"""One zoo of scientific deep-learning models in JAX, whose every published score anybody can compute again.
+"""One zoo of scientific deep-learning models in JAX, whose every published score anybody
+can compute again.
 
 The whole public API is here and lazy (`import zoo` loads neither JAX nor xarray):
 
@@ -11,11 +12,24 @@ The whole public API is here and lazy (`import zoo` loads neither JAX nor xarray
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["bench", "list_datasets", "list_models", "list_tasks", "load_dataset", "load_model", "load_task"]
+__all__ = [
+    "bench",
+    "list_datasets",
+    "list_models",
+    "list_tasks",
+    "load_dataset",
+    "load_model",
+    "load_task",
+]
 
 _HOME = {
-    "list_models": "zoo.registry", "list_tasks": "zoo.registry", "list_datasets": "zoo.registry",
-    "load_task": "zoo.registry", "load_dataset": "zoo.registry", "load_model": "zoo.pretrained.model", "bench": "zoo.commands.bench.run",
+    "list_models": "zoo.registry",
+    "list_tasks": "zoo.registry",
+    "list_datasets": "zoo.registry",
+    "load_task": "zoo.registry",
+    "load_dataset": "zoo.registry",
+    "load_model": "zoo.pretrained.model",
+    "bench": "zoo.commands.bench.run",
 }
 
 if TYPE_CHECKING:

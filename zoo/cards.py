@@ -1,8 +1,10 @@
-"""The file formats of the zoo, as pydantic models: every card, entry and verification is one of these and nothing else.
+"""The file formats of the zoo, as pydantic models: every card, entry and verification is
+one of these and nothing else.
 
-An unknown key is an error (`extra="forbid"`), so a typing slip never becomes a silently ignored setting. The JSON Schemas in
-`schemas/` are written from these classes by `python -m zoo.cards schemas` and a test keeps the two equal, so editors and other
-people's tools can validate without installing this package.
+An unknown key is an error (`extra="forbid"`), so a typing slip never becomes a silently
+ignored setting. The JSON Schemas in `schemas/` are written from these classes by
+`python -m zoo.cards schemas` and a test keeps the two equal, so editors and other people's
+tools can validate without installing this package.
 """
 
 from __future__ import annotations
@@ -19,14 +21,23 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 NAME = r"[a-z0-9][a-z0-9_\-]*"
 DatasetId = Annotated[str, StringConstraints(pattern=rf"^{NAME}/{NAME}$", max_length=120)]
 TaskId = DatasetId
 ModelId = Annotated[str, StringConstraints(pattern=rf"^{NAME}/{NAME}(\.{NAME})?$", max_length=160)]
 CodePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=160)]
+FileName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=160)
+]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
@@ -41,14 +52,22 @@ def _https(url: str) -> str:
     # Read as a server would: %2e%2e is "..", too. Cards become paths of the cache and of mirrors.
     path = unquote(address[2]) if address else ""
     if not address or "\\" in path or "\0" in path or ".." in re.split(r"[/?#]", path):
-        raise ValueError(f"{url!r} is not a plain https:// address (no credentials, no '..', no '\\')")
+        raise ValueError(
+            f"{url!r} is not a plain https:// address (no credentials, no '..', no '\\')"
+        )
     return url
 
 
 def _relative(path: str) -> str:
     parts = path.split("/")
-    if path.startswith("/") or re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{path!r} is not a plain relative path (no leading '/', no '..', no '\\', no ':')")
+    if (
+        path.startswith("/")
+        or re.search(r"[\\:\0]", path)
+        or any(part in ("", ".", "..") for part in parts)
+    ):
+        raise ValueError(
+            f"{path!r} is not a plain relative path (no leading '/', no '..', no '\\', no ':')"
+        )
     return path
 
 
@@ -60,7 +79,9 @@ def _finite(value: float) -> float:
 
 Https = Annotated[str, AfterValidator(_https)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
-Finite = Annotated[float, Field(allow_inf_nan=True), AfterValidator(_finite)]  # so that our message is the one that is read
+Finite = Annotated[
+    float, Field(allow_inf_nan=True), AfterValidator(_finite)
+]  # so that our message is the one that is read
 
 
 class CardError(ValueError):
@@ -68,20 +89,25 @@ class CardError(ValueError):
 
 
 class Card(BaseModel):
-    """Base of every format: frozen, no unknown keys, no number that is not finite (a tolerance of `inf` would accept anything)."""
+    """Base of every format: frozen, no unknown keys, no number that is not finite (a
+    tolerance of `inf` would accept anything)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# ---------------------------------------------------------------------------------------------------------------- datasets
+# ----------------------------------------------------------------------------------------- datasets
 
 
 class FileCard(Card):
     """One data file: where it may be had, what it must hash to, and under which licence."""
 
     name: FileName = Field(description="Short name by which code asks for the file.")
-    path: RelativePath | None = Field(None, description="Where the repository carries it, relative to the card's folder.")
-    urls: list[Https] = Field(default_factory=list, description="Where it can be fetched, in the order to try.")
+    path: RelativePath | None = Field(
+        None, description="Where the repository carries it, relative to the card's folder."
+    )
+    urls: list[Https] = Field(
+        default_factory=list, description="Where it can be fetched, in the order to try."
+    )
     sha256: Sha256
     bytes: int = Field(gt=0)
     licence: str
@@ -97,12 +123,16 @@ class FileCard(Card):
 
 
 class DownloadCard(Card):
-    """A large file that its user fetches, not the zoo: it is only checked where it lies. Its archive may state an MD5 and no size."""
+    """A large file that its user fetches, not the zoo: it is only checked where it lies.
+    Its archive may state an MD5 and no size."""
 
     name: FileName = Field(description="The file's own name, by which it is found in a folder.")
     urls: list[Https] = Field(min_length=1)
     sha256: Sha256 | None = None
-    md5: Md5 | None = Field(None, description="Where its archive states no SHA-256; against accidents, not against malice.")
+    md5: Md5 | None = Field(
+        None,
+        description="Where its archive states no SHA-256; against accidents, not against malice.",
+    )
     licence: str
     role: str = Field(description="What the file holds: which split, how many examples.")
     source: str | None = Field(None, description="Who made it: paper, archive, DOI.")
@@ -110,7 +140,9 @@ class DownloadCard(Card):
     @model_validator(mode="after")
     def _can_be_checked(self) -> DownloadCard:
         if self.sha256 is None and self.md5 is None:
-            raise ValueError(f"download {self.name!r} has neither sha256 nor md5: nothing could be checked")
+            raise ValueError(
+                f"download {self.name!r} has neither sha256 nor md5: nothing could be checked"
+            )
         return self
 
 
@@ -121,44 +153,65 @@ class DatasetCard(Card):
     id: DatasetId
     version: str
     title: str
-    truth: Truth = Field(description="What the numbers are: simulated, observed, reanalysis, or a mixture.")
+    truth: Truth = Field(
+        description="What the numbers are: simulated, observed, reanalysis, or a mixture."
+    )
     summary: str
     loader: CodePath = Field(description="Function that opens it, `module:function`.")
     licence: str
     citation: list[str]
-    splits: dict[str, str] = Field(description="Split name -> what it holds and how it is kept apart from the others.")
-    variables: dict[str, str] = Field(default_factory=dict, description="Variable -> meaning and unit.")
+    splits: dict[str, str] = Field(
+        description="Split name -> what it holds and how it is kept apart from the others."
+    )
+    variables: dict[str, str] = Field(
+        default_factory=dict, description="Variable -> meaning and unit."
+    )
     made_by: str | None = Field(None, description="For our own data: the command that makes it.")
-    build: CodePath | None = Field(None, description="For our own data: the function behind `zoo data build`.")
+    build: CodePath | None = Field(
+        None, description="For our own data: the function behind `zoo data build`."
+    )
     caveats: list[str] = Field(default_factory=list)
     file: list[FileCard] = Field(default_factory=list)
-    download: list[DownloadCard] = Field(default_factory=list, description="Large files that the user fetches; checked, never fetched.")
+    download: list[DownloadCard] = Field(
+        default_factory=list,
+        description="Large files that the user fetches; checked, never fetched.",
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> DatasetCard:
-        _require_unique([file.name for file in [*self.file, *self.download]], f"file name in dataset {self.id}")
+        _require_unique(
+            [file.name for file in [*self.file, *self.download]], f"file name in dataset {self.id}"
+        )
         return self
 
 
-# ------------------------------------------------------------------------------------------------------------------- tasks
+# -------------------------------------------------------------------------------------------- tasks
 
 
 class MetricSpec(Card):
-    """One metric family of a task; with `at` it is evaluated at several points and named `<name>.<point>`."""
+    """One metric family of a task; with `at` it is evaluated at several points and named
+    `<name>.<point>`."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     label: str
     unit: str
     direction: Direction
-    at: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]] = Field(default_factory=list)
+    at: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]] = Field(
+        default_factory=list
+    )
     axis: str | None = Field(None, description="What `at` counts, for charts: 'lead time (days)'.")
-    positions: list[float] = Field(default_factory=list, description="Numeric position of each `at` on that axis.")
+    positions: list[float] = Field(
+        default_factory=list, description="Numeric position of each `at` on that axis."
+    )
     formula: str
 
     @model_validator(mode="after")
     def _positions_match(self) -> MetricSpec:
         if self.positions and len(self.positions) != len(self.at):
-            raise ValueError(f"metric {self.name!r} has {len(self.at)} points but {len(self.positions)} positions")
+            raise ValueError(
+                f"metric {self.name!r} has {len(self.at)} points but {len(self.positions)} "
+                "positions"
+            )
         return self
 
     @property
@@ -172,14 +225,18 @@ class ResamplingSpec(Card):
 
     unit: str = Field(description="What is resampled: start date, issue month, jet, sequence.")
     method: Literal["stationary_block_bootstrap", "bootstrap"]
-    mean_block: float | None = Field(None, gt=0, description="Mean block length in examples (stationary bootstrap).")
+    mean_block: float | None = Field(
+        None, gt=0, description="Mean block length in examples (stationary bootstrap)."
+    )
     resamples: int = Field(ge=200)
     seed: int
 
     @model_validator(mode="after")
     def _block_given(self) -> ResamplingSpec:
         if (self.method == "stationary_block_bootstrap") != (self.mean_block is not None):
-            raise ValueError("mean_block belongs to method = 'stationary_block_bootstrap' and to it alone")
+            raise ValueError(
+                "mean_block belongs to method = 'stationary_block_bootstrap' and to it alone"
+            )
         return self
 
 
@@ -192,8 +249,13 @@ class BaselineSpec(Card):
     code: CodePath = Field(description="Factory `(task, **config) -> predictor`.")
     config: dict[str, Any] = Field(default_factory=dict)
     track: str | None = None
-    needs: list[str] = Field(default_factory=list, description="Names of dataset files that only this row needs.")
-    publishable: bool = Field(True, description="False: its record would repeat data that we may not ship; scored, never an entry.")
+    needs: list[str] = Field(
+        default_factory=list, description="Names of dataset files that only this row needs."
+    )
+    publishable: bool = Field(
+        True,
+        description="False: its record would repeat data that we may not ship; scored, never an entry.",
+    )
     note: str | None = None
 
 
@@ -206,7 +268,8 @@ class TableColumn(Card):
 
 
 class TaskSpec(Card):
-    """A benchmark: `benchmarks/<domain>/<task>.toml`. A change of anything that changes scores raises `version`."""
+    """A benchmark: `benchmarks/<domain>/<task>.toml`. A change of anything that changes
+    scores raises `version`."""
 
     schema_version: Literal[1]
     id: TaskId
@@ -217,16 +280,33 @@ class TaskSpec(Card):
     dataset: DatasetId
     split: str
     code: CodePath = Field(description="The `zoo.interfaces.task.Task` class.")
-    needs: list[str] = Field(description="Names of dataset files without which nothing of the task runs.")
+    needs: list[str] = Field(
+        description="Names of dataset files without which nothing of the task runs."
+    )
     headline: MetricName
-    tolerance: float = Field(gt=0, description="Largest relative difference of a re-run score that still counts as the same.")
+    tolerance: float = Field(
+        gt=0,
+        description="Largest relative difference of a re-run score that still counts as the same.",
+    )
     protocol: str
-    tracks: dict[str, str] = Field(default_factory=dict, description="Track -> what its rows may know.")
-    audit: list[str] = Field(default_factory=list, description="What was checked about leaks and trivial solutions, with figures.")
+    tracks: dict[str, str] = Field(
+        default_factory=dict, description="Track -> what its rows may know."
+    )
+    audit: list[str] = Field(
+        default_factory=list,
+        description="What was checked about leaks and trivial solutions, with figures.",
+    )
     how_to_beat: str = ""
-    by_name_only: bool = Field(False, description="Too slow for a run of the whole domain: only where the task itself is named.")
+    by_name_only: bool = Field(
+        False,
+        description="Too slow for a run of the whole domain: only where the task itself is named.",
+    )
     train: CodePath | None = Field(
-        None, description="Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, yielding log lines."
+        None,
+        description=(
+            "Generator function `(architecture, *, seed, data, out, steps)` behind `zoo train`, "
+            "yielding log lines."
+        ),
     )
     resampling: ResamplingSpec
     table: list[TableColumn]
@@ -240,11 +320,17 @@ class TaskSpec(Card):
         _require_unique([baseline.id for baseline in self.baseline], f"baseline in task {self.id}")
         for name in [self.headline, *(column.metric for column in self.table)]:
             if name not in names:
-                raise ValueError(f"task {self.id} names metric {name!r}, which it does not define; defined: {', '.join(names)}")
+                raise ValueError(
+                    f"task {self.id} names metric {name!r}, which it does not define; defined: "
+                    f"{', '.join(names)}"
+                )
         for baseline in self.baseline:
             if baseline.track is not None and baseline.track not in self.tracks:
                 known = ", ".join(self.tracks) or "none"
-                raise ValueError(f"baseline {baseline.id} has track {baseline.track!r}; tracks of {self.id}: {known}")
+                raise ValueError(
+                    f"baseline {baseline.id} has track {baseline.track!r}; tracks of {self.id}: "
+                    f"{known}"
+                )
         return self
 
     @property
@@ -260,11 +346,12 @@ class TaskSpec(Card):
         raise KeyError(f"task {self.id} defines no metric {name!r}")
 
 
-# ------------------------------------------------------------------------------------------------------------------ models
+# ------------------------------------------------------------------------------------------- models
 
 
 class WeightFile(Card):
-    """One file of weights beside the model card (or at a URL): safetensors, or what the card's `converter` reads."""
+    """One file of weights beside the model card (or at a URL): safetensors, or what the
+    card's `converter` reads."""
 
     file: RelativePath
     sha256: Sha256
@@ -277,38 +364,59 @@ class TrainingRecord(Card):
     """How the weights came to be."""
 
     command: str
-    data: list[str] = Field(description="Datasets and splits seen, e.g. 'climate/held_suarez:train'.")
-    chosen_on: str = Field(description="What every choice (epoch, architecture, threshold) was made on; never test data.")
+    data: list[str] = Field(
+        description="Datasets and splits seen, e.g. 'climate/held_suarez:train'."
+    )
+    chosen_on: str = Field(
+        description="What every choice (epoch, architecture, threshold) was made on; never test data."
+    )
     hardware: str
-    wall_seconds: float | None = Field(None, gt=0, description="None: not known, for weights that others trained.")
-    steps: int | None = Field(None, gt=0, description="Optimiser steps; None: not known, for weights that others trained.")
-    validation: dict[str, Finite] = Field(default_factory=dict, description="Scores on the validation split.")
+    wall_seconds: float | None = Field(
+        None, gt=0, description="None: not known, for weights that others trained."
+    )
+    steps: int | None = Field(
+        None, gt=0, description="Optimiser steps; None: not known, for weights that others trained."
+    )
+    validation: dict[str, Finite] = Field(
+        default_factory=dict, description="Scores on the validation split."
+    )
 
 
 class ExpectedOutput(Card):
-    """What the predictor's `probe(input_seed)` must give, so that a broken load is noticed without a benchmark."""
+    """What the predictor's `probe(input_seed)` must give, so that a broken load is noticed
+    without a benchmark."""
 
     input_seed: int
     shape: list[int]
-    values: list[Finite] = Field(min_length=4, description="Every n-th value of the flattened output, n = size // number of values.")
+    values: list[Finite] = Field(
+        min_length=4,
+        description="Every n-th value of the flattened output, n = size // number of values.",
+    )
     tolerance: float = Field(1e-4, description="Largest absolute difference.")
 
 
 class ModelCard(Card):
-    """A pretrained model: `zoo/<domain>/weights/<architecture>.<tag>.toml`, id `<domain>/<architecture>.<tag>`."""
+    """A pretrained model: `zoo/<domain>/weights/<architecture>.<tag>.toml`, id
+    `<domain>/<architecture>.<tag>`."""
 
     schema_version: Literal[1]
     id: ModelId
     title: str
     summary: str
-    architecture: CodePath = Field(description="The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`.")
+    architecture: CodePath = Field(
+        description=(
+            "The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`."
+        )
+    )
     predictor: CodePath = Field(description="Factory `(card, weight_paths) -> callable(inputs)`.")
     converter: CodePath | None = Field(
         None,
         description="For files in a form of their own, be it that others published them or that they hold shared parts once: "
         "function `(path) -> parameters by dotted name`.",
     )
-    predict_file: CodePath | None = Field(None, description="Function `(model, source, target, *, days)` behind `zoo predict`.")
+    predict_file: CodePath | None = Field(
+        None, description="Function `(model, source, target, *, days)` behind `zoo predict`."
+    )
     config: dict[str, Any] = Field(default_factory=dict)
     predictor_config: dict[str, Any] = Field(default_factory=dict)
     tasks: list[TaskId]
@@ -317,7 +425,11 @@ class ModelCard(Card):
     licence: str
     paper: Https
     ensemble: bool = Field(
-        False, description="Whether all weight files are averaged; otherwise the first is the model and the others are its seeds."
+        False,
+        description=(
+            "Whether all weight files are averaged; otherwise the first is the model and the "
+            "others are its seeds."
+        ),
     )
     pretrained_on: list[str] = Field(default_factory=list)
     truth: Truth
@@ -329,18 +441,23 @@ class ModelCard(Card):
     @model_validator(mode="after")
     def _cost_known(self) -> ModelCard:
         if self.converter is None and None in (self.training.wall_seconds, self.training.steps):
-            raise ValueError("training.wall_seconds and training.steps may be left out only for weights that others trained (`converter`)")
+            raise ValueError(
+                "training.wall_seconds and training.steps may be left out only for weights that "
+                "others trained (`converter`)"
+            )
         return self
 
 
-# ----------------------------------------------------------------------------------------------------------------- entries
+# ------------------------------------------------------------------------------------------ entries
 
 
 class MetricValue(Card):
     """A score with its 95 % interval over the test set."""
 
     value: Finite
-    ci95: tuple[Finite, Finite] | None = Field(description="None where the bootstrap cannot say (a constant).")
+    ci95: tuple[Finite, Finite] | None = Field(
+        description="None where the bootstrap cannot say (a constant)."
+    )
 
     @model_validator(mode="after")
     def _inside(self) -> MetricValue:
@@ -348,7 +465,9 @@ class MetricValue(Card):
             low, high = self.ci95
             slack = 1e-9 * max(abs(low), abs(high), 1e-30)
             if low > high or not low - slack <= self.value <= high + slack:
-                raise ValueError(f"value {self.value} lies outside its own interval [{low}, {high}]")
+                raise ValueError(
+                    f"value {self.value} lies outside its own interval [{low}, {high}]"
+                )
         return self
 
 
@@ -360,16 +479,21 @@ class SeedScores(Card):
 
 
 class Cost(Card):
-    """What one prediction costs. FLOPs are XLA's count with every scan's body multiplied by its length."""
+    """What one prediction costs. FLOPs are XLA's count with every scan's body multiplied by
+    its length."""
 
     n_params: int = Field(ge=0)
     flops_per_example: float | None = Field(None, ge=0)
-    latency_ms_p50: float = Field(ge=0, description="Wall time per example, whole test set as one call, median of repeats.")
+    latency_ms_p50: float = Field(
+        ge=0, description="Wall time per example, whole test set as one call, median of repeats."
+    )
     latency_ms_p95: float = Field(ge=0)
     repeats: int = Field(ge=1)
     peak_memory_bytes: int = Field(ge=0, description="Largest resident set of the process so far.")
     wall_seconds: float = Field(ge=0, description="Loading, compilation and prediction.")
-    load_average: float = Field(ge=0, description="Of the machine during the run: a high one spoils the latencies.")
+    load_average: float = Field(
+        ge=0, description="Of the machine during the run: a high one spoils the latencies."
+    )
 
 
 class Environment(Card):
@@ -377,7 +501,9 @@ class Environment(Card):
 
     python: str
     packages: dict[str, str]
-    packages_sha256: Sha256 = Field(description="Of the sorted list name==version of all installed distributions.")
+    packages_sha256: Sha256 = Field(
+        description="Of the sorted list name==version of all installed distributions."
+    )
     platform: str
     cpu_count: int
     accelerator: str
@@ -406,40 +532,63 @@ class Hashes(Card):
 
 
 class CodeSource(Card):
-    """Code behind an entry that neither this package nor a task's card brings: one file beside the entry, or an installed package."""
+    """Code behind an entry that neither this package nor a task's card brings: one file
+    beside the entry, or an installed package."""
 
     factory: CodePath | None = Field(
-        None, description="`module:function`, which called with the task gives the predictor; None: a model card of the package does."
+        None,
+        description=(
+            "`module:function`, which called with the task gives the predictor; None: a model "
+            "card of the package does."
+        ),
     )
-    file: FileName | None = Field(None, description="The factory's module as one Python file beside the entry.")
-    distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$", max_length=100)] | None = Field(
-        None, description="The package, by its name for pip."
+    file: FileName | None = Field(
+        None, description="The factory's module as one Python file beside the entry."
     )
-    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_\-]*$", max_length=60)] | None = None
+    distribution: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$", max_length=100)]
+        | None
+    ) = Field(None, description="The package, by its name for pip.")
+    version: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_\-]*$", max_length=60)]
+        | None
+    ) = None
     url: Https | None = Field(None, description="Where the package can be had, if not from PyPI.")
-    sha256: Sha256 = Field(description="Of the file; of a package, over the names and bytes of its Python files.")
-    weights: list[WeightFile] = Field(default_factory=list, description="Weights that the code reads, in the order of `hashes.weights`.")
+    sha256: Sha256 = Field(
+        description="Of the file; of a package, over the names and bytes of its Python files."
+    )
+    weights: list[WeightFile] = Field(
+        default_factory=list,
+        description="Weights that the code reads, in the order of `hashes.weights`.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> CodeSource:
         if (self.file is None) == (self.distribution is None):
-            raise ValueError("code is either one `file` beside the entry or a `distribution`, and must be one of them")
+            raise ValueError(
+                "code is either one `file` beside the entry or a `distribution`, and must be one "
+                "of them"
+            )
         if self.file is not None and (self.factory is None or not self.file.endswith(".py")):
-            raise ValueError("code.file must be a .py file and needs code.factory, `module:function`")
+            raise ValueError(
+                "code.file must be a .py file and needs code.factory, `module:function`"
+            )
         if (self.distribution is None) != (self.version is None):
             raise ValueError("code.distribution and code.version belong together")
         return self
 
 
 class RecordSource(Card):
-    """Where a per-example record that is too large for the repository can be had; its SHA-256 is `hashes.record`."""
+    """Where a per-example record that is too large for the repository can be had; its
+    SHA-256 is `hashes.record`."""
 
     url: Https
     bytes: int = Field(gt=0)
 
 
 class Entry(Card):
-    """One predictor's scores on one task version: `leaderboard/entries/<domain>/<task>@<version>/<model>.json`."""
+    """One predictor's scores on one task version:
+    `leaderboard/entries/<domain>/<task>@<version>/<model>.json`."""
 
     schema_version: Literal[1]
     id: str = Field(description="`<domain>/<task>@<version>/<model>`.")
@@ -451,11 +600,18 @@ class Entry(Card):
     track: str | None = None
     n_examples: int = Field(gt=0)
     metrics: dict[MetricName, MetricValue] = Field(min_length=1)
-    declined: list[MetricName] = Field(default_factory=list, description="Metrics that it does not give; a gap, never averaged over.")
+    declined: list[MetricName] = Field(
+        default_factory=list,
+        description="Metrics that it does not give; a gap, never averaged over.",
+    )
     training_seeds: list[SeedScores] = Field(default_factory=list)
     record: FileName = Field(description="The per-example record: a file beside the entry.")
-    record_source: RecordSource | None = Field(None, description="Where the record can be had when it does not lie beside the entry.")
-    code: CodeSource | None = Field(None, description="None: this package's own models and the baselines of its tasks.")
+    record_source: RecordSource | None = Field(
+        None, description="Where the record can be had when it does not lie beside the entry."
+    )
+    code: CodeSource | None = Field(
+        None, description="None: this package's own models and the baselines of its tasks."
+    )
     hashes: Hashes
     cost: Cost
     environment: Environment
@@ -469,12 +625,16 @@ class Entry(Card):
         if self.model.split("/")[0] != self.task.split("/")[0]:
             raise ValueError(f"model {self.model} belongs to another domain than task {self.task}")
         if self.environment.dirty:
-            raise ValueError("environment.dirty is true: commit first, then run the benchmark again, so that the code can be found")
+            raise ValueError(
+                "environment.dirty is true: commit first, then run the benchmark again, so that "
+                "the code can be found"
+            )
         return self
 
 
 class PeerRow(Card):
-    """A score that somebody else published, or that we computed once from somebody's published forecasts."""
+    """A score that somebody else published, or that we computed once from somebody's
+    published forecasts."""
 
     name: str
     kind: Literal["published", "forecast_centre"] = "published"
@@ -487,7 +647,8 @@ class PeerRow(Card):
 
 
 class PeerTable(Card):
-    """`leaderboard/peers/<domain>/<task>@<version>.toml`; shown apart, marked, never mixed with re-run rows."""
+    """`leaderboard/peers/<domain>/<task>@<version>.toml`; shown apart, marked, never mixed
+    with re-run rows."""
 
     schema_version: Literal[1]
     task: TaskId
@@ -518,10 +679,15 @@ class Verification(Card):
     created: datetime
 
 
-# ----------------------------------------------------------------------------------------------------------- read and write
+# ----------------------------------------------------------------------------------- read and write
 
 FORMATS: dict[str, type[Card]] = {
-    "dataset": DatasetCard, "task": TaskSpec, "model": ModelCard, "entry": Entry, "peers": PeerTable, "verification": Verification,
+    "dataset": DatasetCard,
+    "task": TaskSpec,
+    "model": ModelCard,
+    "entry": Entry,
+    "peers": PeerTable,
+    "verification": Verification,
 }
 CardT = TypeVar("CardT", bound=Card)
 
@@ -538,8 +704,13 @@ def read(path: str | Path, kind: type[CardT]) -> CardT:
         if path.suffix == ".toml":
             content = tomllib.loads(text)
         else:
-            content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except (UnicodeDecodeError, ValueError) as error:  # TOMLDecodeError and JSONDecodeError are ValueErrors
+            content = json.loads(
+                text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates
+            )
+    except (
+        UnicodeDecodeError,
+        ValueError,
+    ) as error:  # TOMLDecodeError and JSONDecodeError are ValueErrors
         raise CardError(f"{path}: {error}") from error
     except RecursionError as error:
         raise CardError(f"{path}: brackets nested too deeply for any card") from error
@@ -551,30 +722,56 @@ def parse(content: Any, kind: type[CardT], *, where: str) -> CardT:
     try:
         return kind.model_validate(content)
     except pydantic.ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc'])) or '(whole)'}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, item['loc'])) or '(whole)'}: {item['msg']}"
+            for item in error.errors()
+        ]
         unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
-        hints = [f"\nkeys of {place}: {', '.join(known)}" for place, known in dict(_keys_at(kind, where) for where in unknown).items()]
-        raise CardError(f"{where} is no valid {kind.__name__}:\n" + "\n".join(lines) + "".join(hints)) from error
+        hints = [
+            f"\nkeys of {place}: {', '.join(known)}"
+            for place, known in dict(_keys_at(kind, where) for where in unknown).items()
+        ]
+        raise CardError(
+            f"{where} is no valid {kind.__name__}:\n" + "\n".join(lines) + "".join(hints)
+        ) from error
 
 
 def _keys_at(kind: type[Card], location: tuple[int | str, ...]) -> tuple[str, tuple[str, ...]]:
     """The format in which an unknown key stands, by name, and that format's legal keys."""
     for part in location[:-1]:
         if isinstance(part, str) and part in kind.model_fields:
-            inner = [each for each in _classes(kind.model_fields[part].annotation) if issubclass(each, Card)]
+            inner = [
+                each
+                for each in _classes(kind.model_fields[part].annotation)
+                if issubclass(each, Card)
+            ]
             kind = inner[0] if inner else kind
     return kind.__name__, tuple(sorted(kind.model_fields))
 
 
 def _classes(annotation: Any) -> list[type]:
-    """The classes that a type annotation is made of: `list[FileCard] | None` -> list's `FileCard`, `NoneType`."""
+    """The classes that a type annotation is made of: `list[FileCard] | None` -> list's
+    `FileCard`, `NoneType`."""
     arguments = typing.get_args(annotation)
-    return [each for argument in arguments for each in _classes(argument)] if arguments else [annotation] * isinstance(annotation, type)
+    return (
+        [each for argument in arguments for each in _classes(argument)]
+        if arguments
+        else [annotation] * isinstance(annotation, type)
+    )
 
 
 def dump(card: Card) -> str:
     """A card as JSON text: sorted keys, trailing newline, so that equal cards are equal bytes."""
-    return json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            card.model_dump(mode="json"),
+            indent=1,
+            sort_keys=True,
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+        + "\n"
+    )
 
 
 def schema(kind: type[Card]) -> str:

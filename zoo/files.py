@@ -1,11 +1,12 @@
 """Finding one file and proving that it is the right one.
 
-Order: the repository's own folder -> each directory in `ZOO_MIRROR` -> the cache (`ZOO_HOME`) -> the card's URLs in turn.
-Whatever is found is hashed (SHA-256) before it is used. `ZOO_OFFLINE=1` forbids the last step. A mirror directory is what
-`wget -x` makes: the file of `https://host/path` lies at `<mirror>/host/path`.
+Order: the repository's own folder -> each directory in `ZOO_MIRROR` -> the cache
+(`ZOO_HOME`) -> the card's URLs in turn. Whatever is found is hashed (SHA-256) before it is
+used. `ZOO_OFFLINE=1` forbids the last step. A mirror directory is what `wget -x` makes: the
+file of `https://host/path` lies at `<mirror>/host/path`.
 
-Why not pooch: it refuses folders (`file://`) and starts an interrupted download from the beginning; what is left to do
-without it is one ranged request, below.
+Why not pooch: it refuses folders (`file://`) and starts an interrupted download from the
+beginning; what is left to do without it is one ranged request, below.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Progress = Callable[[str, int, int], None]
 
 
 class FileMissing(FileNotFoundError):
-    """A file could be found nowhere that we may look; the message says how to get it, `reason` why it could not be had."""
+    """A file could be found nowhere that we may look; the message says how to get it,
+    `reason` why it could not be had."""
 
     def __init__(self, message: str, *, reason: str = ""):
         super().__init__(message)
@@ -43,13 +45,17 @@ class FileAltered(ValueError):
 
 @functools.cache
 def share() -> Path:
-    """The folder that holds `datasets/`, `benchmarks/` and `leaderboard/`: a checkout's root, or `_share` inside a wheel."""
+    """The folder that holds `datasets/`, `benchmarks/` and `leaderboard/`: a checkout's
+    root, or `_share` inside a wheel."""
     package = Path(__file__).resolve().parent
     if (package / "_share").is_dir():
         return package / "_share"
     if (package.parent / "datasets").is_dir():
         return package.parent
-    raise FileMissing(f"neither {package / '_share'} nor {package.parent / 'datasets'} exists: reinstall with `pip install scizoo`")
+    raise FileMissing(
+        f"neither {package / '_share'} nor {package.parent / 'datasets'} exists: reinstall with "
+        "`pip install scizoo`"
+    )
 
 
 def home() -> Path:
@@ -63,7 +69,11 @@ def home() -> Path:
 
 def mirrors() -> list[Path]:
     """The directories of `ZOO_MIRROR` (separated as in PATH)."""
-    return [Path(part).expanduser() for part in os.environ.get("ZOO_MIRROR", "").split(os.pathsep) if part]
+    return [
+        Path(part).expanduser()
+        for part in os.environ.get("ZOO_MIRROR", "").split(os.pathsep)
+        if part
+    ]
 
 
 def offline() -> bool:
@@ -78,11 +88,18 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def under_host(url: str) -> str:
-    """`host/path` of a URL, as `wget -x` names it (with `?query`): where it lies in a mirror and in the cache."""
+    """`host/path` of a URL, as `wget -x` names it (with `?query`): where it lies in a
+    mirror and in the cache."""
     parts = urlsplit(url)
     path = unquote(parts.path).lstrip("/") + (f"?{parts.query}" if parts.query else "")
-    if not parts.hostname or "\\" in path or any(part in ("", ".", "..") for part in [*parts.hostname.split("/"), *path.split("/")]):
-        raise ValueError(f"{url!r} has no place in a mirror: it must be host/path without '..', '//' or '\\'")
+    if (
+        not parts.hostname
+        or "\\" in path
+        or any(part in ("", ".", "..") for part in [*parts.hostname.split("/"), *path.split("/")])
+    ):
+        raise ValueError(
+            f"{url!r} has no place in a mirror: it must be host/path without '..', '//' or '\\'"
+        )
     return f"{parts.hostname}/{path}"
 
 
@@ -98,7 +115,8 @@ def places(file: FileCard, *, folder: Path | None) -> Iterator[Path]:
 
 
 def find(file: FileCard, *, folder: Path | None = None) -> Path | None:
-    """The verified local path of a file, or None where it is in none of the local places. Never uses the network.
+    """The verified local path of a file, or None where it is in none of the local places.
+    Never uses the network.
 
     Raises:
         FileAltered: a copy was found whose bytes are not the card's.
@@ -119,14 +137,21 @@ def verify(path: Path, file: FileCard) -> None:
     size = path.stat().st_size
     if size != file.bytes:
         kind = "truncated" if size < file.bytes else "too long"
-        raise FileAltered(f"{path} is {kind}: {size} bytes, the card says {file.bytes}; delete it and run the command again")
+        raise FileAltered(
+            f"{path} is {kind}: {size} bytes, the card says {file.bytes}; delete it and run the "
+            "command again"
+        )
     found = sha256(path)
     if found != file.sha256:
-        raise FileAltered(f"{path} was altered: SHA-256 {found}, the card says {file.sha256}; delete it and run the command again")
+        raise FileAltered(
+            f"{path} was altered: SHA-256 {found}, the card says {file.sha256}; delete it and run "
+            "the command again"
+        )
 
 
 def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]:
-    """Paths of the card's downloads and files that lie in a folder or below it; all of them have the card's bytes.
+    """Paths of the card's downloads and files that lie in a folder or below it; all of them
+    have the card's bytes.
 
     Raises:
         FileAltered: one has other bytes; names the file, both hashes, and what to do.
@@ -137,10 +162,14 @@ def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]
             if isinstance(each, DownloadCard):
                 kind = "sha256" if each.sha256 is not None else "md5"
                 with open(path, "rb") as file:
-                    digest, stated = hashlib.file_digest(file, kind).hexdigest(), getattr(each, kind)
+                    digest, stated = (
+                        hashlib.file_digest(file, kind).hexdigest(),
+                        getattr(each, kind),
+                    )
                 if digest != stated:
                     raise FileAltered(
-                        f"{path} was altered or is incomplete: {kind.upper()} {digest}, the card of {card.id} says {stated}; "
+                        f"{path} was altered or is incomplete: {kind.upper()} {digest}, the card "
+                        f"of {card.id} says {stated}; "
                         f"delete it and fetch it again from {each.urls[0]}"
                     )
             else:
@@ -153,7 +182,8 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
     """The verified path of a file, fetched into the cache if need be.
 
     Raises:
-        FileMissing: it is nowhere, and the network is forbidden or failed; names file, size, URL and three ways out.
+        FileMissing: it is nowhere, and the network is forbidden or failed; names file,
+            size, URL and three ways out.
         FileAltered: a copy has other bytes than the card says.
     """
     path = find(file, folder=folder)
@@ -174,7 +204,9 @@ def get(file: FileCard, *, folder: Path | None = None, progress: Progress | None
             reasons.append((url, str(getattr(error, "reason", error))))
     if altered:  # worse than unreachable: told even where another URL could not be reached
         raise altered[0]
-    reason = "ZOO_OFFLINE is set" if offline() else "; ".join(dict.fromkeys(why for _, why in reasons))
+    reason = (
+        "ZOO_OFFLINE is set" if offline() else "; ".join(dict.fromkeys(why for _, why in reasons))
+    )
     details = "; ".join(f"{url}: {why}" for url, why in reasons)
     raise FileMissing(how_to_get(file, details or reason), reason=reason)
 
@@ -184,16 +216,21 @@ def how_to_get(file: FileCard, reason: str) -> str:
     url = file.urls[0]
     where = under_host(url)
     return (
-        f"{file.name} ({file.bytes / 1e6:.2f} MB, licence: {file.licence}) is not on this machine ({reason}). Three ways to get it:\n"
+        f"{file.name} ({file.bytes / 1e6:.2f} MB, licence: {file.licence}) is not on this machine "
+        f"({reason}). Three ways to get it:\n"
         f"  1. with a network: the same command without ZOO_OFFLINE fetches it from {url}\n"
-        f"  2. elsewhere, then copy: on a machine with a network `zoo mirror DIR`, bring DIR here, set ZOO_MIRROR=DIR\n"
+        "  2. elsewhere, then copy: on a machine with a network `zoo mirror DIR`, bring DIR "
+        "here, set ZOO_MIRROR=DIR\n"
         f"  3. by hand: put the file at {home() / 'files' / where}\n"
         f"  It must have SHA-256 {file.sha256}."
     )
 
 
-def fetch(url: str, file: FileCard, *, progress: Progress | None = None, target: Path | None = None) -> Path:
-    """Downloads one URL into the cache (or to `target`): resumed where an earlier try stopped, verified, then renamed into place.
+def fetch(
+    url: str, file: FileCard, *, progress: Progress | None = None, target: Path | None = None
+) -> Path:
+    """Downloads one URL into the cache (or to `target`): resumed where an earlier try
+    stopped, verified, then renamed into place.
 
     Raises:
         FileMissing: `ZOO_OFFLINE` forbids the network.
@@ -221,7 +258,8 @@ def fetch(url: str, file: FileCard, *, progress: Progress | None = None, target:
     except OSError as error:
         free = shutil.disk_usage(_existing(target)).free
         raise OSError(
-            f"cannot write {target} ({error.strerror or error}; {free / 1e6:.0f} MB free, {file.bytes / 1e6:.1f} MB needed); "
+            f"cannot write {target} ({error.strerror or error}; {free / 1e6:.0f} MB free, "
+            f"{file.bytes / 1e6:.1f} MB needed); "
             "free some space or point ZOO_HOME at a folder that can be written"
         ) from error
     return target
@@ -229,7 +267,9 @@ def fetch(url: str, file: FileCard, *, progress: Progress | None = None, target:
 
 def _download(url: str, part: Path, file: FileCard, progress: Progress | None) -> None:
     done = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "scizoo"} | ({"Range": f"bytes={done}-"} if done else {}))
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "scizoo"} | ({"Range": f"bytes={done}-"} if done else {})
+    )
     with urllib.request.urlopen(request, timeout=60) as response:
         if done and response.status != 206:  # the server knows no ranges: begin again
             done = 0
@@ -243,15 +283,21 @@ def _download(url: str, part: Path, file: FileCard, progress: Progress | None) -
                 if done > file.bytes:
                     break  # verify() says "too long"; no need to fill the disk
     if done < promised:  # http.client ends such a body without a word
-        raise ConnectionError(f"the connection ended after {done} of {promised} bytes; the same command continues there")
+        raise ConnectionError(
+            f"the connection ended after {done} of {promised} bytes; the same command continues "
+            "there"
+        )
 
 
 def _receive(response: http.client.HTTPResponse) -> bytes:
-    """The next bytes; whatever goes wrong on the line is a `ConnectionError`, so that it is not taken for a full disk."""
+    """The next bytes; whatever goes wrong on the line is a `ConnectionError`, so that it is
+    not taken for a full disk."""
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise ConnectionError(f"the connection broke ({error}); the same command continues where it stopped") from error
+        raise ConnectionError(
+            f"the connection broke ({error}); the same command continues where it stopped"
+        ) from error
 
 
 def _existing(path: Path) -> Path:
@@ -262,7 +308,8 @@ def _existing(path: Path) -> Path:
 
 @contextlib.contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes `target` when the block ends well and vanishes when it fails: a file is whole or not there."""
+    """A temporary path that becomes `target` when the block ends well and vanishes when it
+    fails: a file is whole or not there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -291,7 +338,8 @@ def dataset_folder(card: DatasetCard) -> Path:
 
 
 def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
-    """Those of the named files that are on no local place; where the network is allowed they may still be fetched.
+    """Those of the named files that are on no local place; where the network is allowed
+    they may still be fetched.
 
     Raises:
         zoo.cards.CardError: a name that the card does not have.
@@ -299,5 +347,9 @@ def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
     by_name = {file.name: file for file in card.file}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise CardError(f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}")
-    return [by_name[name] for name in names if find(by_name[name], folder=dataset_folder(card)) is None]
+        raise CardError(
+            f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}"
+        )
+    return [
+        by_name[name] for name in names if find(by_name[name], folder=dataset_folder(card)) is None
+    ]

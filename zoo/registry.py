@@ -1,7 +1,9 @@
-"""Names -> cards: every dataset, task and pretrained model that is installed, found without importing any of their code.
+"""Names -> cards: every dataset, task and pretrained model that is installed, found without
+importing any of their code.
 
-A third-party package adds its own by entry points: `zoo.models` and `zoo.tasks` name a package whose folder holds model cards
-(`*.toml` beside their weights) or task specs. The package is located, not imported; one that cannot be read warns and is left out.
+A third-party package adds its own by entry points: `zoo.models` and `zoo.tasks` name a
+package whose folder holds model cards (`*.toml` beside their weights) or task specs. The
+package is located, not imported; one that cannot be read warns and is left out.
 """
 
 from __future__ import annotations
@@ -69,13 +71,16 @@ def _models() -> dict[str, Found]:
 
 
 def _with_pulled(found: dict[str, Found]) -> dict[str, Found]:
-    """Also the models that `zoo pull` left in the cache; one that cannot be read, or whose name is taken, warns."""
+    """Also the models that `zoo pull` left in the cache; one that cannot be read, or whose
+    name is taken, warns."""
     found = dict(found)
     for path in sorted((files.home() / "models").glob("*/*.toml")):
         try:
             card = read(path, ModelCard)
             if card.id in found:
-                raise CardError(f"{path} describes {card.id}, which {found[card.id].path} describes already")
+                raise CardError(
+                    f"{path} describes {card.id}, which {found[card.id].path} describes already"
+                )
             found[card.id] = Found(card, path)
         except CardError as error:
             warnings.warn(f"pulled model {path.stem!r} left out: {error}", stacklevel=2)
@@ -84,7 +89,10 @@ def _with_pulled(found: dict[str, Found]) -> dict[str, Found]:
 
 def plugin_packages() -> set[str]:
     """The import names of installed packages that bring models."""
-    return {point.value.partition(".")[0] for point in importlib.metadata.entry_points(group="zoo.models")}
+    return {
+        point.value.partition(".")[0]
+        for point in importlib.metadata.entry_points(group="zoo.models")
+    }
 
 
 def forget() -> None:
@@ -161,13 +169,15 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
 
     Args:
         name: the task's id.
-        data: a folder of the user's own: the first place where a file of the dataset's card is looked for (and verified like any
-            other), and all the data of a task that reads whole folders.
+        data: a folder of the user's own: the first place where a file of the dataset's card
+            is looked for (and verified like any other), and all the data of a task that
+            reads whole folders.
 
     Raises:
         UnknownName: no task has this name.
         NotADirectoryError: `data` is no folder.
-        zoo.files.FileAltered: a file or archive in `data` that the card knows by its hash has other bytes.
+        zoo.files.FileAltered: a file or archive in `data` that the card knows by its hash
+            has other bytes.
         ValueError: the task would not use anything in `data`.
     """
     spec = task(name)
@@ -177,17 +187,24 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
     if data is None:
         own = {}
     elif not data.is_dir():
-        raise NotADirectoryError(f"{data} is no folder; `--data` takes the folder that holds the data of {name}")
+        raise NotADirectoryError(
+            f"{data} is no folder; `--data` takes the folder that holds the data of {name}"
+        )
     else:
         own = {wanted: data / wanted for wanted in by_name if (data / wanted).is_file()}
         if not own and not code.reads_folder:
-            raise ValueError(f"{data} holds none of the files of dataset {card.id}: {', '.join(by_name) or 'it has none'}")
+            raise ValueError(
+                f"{data} holds none of the files of dataset {card.id}: "
+                f"{', '.join(by_name) or 'it has none'}"
+            )
         if code.reads_folder:
             files.verify_downloads(data, card)
 
     def file(wanted: str) -> Path:
         if wanted not in by_name:
-            raise CardError(f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}")
+            raise CardError(
+                f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}"
+            )
         if wanted in own:
             files.verify(own[wanted], by_name[wanted])
             return own[wanted]
@@ -197,7 +214,8 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
 
 
 def load_dataset(name: str, **options: Any) -> Any:
-    """A dataset, opened by the loader that its card names; what it returns stands in the loader's docstring."""
+    """A dataset, opened by the loader that its card names; what it returns stands in the
+    loader's docstring."""
     return resolve(dataset(name).loader)(**options)
 
 
@@ -217,17 +235,25 @@ def resolve(code: str) -> Any:
 def did_you_mean(name: str, names: Any) -> str:
     """A sentence with the nearest names, or with all of them when they are few."""
     names = sorted(names)
-    folded = {candidate.lower(): candidate for candidate in names} | {candidate.lower().split("/")[-1]: candidate for candidate in names}
+    folded = {candidate.lower(): candidate for candidate in names} | {
+        candidate.lower().split("/")[-1]: candidate for candidate in names
+    }
     near = [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(near))}?"
-    return f"there are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}" if names else "there are none"
+    return (
+        f"there are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+        if names
+        else "there are none"
+    )
 
 
 def _one(name: str, found: dict[str, Found], kind: str) -> Found:
     if name in found:
         return found[name]
-    raise UnknownName(f"no {kind} is called {name!r}; {did_you_mean(name, found)} (`zoo list {kind}s` shows all)")
+    raise UnknownName(
+        f"no {kind} is called {name!r}; {did_you_mean(name, found)} (`zoo list {kind}s` shows all)"
+    )
 
 
 def _scan(folders: list[Path], glob: str, kind: type) -> dict[str, Found]:
@@ -242,24 +268,32 @@ def _scan(folders: list[Path], glob: str, kind: type) -> dict[str, Found]:
 
 
 def _with_plugins(ours: dict[str, Found], group: str, kind: type) -> dict[str, Found]:
-    """Our cards and those of installed plug-ins, which may add names but never take one that is there."""
+    """Our cards and those of installed plug-ins, which may add names but never take one
+    that is there."""
     found = dict(ours)
     for point in importlib.metadata.entry_points(group=group):
         try:
             for name, card in _scan(package_folders(point.value), "*.toml", kind).items():
                 if name in found:
-                    raise CardError(f"{card.path} describes {name}, which {found[name].path} describes already")
-                found[name] = card._replace(plugin=Plugin(point.dist.name, point.dist.version, point.value))
+                    raise CardError(
+                        f"{card.path} describes {name}, which {found[name].path} describes already"
+                    )
+                found[name] = card._replace(
+                    plugin=Plugin(point.dist.name, point.dist.version, point.value)
+                )
         except Exception as error:  # a plug-in may fail in any way; it must not break `zoo list`
             warnings.warn(f"plug-in {point.name!r} ({group}) left out: {error}", stacklevel=2)
     return dict(sorted(found.items()))
 
 
 def package_folders(package: str) -> list[Path]:
-    """The folders of an installed package; `find_spec` of a dotted name would import its parents, so only the first part is asked for."""
+    """The folders of an installed package; `find_spec` of a dotted name would import its
+    parents, so only the first part is asked for."""
     first, *rest = package.split(".")
     spec = importlib.util.find_spec(first)
-    folders = [Path(location, *rest) for location in (spec and spec.submodule_search_locations) or ()]
+    folders = [
+        Path(location, *rest) for location in (spec and spec.submodule_search_locations) or ()
+    ]
     if not any(folder.is_dir() for folder in folders):
         raise ImportError(f"{package!r} is no installed package")
     return folders

@@ -1,8 +1,11 @@
-"""PyTorch twins of `zoo.climate.models`: the same function of the same parameters, written as PyTorch users write it.
+"""PyTorch twins of `zoo.climate.models`: the same function of the same parameters, written
+as PyTorch users write it.
 
-ConvNeXt follows the authors' code (depthwise `Conv2d`, permute, `layer_norm`, two `Linear`s), in either memory format.
-SFNO has two forms of the transform: FFT over longitude and complex weights, as in torch-harmonics, and the matrix products of
-`zoo.climate.models.layers.spherical`. `copy_from` takes the parameters of the JAX model, so that equal losses prove the twins equal.
+ConvNeXt follows the authors' code (depthwise `Conv2d`, permute, `layer_norm`, two
+`Linear`s), in either memory format. SFNO has two forms of the transform: FFT over longitude
+and complex weights, as in torch-harmonics, and the matrix products of
+`zoo.climate.models.layers.spherical`. `copy_from` takes the parameters of the JAX model, so
+that equal losses prove the twins equal.
 """
 
 from __future__ import annotations
@@ -54,7 +57,8 @@ class Truncate(nn.Module):
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise 7x7 over the sphere, layer norm, latitude-wise affine map, pointwise network, residual."""
+    """Depthwise 7x7 over the sphere, layer norm, latitude-wise affine map, pointwise
+    network, residual."""
 
     def __init__(self, width: int, latitudes: int, *, expansion: int, kernel: int):
         super().__init__()
@@ -81,7 +85,8 @@ class ConvNeXt(nn.Module):
         self.embed = nn.Conv2d(config.channels, config.width, 2, stride=2, bias=False)
         self.latitude = nn.Parameter(torch.zeros(rows, config.width))
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(config.width, rows, expansion=config.expansion, kernel=config.kernel) for _ in range(config.depth)
+            ConvNeXtBlock(config.width, rows, expansion=config.expansion, kernel=config.kernel)
+            for _ in range(config.depth)
         )
         self.head = nn.Linear(config.width, points)
         self.truncate = Truncate(grid, winds=config.winds)
@@ -99,16 +104,31 @@ class ConvNeXt(nn.Module):
         """Takes the parameters of a `zoo.climate.models.convnext.ConvNeXt`."""
         channels = ours.config.channels
         patches = ours.patches
-        _set(self.embed.weight, _array(patches.embed).reshape(2, 2, channels, -1).transpose(3, 2, 0, 1))
+        _set(
+            self.embed.weight,
+            _array(patches.embed).reshape(2, 2, channels, -1).transpose(3, 2, 0, 1),
+        )
         _set(self.latitude, _array(patches.latitude))
-        _set(self.head.weight, _array(patches.head).reshape(-1, 2, 2, channels).transpose(3, 1, 2, 0).reshape(4 * channels, -1))
-        _set(self.head.bias, _array(patches.head_bias).reshape(2, 2, channels).transpose(2, 0, 1).reshape(-1))
+        _set(
+            self.head.weight,
+            _array(patches.head)
+            .reshape(-1, 2, 2, channels)
+            .transpose(3, 1, 2, 0)
+            .reshape(4 * channels, -1),
+        )
+        _set(
+            self.head.bias,
+            _array(patches.head_bias).reshape(2, 2, channels).transpose(2, 0, 1).reshape(-1),
+        )
         for twin, block in zip(self.blocks, ours.blocks, strict=True):
             _set(twin.depthwise.weight, _array(block.kernel).transpose(2, 0, 1)[:, None])
             _set(twin.depthwise.bias, _array(block.bias))
             _set(twin.scale, _array(block.scale))
             _set(twin.shift, _array(block.shift))
-            for layer, weight, bias in ((twin.widen, block.widen, block.widen_bias), (twin.narrow, block.narrow, block.narrow_bias)):
+            for layer, weight, bias in (
+                (twin.widen, block.widen, block.widen_bias),
+                (twin.narrow, block.narrow, block.narrow_bias),
+            ):
                 _set(layer.weight, _array(weight).T)
                 _set(layer.bias, _array(bias))
         return self
@@ -122,27 +142,38 @@ class SpectralFilterFFT(nn.Module):
         matrices, self.longitudes = spherical._matrices(grid), grid.longitudes
         self.register_buffer("to_degrees", torch.from_numpy(matrices.to_degrees.copy()))
         self.register_buffer("from_degrees", torch.from_numpy(matrices.from_degrees.copy()))
-        # Stored as (real, imaginary), as torch-harmonics does, so that every optimiser sees real numbers.
+        # Stored as (real, imaginary), as torch-harmonics does, so that every optimiser sees
+        # real numbers.
         self.weight = nn.Parameter(torch.zeros(grid.truncation + 1, width, width, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         orders = self.to_degrees.shape[0]
-        waves = torch.view_as_real(torch.fft.rfft(x.permute(0, 3, 2, 1), dim=-1, norm="forward")[..., :orders].contiguous())
-        coefficients = torch.view_as_complex(torch.einsum("mly,bcymp->bclmp", self.to_degrees, waves).contiguous())
-        coefficients = torch.einsum("bclm,lcd->bdlm", coefficients, torch.view_as_complex(self.weight))
-        waves = torch.einsum("myl,bclmp->bcymp", self.from_degrees, torch.view_as_real(coefficients))
+        waves = torch.view_as_real(
+            torch.fft.rfft(x.permute(0, 3, 2, 1), dim=-1, norm="forward")[..., :orders].contiguous()
+        )
+        coefficients = torch.view_as_complex(
+            torch.einsum("mly,bcymp->bclmp", self.to_degrees, waves).contiguous()
+        )
+        coefficients = torch.einsum(
+            "bclm,lcd->bdlm", coefficients, torch.view_as_complex(self.weight)
+        )
+        waves = torch.einsum(
+            "myl,bclmp->bcymp", self.from_degrees, torch.view_as_real(coefficients)
+        )
         waves = torch.view_as_complex(waves.contiguous())
         return torch.fft.irfft(waves, n=self.longitudes, dim=-1, norm="forward").permute(0, 3, 2, 1)
 
     @torch.no_grad()
     def copy_from(self, ours: Any) -> None:
-        """Our coefficients are the conjugates of FFT's (cosine + i sine), so the weights are, too."""
+        """Our coefficients are the conjugates of FFT's (cosine + i sine), so the weights
+        are, too."""
         real, imaginary = _array(ours.weight)
         _set(self.weight, np.stack([real, -imaginary], -1))
 
 
 class SpectralFilterMatrix(nn.Module):
-    """The same filter with the matrix products of `zoo.climate.models.layers.spherical`, in their order: longitude first."""
+    """The same filter with the matrix products of `zoo.climate.models.layers.spherical`, in
+    their order: longitude first."""
 
     def __init__(self, width: int, grid: spherical.Grid):
         super().__init__()
@@ -174,7 +205,9 @@ class SFNOBlock(nn.Module):
         hidden = expansion * width
         self.scale = nn.Parameter(torch.ones(grid.latitudes, width))
         self.shift = nn.Parameter(torch.zeros(grid.latitudes, width))
-        self.filter = (SpectralFilterFFT if transform == "fft" else SpectralFilterMatrix)(width, grid)
+        self.filter = (SpectralFilterFFT if transform == "fft" else SpectralFilterMatrix)(
+            width, grid
+        )
         self.widen = nn.Linear(2 * width, hidden)
         self.narrow = nn.Linear(hidden, width)
 
@@ -184,15 +217,20 @@ class SFNOBlock(nn.Module):
 
 
 class SFNO(nn.Module):
-    """State to increment, both [batch, longitude, latitude, channel]; `transform` is "fft" or "matrix"."""
+    """State to increment, both [batch, longitude, latitude, channel]; `transform` is "fft"
+    or "matrix"."""
 
     def __init__(self, config: Any, *, transform: str):
         super().__init__()
-        self.longitude_first, grid = transform == "matrix", spherical.Grid(truncation=config.truncation)
+        self.longitude_first, grid = (
+            transform == "matrix",
+            spherical.Grid(truncation=config.truncation),
+        )
         self.embed = nn.Linear(config.channels, config.width, bias=False)
         self.latitude = nn.Parameter(torch.zeros(grid.latitudes, config.width))
         self.blocks = nn.ModuleList(
-            SFNOBlock(config.width, grid, expansion=config.expansion, transform=transform) for _ in range(config.depth)
+            SFNOBlock(config.width, grid, expansion=config.expansion, transform=transform)
+            for _ in range(config.depth)
         )
         self.head = nn.Linear(config.width, config.channels)
         self.truncate = Truncate(grid, winds=config.winds)
@@ -224,7 +262,8 @@ class SFNO(nn.Module):
 
 
 def rollout_loss(model: nn.Module, states: Tensor, ratio: Tensor, area: Tensor) -> Tensor:
-    """Area-weighted mean squared error over a rollout; `states` is [batch, time, ...], `ratio` and `area` broadcast to a state."""
+    """Area-weighted mean squared error over a rollout; `states` is [batch, time, ...],
+    `ratio` and `area` broadcast to a state."""
     state, errors = states[:, 0], []
     for lead in range(1, states.shape[1]):
         state = state + model(state) * ratio

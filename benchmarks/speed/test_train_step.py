@@ -1,4 +1,5 @@
-"""The training step against PyTorch twins; how to run it and what was measured: README.md in this folder."""
+"""The training step against PyTorch twins; how to run it and what was measured: README.md
+in this folder."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ COMPILED = {"convnext": ("torch_nhwc_compile",), "sfno": ("torch_matrix_compile"
 
 pytestmark = [
     pytest.mark.benchmark(timer=alternate.replay),
-    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="no peer: pip install 'scizoo[speed]'"),
+    pytest.mark.skipif(
+        not importlib.util.find_spec("torch"), reason="no peer: pip install 'scizoo[speed]'"
+    ),
 ]
 
 
@@ -32,10 +35,24 @@ def measured(architecture: str, rollout: int, threads: int, rounds: int, compile
     """One alternating run in a process of its own, with all the variants."""
     variants = VARIANTS[architecture]
     chosen = (*variants, *(COMPILED[architecture] if compiled else ()))
-    options = [architecture, f"--rollout={rollout}", f"--threads={threads}", f"--rounds={rounds}", f"--variants={','.join(chosen)}"]
+    options = [
+        architecture,
+        f"--rollout={rollout}",
+        f"--threads={threads}",
+        f"--rounds={rounds}",
+        f"--variants={','.join(chosen)}",
+    ]
     result = alternate.run_script(SCRIPT, options)
-    title = f"{architecture}, {rollout}-step rollout, batch {result['batch']}, {threads} thread(s), {alternate.clock(threads)} time"
-    alternate.report(title, result, threads=threads, reference=min(peers(result), key=lambda p: median(result, p, threads)))
+    title = (
+        f"{architecture}, {rollout}-step rollout, batch {result['batch']}, {threads} thread(s), "
+        f"{alternate.clock(threads)} time"
+    )
+    alternate.report(
+        title,
+        result,
+        threads=threads,
+        reference=min(peers(result), key=lambda p: median(result, p, threads)),
+    )
     return result
 
 
@@ -53,20 +70,32 @@ def median(result: dict, variant: str, threads: int) -> float:
 def run(request):
     """`run(architecture, rollout)` with the options of the command line."""
     option = request.config.getoption
-    return functools.partial(measured, threads=option("--threads"), rounds=option("--rounds"), compiled=option("--compiled"))
+    return functools.partial(
+        measured,
+        threads=option("--threads"),
+        rounds=option("--rounds"),
+        compiled=option("--compiled"),
+    )
 
 
 @pytest.mark.parametrize("rollout", ROLLOUTS)
-@pytest.mark.parametrize(("architecture", "variant"), [(a, v) for a, names in VARIANTS.items() for v in names])
+@pytest.mark.parametrize(
+    ("architecture", "variant"), [(a, v) for a, names in VARIANTS.items() for v in names]
+)
 def test_report_step(benchmark, request, run, architecture, variant, rollout):
     result, threads = run(architecture, rollout), request.config.getoption("--threads")
     samples, clock = result["samples"][variant], alternate.clock(threads)
     benchmark.group = f"{architecture}, rollout {rollout}, {clock} time"
     loads = [s["load"] for s in samples]
     alternate.replay.play(
-        benchmark, [s[clock] for s in samples], clock=clock, threads=threads, load=[min(loads), max(loads)],
-        wall=[s["wall"] for s in samples], environment=result["environment"],
-    )  # fmt: skip
+        benchmark,
+        [s[clock] for s in samples],
+        clock=clock,
+        threads=threads,
+        load=[min(loads), max(loads)],
+        wall=[s["wall"] for s in samples],
+        environment=result["environment"],
+    )
 
 
 @pytest.mark.parametrize("rollout", ROLLOUTS)
@@ -83,9 +112,15 @@ def test_twins_compute_the_same_losses(run, architecture, rollout):
 @pytest.mark.parametrize("contest", list(BARS))
 def test_step_meets_its_bar(request, run, contest, rollout):
     if not request.config.getoption("--bars"):
-        pytest.skip(f"load {os.getloadavg()[0]:.1f}: ratios are asserted with --bars, on a quiet machine")
+        pytest.skip(
+            f"load {os.getloadavg()[0]:.1f}: ratios are asserted with --bars, on a quiet machine"
+        )
     threads = request.config.getoption("--threads")
     result, (ours, twins) = run(contest.split("_")[0], rollout), CONTESTS[contest]
     best = min(twins, key=lambda name: median(result, name, threads))
-    middle, low, high = alternate.ratios(result["samples"], ours, best, clock=alternate.clock(threads))
-    assert middle >= BARS[contest], f"{contest}: {middle:.2f} [{low:.2f}-{high:.2f}] times {best}, promised {BARS[contest]}"
+    middle, low, high = alternate.ratios(
+        result["samples"], ours, best, clock=alternate.clock(threads)
+    )
+    assert middle >= BARS[contest], (
+        f"{contest}: {middle:.2f} [{low:.2f}-{high:.2f}] times {best}, promised {BARS[contest]}"
+    )

@@ -1,4 +1,5 @@
-"""Audits of time series: splits by random times are told from splits by periods, copies are found, the season is named."""
+"""Audits of time series: splits by random times are told from splits by periods, copies are
+found, the season is named."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def red_noise(count: int, columns: int, *, r: float, seed: int = 0) -> np.ndarra
 def test_autocorrelation_of_red_noise():
     whole = series(red_noise(len(DAYS), 40, r=0.8), DAYS)
     found = autocorrelation(whole, np.timedelta64(1, "D"), 6)
-    np.testing.assert_allclose(found, 0.8 ** np.arange(7), atol=0.05)  # a little low: each calendar month's mean was fitted
+    np.testing.assert_allclose(
+        found, 0.8 ** np.arange(7), atol=0.05
+    )  # a little low: each calendar month's mean was fitted
 
 
 def test_autocorrelation_never_joins_segments_and_bears_gaps():
@@ -34,10 +37,18 @@ def test_autocorrelation_never_joins_segments_and_bears_gaps():
     values[5, 3] = np.nan
     times = DAYS[:400]
     swapped = series(np.concatenate([values[200:], values[:200]]), times, np.repeat([0, 1], 200))
-    whole = autocorrelation(series(values, times, np.repeat([0, 1], 200)), np.timedelta64(1, "D"), 3)
-    np.testing.assert_allclose(autocorrelation(swapped, np.timedelta64(1, "D"), 3), whole, atol=0.02)
+    whole = autocorrelation(
+        series(values, times, np.repeat([0, 1], 200)), np.timedelta64(1, "D"), 3
+    )
+    np.testing.assert_allclose(
+        autocorrelation(swapped, np.timedelta64(1, "D"), 3), whole, atol=0.02
+    )
     holes = np.r_[0:100, 150:400]
-    np.testing.assert_allclose(autocorrelation(series(values[holes], times[holes]), np.timedelta64(1, "D"), 3), whole, atol=0.1)
+    np.testing.assert_allclose(
+        autocorrelation(series(values[holes], times[holes]), np.timedelta64(1, "D"), 3),
+        whole,
+        atol=0.1,
+    )
 
 
 def test_a_split_by_random_times_is_a_leak_and_one_by_periods_loses_a_margin():
@@ -51,9 +62,15 @@ def test_a_split_by_random_times_is_a_leak_and_one_by_periods_loses_a_margin():
     assert periods.verdict == "note"
 
     chosen = np.random.default_rng(1).random(len(DAYS)) < 0.2
-    train, test = series(whole.values[~chosen], DAYS[~chosen]), series(whole.values[chosen], DAYS[chosen])
+    train, test = (
+        series(whole.values[~chosen], DAYS[~chosen]),
+        series(whole.values[chosen], DAYS[chosen]),
+    )
     shuffled = audit(train, None, test)
-    assert shuffled["near.test"].verdict == "leak" and shuffled["near.test"].value > 0.99 * chosen.sum()
+    assert (
+        shuffled["near.test"].verdict == "leak"
+        and shuffled["near.test"].value > 0.99 * chosen.sum()
+    )
     assert shuffled["overlap.test_times"].value == 0  # no time is in both, and still
 
 
@@ -85,14 +102,19 @@ def test_the_season_alone():
     noise = np.random.default_rng(0).normal(size=(360, 3))
     whole = series(cycle[:, None] + noise, months)
     report = audit(between(whole, last="1999-12"), None, between(whole, "2000-01"))
-    assert report["one_feature.season"].value == pytest.approx(4.5 / 5.5, abs=0.04) and report["one_feature.season"].verdict == "note"
+    assert (
+        report["one_feature.season"].value == pytest.approx(4.5 / 5.5, abs=0.04)
+        and report["one_feature.season"].verdict == "note"
+    )
     # anomalies are what is left, so the cycle is no memory
     assert report["memory.train"].value == 1
 
 
 def test_independent_times_of_red_noise():
     whole = series(red_noise(2000, 30, r=0.7), DAYS[:2000])
-    assert audit(whole)["independent.series"].value == pytest.approx(2000 * (1 - 0.7) / (1 + 0.7), rel=0.1)
+    assert audit(whole)["independent.series"].value == pytest.approx(
+        2000 * (1 - 0.7) / (1 + 0.7), rel=0.1
+    )
 
 
 def test_missing_repeated_and_one_calendar_year():
@@ -108,7 +130,7 @@ def test_splits_need_the_same_columns():
         audit(series(np.zeros((5, 2)), DAYS[:5]), None, series(np.zeros((5, 3)), DAYS[5:10]))
 
 
-# ------------------------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- files
 
 
 def fields(values: np.ndarray, times: np.ndarray) -> xr.Dataset:
@@ -121,7 +143,9 @@ def test_files_of_a_user(tmp_path, suffix):
     values = red_noise(800, 12, r=0.6).reshape(800, 3, 4)
     for name, part in (("x_train", slice(0, 600)), ("x_test", slice(590, 800))):
         data = fields(values[part], DAYS[:800][part])
-        data.to_netcdf(tmp_path / f"{name}.nc") if suffix == ".nc" else data.to_zarr(tmp_path / f"{name}.zarr", zarr_format=3)
+        data.to_netcdf(tmp_path / f"{name}.nc") if suffix == ".nc" else data.to_zarr(
+            tmp_path / f"{name}.zarr", zarr_format=3
+        )
     (report,) = front.run([str(tmp_path / f"x_test{suffix}"), str(tmp_path / f"x_train{suffix}")])
     assert report.kind == "time series" and report.sizes == {"train": 600, "test": 210}
     assert report["overlap.test_times"].value == report["overlap.test_fields"].value == 10
@@ -130,11 +154,17 @@ def test_files_of_a_user(tmp_path, suffix):
 def test_one_table_cut_at_a_time(tmp_path):
     months = np.arange("1990-01", "2010-01", dtype="datetime64[M]")
     rows = red_noise(240, 2, r=0.5)
-    lines = ["time,nino,name,soi", *(f"{month},{a:.6f},x,{b:.6f}" for month, (a, b) in zip(months, rows, strict=True))]
+    lines = [
+        "time,nino,name,soi",
+        *(f"{month},{a:.6f},x,{b:.6f}" for month, (a, b) in zip(months, rows, strict=True)),
+    ]
     (tmp_path / "s.csv").write_text("\ufeff" + "\r\n".join(lines))
     path = str(tmp_path / "s.csv")
     (report,) = front.run([path], front.Options(train_until="2003-12"))
-    assert report.sizes == {"train": 168, "test": 72} and report["period.test"].value == "2004-01-01 to 2009-12-01"
+    assert (
+        report.sizes == {"train": 168, "test": 72}
+        and report["period.test"].value == "2004-01-01 to 2009-12-01"
+    )
     (report,) = front.run([path], front.Options(train_until="2003-12", test_from="2005-01"))
     assert report.sizes == {"train": 168, "test": 60}
     np.testing.assert_allclose(read_series(path).values, rows, atol=1e-6)
@@ -172,17 +202,28 @@ def test_files_that_are_refused(tmp_path):
         of_dataset(xr.Dataset({"x": ("y", [1.0])}, {"time": DAYS[:3].astype("datetime64[ns]")}))
 
 
-# --------------------------------------------------------------------------------------------------------------- our own
+# ------------------------------------------------------------------------------------------ our own
 
 
 def test_enso_is_split_by_periods(mirror_file):
-    for name in ("oisst_nino34.nc", "oras5_core.nc", "oras5_modes.nc", "cmip6_core.nc", "iri_plume.json"):
+    for name in (
+        "oisst_nino34.nc",
+        "oras5_core.nc",
+        "oras5_modes.nc",
+        "cmip6_core.nc",
+        "iri_plume.json",
+    ):
         mirror_file("climate/enso", name)
     (report,) = front.run(["climate/enso"])
     assert report.sizes == {"train": 552, "test": 203}
-    assert report["period.train"].value == "1958-01-01 to 2003-12-01" and report["period.test"].value == "2004-01-01 to 2020-11-01"
+    assert (
+        report["period.train"].value == "1958-01-01 to 2003-12-01"
+        and report["period.test"].value == "2004-01-01 to 2020-11-01"
+    )
     assert report["overlap.test_times"].value == report["overlap.test_fields"].value == 0
-    assert report["near.test"].verdict == "note"  # the months after the split are known from those before it
+    assert (
+        report["near.test"].verdict == "note"
+    )  # the months after the split are known from those before it
 
 
 def test_held_suarez_starts_are_not_independent():

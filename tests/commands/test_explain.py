@@ -17,7 +17,9 @@ from zoo.scoring import record
 def test_a_sequence_gets_a_logo_and_its_numbers(tmp_path):
     lines: list[str] = []
     methods = ("ism", "integrated_gradients", "occlusion")
-    written = explain("genomics/cnn_dist.exponential", methods=methods, out=tmp_path, examples=1, log=lines.append)
+    written = explain(
+        "genomics/cnn_dist.exponential", methods=methods, out=tmp_path, examples=1, log=lines.append
+    )
     assert {path.suffix for path in written} == {".png", ".json", ".zip"}
     assert all(path.stat().st_size > 1000 for path in written if path.suffix == ".png")
     content = json.loads((tmp_path / "explanation.json").read_text())
@@ -32,11 +34,19 @@ def test_a_sequence_gets_a_logo_and_its_numbers(tmp_path):
 def test_a_sequence_of_the_users_own(tmp_path):
     source = tmp_path / "mine.fa"
     source.write_text(">a/b\n" + "ACGTTGCA" * 25 + "\n")
-    written = explain("genomics/cnn_dist.exponential", source, methods=("gradient_x_input",), out=tmp_path / "out", form="svg")
+    written = explain(
+        "genomics/cnn_dist.exponential",
+        source,
+        methods=("gradient_x_input",),
+        out=tmp_path / "out",
+        form="svg",
+    )
     assert written[0].name == "a_b.gradient_x_input.svg"
     source.write_text(">short\nACGT\n")
     with pytest.raises(NotExplainable, match="200 bases"):
-        explain("genomics/cnn_dist.exponential", source, methods=("saliency",), out=tmp_path / "out")
+        explain(
+            "genomics/cnn_dist.exponential", source, methods=("saliency",), out=tmp_path / "out"
+        )
 
 
 def test_occlusion_of_a_particle_is_the_tagger_without_it():
@@ -62,7 +72,12 @@ def test_occlusion_of_a_particle_is_the_tagger_without_it():
 def test_attention_of_particles_sums_to_one_and_skips_the_absent():
     from zoo.particle_physics.explain import explainable
 
-    made = explainable(load_model("particle_physics/particle_transformer.top_tagging"), None, examples=2, target="QCD")
+    made = explainable(
+        load_model("particle_physics/particle_transformer.top_tagging"),
+        None,
+        examples=2,
+        target="QCD",
+    )
     assert made.attention is not None
     maps, mask = made.attention(), made.arrays["mask"]
     assert list(maps) == ["layer 1", "layer 2", "class token"]
@@ -72,14 +87,21 @@ def test_attention_of_particles_sums_to_one_and_skips_the_absent():
 
 
 def test_a_search_is_explained_by_its_features(tmp_path):
-    written = explain("particle_physics/event_classifier.supervised", methods=("integrated_gradients",), out=tmp_path, examples=1)
+    written = explain(
+        "particle_physics/event_classifier.supervised",
+        methods=("integrated_gradients",),
+        out=tmp_path,
+        examples=1,
+    )
     assert record.read(written[-1])["integrated_gradients"].shape == (1, 8)
     assert json.loads(written[-2].read_text())["explained"][0]["completeness_error"] < 0.01
 
 
 @pytest.mark.slow
 def test_a_forecast_depends_on_its_surroundings(tmp_path):
-    written = explain("climate/convnext.held_suarez", methods=("saliency",), out=tmp_path, examples=1)
+    written = explain(
+        "climate/convnext.held_suarez", methods=("saliency",), out=tmp_path, examples=1
+    )
     values = record.read(written[-1])["saliency"][0]
     assert values.shape == (64, 32)
     near = values[28:37, 19:28].max()
@@ -95,6 +117,11 @@ def test_what_cannot_be_explained_says_why(tmp_path):
     with pytest.raises(NotExplainable, match="attention does not suit"):
         explain("genomics/cnn_dist.exponential", methods=("attention",), out=tmp_path)
     with pytest.raises(NotExplainable, match="tells QCD, Tbqq apart"):
-        explain("particle_physics/particle_transformer.top_tagging", methods=("saliency",), target="Higgs", out=tmp_path)
+        explain(
+            "particle_physics/particle_transformer.top_tagging",
+            methods=("saliency",),
+            target="Higgs",
+            out=tmp_path,
+        )
     with pytest.raises(ValueError, match="png, svg"):
         explain("genomics/cnn_dist.exponential", form="jpg", out=tmp_path)

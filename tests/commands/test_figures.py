@@ -1,4 +1,5 @@
-"""The pictures beside the data cards: made from the shipped files, with the numbers that another reading of these files gives."""
+"""The pictures beside the data cards: made from the shipped files, with the numbers that
+another reading of these files gives."""
 
 from __future__ import annotations
 
@@ -16,9 +17,17 @@ from zoo.interfaces.figures import FILE, Figure, FigureFile
 from zoo.leaderboard import pictures as drawing
 from zoo.scoring import record
 
-SHIPPED = [identifier for identifier, card in registry.datasets().items() if any(file.path for file in card.file)]
+SHIPPED = [
+    identifier
+    for identifier, card in registry.datasets().items()
+    if any(file.path for file in card.file)
+]
 PICTURED = [*SHIPPED, "climate/enso"]
-QUICK = [name for name in SHIPPED if name not in ("particle_physics/jet_tagging", "particle_physics/quark_gluon")]
+QUICK = [
+    name
+    for name in SHIPPED
+    if name not in ("particle_physics/jet_tagging", "particle_physics/quark_gluon")
+]
 """Those whose files are read within a second."""
 
 
@@ -32,19 +41,28 @@ def picture(identifier: str, name: str) -> Figure:
 
 def raw(identifier: str, name: str) -> zarr.Group:
     """A shipped file, opened by zarr alone."""
-    return zarr.open_group(ZipStore(files.share() / "datasets" / identifier / name, mode="r"), mode="r")
+    return zarr.open_group(
+        ZipStore(files.share() / "datasets" / identifier / name, mode="r"), mode="r"
+    )
 
 
 def cells(name: str) -> np.ndarray:
     """Bands of a map, `[row, column]`."""
-    return np.array([[int(digit) for digit in row] for row in picture("climate/held_suarez", name).panels[0].rows])
+    return np.array(
+        [
+            [int(digit) for digit in row]
+            for row in picture("climate/held_suarez", name).panels[0].rows
+        ]
+    )
 
 
 @pytest.mark.parametrize("identifier", PICTURED)
 def test_every_data_set_with_shipped_files_has_small_pictures_that_say_what_they_are(identifier):
     found, card = kept(identifier), registry.dataset(identifier)
     hashes = {file.name: file.sha256 for file in card.file}
-    assert found.made_from and all(hashes[name] == digest for name, digest in found.made_from.items())
+    assert found.made_from and all(
+        hashes[name] == digest for name, digest in found.made_from.items()
+    )
     for drawn in drawing.of_dataset(identifier, found.figure):
         said = "OBSERVED" if identifier == "climate/enso" else "SIMULATED"
         assert re.search(rf"\b{said}\b", drawn.figure.caption), drawn.figure.name
@@ -65,13 +83,16 @@ def test_the_kept_file_is_what_the_data_give_to_the_byte(identifier, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "variable", "level", "per_unit"), [("z500", "geopotential", 500, 9.80665), ("t850", "temperature", 850, 1.0)]
+    ("name", "variable", "level", "per_unit"),
+    [("z500", "geopotential", 500, 9.80665), ("t850", "temperature", 850, 1.0)],
 )
 def test_a_map_shows_the_band_of_every_cell_with_north_on_top(name, variable, level, per_unit):
     group = raw("climate/held_suarez", "test.zarr.zip")["analysis"]
     packed = group[variable]
     place = list(group["level"][:]).index(level)
-    values = (packed[0, place].astype(float) * packed.attrs["scale_factor"] + packed.attrs["add_offset"]) / per_unit
+    values = (
+        packed[0, place].astype(float) * packed.attrs["scale_factor"] + packed.attrs["add_offset"]
+    ) / per_unit
     drawn = picture("climate/held_suarez", name)
     want = sum((values >= edge).astype(int) for edge in drawn.levels)  # [longitude, latitude]
     assert group["latitude"][0] < group["latitude"][-1]
@@ -111,7 +132,10 @@ def test_jets_are_counted_by_class(name, column):
     value, label = group["reference_conditions"][:, column], group["reference_label"][:]
     for number, one in enumerate(drawn.series):
         mine = value[label == number]
-        want = [((mine >= low) & (mine < high)).mean() for low, high in zip(drawn.edges[:-1], drawn.edges[1:], strict=True)]
+        want = [
+            ((mine >= low) & (mine < high)).mean()
+            for low, high in zip(drawn.edges[:-1], drawn.edges[1:], strict=True)
+        ]
         want[-1] += (mine == drawn.edges[-1]).mean()  # the last bin holds its upper end
         assert one.values == pytest.approx(want, rel=1e-4)
     beyond = re.search(r"([\d.]+) % of the jets lie beyond the last bin", drawn.caption)
@@ -120,7 +144,10 @@ def test_jets_are_counted_by_class(name, column):
 
 def test_the_average_top_is_wider_than_the_average_quark():
     gluon, quark, top = picture("particle_physics/jet_generation", "average_images").panels
-    filled = {panel.label: sum(digit != "0" for row in panel.rows for digit in row) for panel in (gluon, quark, top)}
+    filled = {
+        panel.label: sum(digit != "0" for row in panel.rows for digit in row)
+        for panel in (gluon, quark, top)
+    }
     assert filled["quark"] < filled["gluon"] < filled["top"]
 
 
@@ -133,16 +160,21 @@ def test_sequences_are_the_first_of_their_class_with_their_motifs(suffix, file):
     order = group["order"][:][16_000:]
     label = group["label"][:][order]
     names = [bytes(line).rstrip(b"\0").decode() for line in group["names"][:]]
-    for value, shown in zip((1, 0), picture("genomics/motif_grammar", f"sequences{suffix}").rows, strict=True):
+    for value, shown in zip(
+        (1, 0), picture("genomics/motif_grammar", f"sequences{suffix}").rows, strict=True
+    ):
         row = int(np.flatnonzero(label == value)[0])
         assert shown.label == f"{('negative', 'positive')[value]}, test{row:05d}"
         packed = group["bases"][order[row]]
-        assert shown.letters == "".join("ACGT"[(byte >> shift) & 3] for byte in packed.tolist() for shift in (6, 4, 2, 0))
+        assert shown.letters == "".join(
+            "ACGT"[(byte >> shift) & 3] for byte in packed.tolist() for shift in (6, 4, 2, 0)
+        )
         motif, start, counts = (group[name][order[row]] for name in ("motif", "start", "counts"))
         want = {
             (names[which], int(first), int(first + group["width"][int(which)]), not bool(told))
-            for which, first, told in zip(motif, start, counts, strict=True) if which >= 0
-        }  # fmt: skip
+            for which, first, told in zip(motif, start, counts, strict=True)
+            if which >= 0
+        }
         assert {(span.name, span.start, span.stop, span.weak) for span in shown.spans} == want
 
 
@@ -157,24 +189,32 @@ def test_positions_count_every_base_of_every_motif(suffix, file):
     group = raw("genomics/motif_grammar", file)
     order, width = group["order"][:][16_000:], group["width"][:]
     label, motif, start = (group[name][:][order] for name in ("label", "motif", "start"))
-    for value, one in zip((1, 0), picture("genomics/motif_grammar", f"positions{suffix}").series, strict=True):
+    for value, one in zip(
+        (1, 0), picture("genomics/motif_grammar", f"positions{suffix}").series, strict=True
+    ):
         count = np.zeros(200)
         for row in np.flatnonzero(label == value):
             for which, first in zip(motif[row], start[row], strict=True):
                 if which >= 0:
-                    count[first : first + width[which]] += 1  # motifs lie apart, so nothing counts twice
+                    count[first : first + width[which]] += (
+                        1  # motifs lie apart, so nothing counts twice
+                    )
         want = count.reshape(20, 10).sum(axis=1) / (10 * (label == value).sum())
         assert one.values == pytest.approx(want, abs=1e-5)
 
 
 def test_the_observed_index_is_the_one_in_every_stored_record():
     drawn = picture("climate/enso", "nino34")
-    paths = sorted((files.share() / "leaderboard" / "entries" / "climate" / "enso@1").glob("*.record.zarr.zip"))
+    paths = sorted(
+        (files.share() / "leaderboard" / "entries" / "climate" / "enso@1").glob("*.record.zarr.zip")
+    )
     assert paths
     for path in paths:
         told = record.read(path)
         assert drawn.y == pytest.approx(told["observed"], abs=6e-4)
-        assert drawn.x == pytest.approx(told["centre_year"] + (told["centre_month"] - 0.5) / 12, abs=6e-4)
+        assert drawn.x == pytest.approx(
+            told["centre_year"] + (told["centre_month"] - 0.5) / 12, abs=6e-4
+        )
     highest, lowest = drawn.marks
     assert (highest.y, lowest.y) == (max(drawn.y), min(drawn.y))
     assert highest.short.startswith("2015") and highest.text.startswith("highest: +2.")
@@ -187,11 +227,16 @@ def test_the_index_is_drawn_again_from_the_file(mirror_file, tmp_path):
 
 
 def test_maps_and_sequences_are_drawn_into_files(tmp_path):
-    for task, names in {"climate/held_suarez_drift": ("z500", "t850"), "genomics/motif_grammar_hard": ("sequences_hard",)}.items():
+    for task, names in {
+        "climate/held_suarez_drift": ("z500", "t850"),
+        "genomics/motif_grammar_hard": ("sequences_hard",),
+    }.items():
         for folder in ("a", "b"):
             gallery.draw(task, tmp_path / folder, form="svg")
         for name in names:
-            once, again = ((tmp_path / folder / f"sample_{name}.svg").read_bytes() for folder in "ab")
+            once, again = (
+                (tmp_path / folder / f"sample_{name}.svg").read_bytes() for folder in "ab"
+            )
             assert once == again and b"<svg" in once
 
 
@@ -202,11 +247,20 @@ def test_a_globe_must_fit_its_axes():
     words = {"name": "x", "title": "x", "caption": "x", "quantity": "x", "unit": "K", "label": "x"}
     field = np.array([[1.0, 4.0]] * 4)
     assert globe(field, longitude, latitude, (2, 3), **words).panels[0].rows == ["0000", "2222"]
-    assert globe(field[:, ::-1], longitude, latitude[::-1], (2, 3), **words).panels[0].rows == ["0000", "2222"]
+    assert globe(field[:, ::-1], longitude, latitude[::-1], (2, 3), **words).panels[0].rows == [
+        "0000",
+        "2222",
+    ]
     with pytest.raises(ValueError, match="none of 4 longitudes and 2 latitudes"):
         globe(field.T, longitude, latitude, (2, 3), **words)
     with pytest.raises(ValueError, match="1 values of x are not finite"):
-        globe(np.where(np.arange(8).reshape(4, 2) == 3, np.nan, field), longitude, latitude, (2, 3), **words)
+        globe(
+            np.where(np.arange(8).reshape(4, 2) == 3, np.nan, field),
+            longitude,
+            latitude,
+            (2, 3),
+            **words,
+        )
 
 
 def test_pictures_keep_the_listing_light():
@@ -215,13 +269,24 @@ def test_pictures_keep_the_listing_light():
     import sys
 
     code = (
-        "import sys; import zoo.climate.held_suarez.task, zoo.climate.pictures, zoo.genomics.pictures; "
+        "import sys; import zoo.climate.held_suarez.task, zoo.climate.pictures, "
+        "zoo.genomics.pictures; "
         "print([m for m in ('jax', 'flax', 'matplotlib', 'xarray', 'zarr') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_this_file_reads_every_shipped_set():
     assert {Path(name).name for name in SHIPPED} == {
-        "held_suarez", "motif_grammar", "anomaly", "jet_generation", "jet_tagging", "quark_gluon",
-    }  # fmt: skip
+        "held_suarez",
+        "motif_grammar",
+        "anomaly",
+        "jet_generation",
+        "jet_tagging",
+        "quark_gluon",
+    }

@@ -1,4 +1,5 @@
-"""Models go to the Hub and come back with the same bytes, over real HTTP to a server that speaks the Hub's API."""
+"""Models go to the Hub and come back with the same bytes, over real HTTP to a server that
+speaks the Hub's API."""
 
 from __future__ import annotations
 
@@ -59,20 +60,37 @@ class _Handler(BaseHTTPRequestHandler):
             about = json.loads(body)
             repo = f"{about.get('organization') or 'ada'}/{about['name']}"
             self.server.files.setdefault(repo, {})
-            return self._answer(200, json.dumps({"url": f"{self.root}/{repo}", "name": repo}).encode(), Content_Type="application/json")
+            return self._answer(
+                200,
+                json.dumps({"url": f"{self.root}/{repo}", "name": repo}).encode(),
+                Content_Type="application/json",
+            )
         if parts == ["api", "validate-yaml"]:  # asked before a README is uploaded
             assert json.loads(body)["content"].startswith("---\nlicense: ")
-            return self._answer(200, b'{"errors": [], "warnings": []}', Content_Type="application/json")
+            return self._answer(
+                200, b'{"errors": [], "warnings": []}', Content_Type="application/json"
+            )
         repo, action = "/".join(parts[2:4]), parts[4]
         if action == "preupload":
-            given = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False} for file in json.loads(body)["files"]]
-            return self._answer(200, json.dumps({"files": given}).encode(), Content_Type="application/json")
+            given = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(body)["files"]
+            ]
+            return self._answer(
+                200, json.dumps({"files": given}).encode(), Content_Type="application/json"
+            )
         assert action == "commit"
         for line in body.splitlines():
             item = json.loads(line)
             if item["key"] == "file":
-                self.server.files[repo][item["value"]["path"]] = base64.b64decode(item["value"]["content"])
-        made = {"commitUrl": f"{self.root}/{repo}/commit/{COMMIT}", "commitOid": COMMIT, "commitMessage": "x"}
+                self.server.files[repo][item["value"]["path"]] = base64.b64decode(
+                    item["value"]["content"]
+                )
+        made = {
+            "commitUrl": f"{self.root}/{repo}/commit/{COMMIT}",
+            "commitOid": COMMIT,
+            "commitMessage": "x",
+        }
         return self._answer(200, json.dumps(made).encode(), Content_Type="application/json")
 
     def _get(self) -> None:
@@ -81,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.server.files.get(repo, {}).get(rest.partition("/")[2])
         if content is None:
             return self._answer(404, b"no", X_Error_Code="EntryNotFound")
-        return self._answer(200, content, ETag=f'"{hashlib.sha256(content).hexdigest()}"', X_Repo_Commit=COMMIT)
+        return self._answer(
+            200, content, ETag=f'"{hashlib.sha256(content).hexdigest()}"', X_Repo_Commit=COMMIT
+        )
 
     do_GET = do_HEAD = _get
 
@@ -110,7 +130,9 @@ def address(server) -> dict[str, str]:
 
 def without_plugin(tmp_path: Path) -> None:
     """As on another machine: the model is not installed."""
-    (tmp_path / "plugins/toy_models-1.0.dist-info/entry_points.txt").write_text("[zoo.models]\ntoy = synthetic_task_package\n")
+    (tmp_path / "plugins/toy_models-1.0.dist-info/entry_points.txt").write_text(
+        "[zoo.models]\ntoy = synthetic_task_package\n"
+    )
     package = tmp_path / "plugins/synthetic_task_package"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -119,7 +141,8 @@ def without_plugin(tmp_path: Path) -> None:
 
 @pytest.fixture
 def trusted(monkeypatch):
-    """The synthetic model's code lies in a test module; here it counts as an installed plug-in's."""
+    """The synthetic model's code lies in a test module; here it counts as an installed
+    plug-in's."""
     monkeypatch.setattr(registry, "plugin_packages", lambda: {"synthetic_task"})
 
 
@@ -127,7 +150,12 @@ def test_a_model_comes_back_with_the_same_bytes(toy, tmp_path, server, address, 
     before = registry.model("climate/line.toy")
     hub.push("climate/line.toy", "ada/line", **address)
     stored = server.files["ada/line"]
-    assert set(stored) == {"README.md", "card.toml", "config.json", *(weight.file for weight in before.weights)}
+    assert set(stored) == {
+        "README.md",
+        "card.toml",
+        "config.json",
+        *(weight.file for weight in before.weights),
+    }
     without_plugin(tmp_path)
     assert registry.list_models() == []
     card, path = hub.pull("ada/line", **address)
@@ -148,14 +176,25 @@ def test_altered_weights_are_refused_and_leave_no_card(toy, tmp_path, server, ad
     assert registry.list_models() == []
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ('predictor = "synthetic_task:from_weights"', 'predictor = "os:system"', "predictor = 'os:system' is code of no installed package"),
-    ('id = "climate/line.toy"', 'id = "climate/../../x"', "id: String should match"),
-    ("line.seed0.safetensors", "../../x.safetensors", "is not a plain relative path"),
-])
-def test_a_card_that_reaches_further_is_refused(toy, tmp_path, server, address, trusted, old, new, said):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'predictor = "synthetic_task:from_weights"',
+            'predictor = "os:system"',
+            "predictor = 'os:system' is code of no installed package",
+        ),
+        ('id = "climate/line.toy"', 'id = "climate/../../x"', "id: String should match"),
+        ("line.seed0.safetensors", "../../x.safetensors", "is not a plain relative path"),
+    ],
+)
+def test_a_card_that_reaches_further_is_refused(
+    toy, tmp_path, server, address, trusted, old, new, said
+):
     hub.push("climate/line.toy", "ada/line", **address)
-    server.files["ada/line"]["card.toml"] = server.files["ada/line"]["card.toml"].replace(old.encode(), new.encode())
+    server.files["ada/line"]["card.toml"] = server.files["ada/line"]["card.toml"].replace(
+        old.encode(), new.encode()
+    )
     without_plugin(tmp_path)
     with pytest.raises(cards.CardError, match=said):
         hub.pull("ada/line", **address)
@@ -164,7 +203,9 @@ def test_a_card_that_reaches_further_is_refused(toy, tmp_path, server, address, 
 
 def test_a_pulled_model_takes_no_name_that_is_there(toy, server, address, trusted):
     hub.push("climate/line.toy", "ada/line", **address)
-    with pytest.raises(cards.CardError, match=r"climate/line\.toy is the name of a model that is here already"):
+    with pytest.raises(
+        cards.CardError, match=r"climate/line\.toy is the name of a model that is here already"
+    ):
         hub.pull("ada/line", **address)
 
 
@@ -179,17 +220,27 @@ def test_what_is_no_repository_is_told(toy, address):
 def test_the_readme_and_the_scores_are_what_the_hub_reads(toy, tmp_path, zoo_command):
     yaml = pytest.importorskip("yaml")
     result = bench.bench("climate/toy", models="climate/line.toy", all_seeds=True, measure=True)[0]
-    (entry,) = bench.write_entries(result, toy / "leaderboard/entries", command="zoo bench climate/toy", submitted_by="ada")
+    (entry,) = bench.write_entries(
+        result, toy / "leaderboard/entries", command="zoo bench climate/toy", submitted_by="ada"
+    )
     verify.write(verify.verify(entry), toy / "leaderboard/verified")
     text = hub.contents("climate/line.toy")["README.md"].decode()
     _, front, body = text.split("---\n", 2)
     about = yaml.safe_load(front)
-    assert about["license"] == "apache-2.0" and about["library_name"] == "scizoo" and "climate-toy" in about["tags"]
+    assert (
+        about["license"] == "apache-2.0"
+        and about["library_name"] == "scizoo"
+        and "climate-toy" in about["tags"]
+    )
     assert huggingface_hub.ModelCard(text).data.license == "apache-2.0"
-    assert "| `climate/toy@3` | `rmse.step1` |" in body and "| rerun |" in body and "simulated" in body
+    assert (
+        "| `climate/toy@3` | `rmse.step1` |" in body and "| rerun |" in body and "simulated" in body
+    )
     done = zoo_command("leaderboard", "eval-results", "climate/line.toy", "--out", tmp_path / "out")
     assert done.code == 0
-    parsed = huggingface_hub.parse_eval_result_entries(yaml.safe_load((tmp_path / "out/.eval_results/climate.toy.yaml").read_text()))
+    parsed = huggingface_hub.parse_eval_result_entries(
+        yaml.safe_load((tmp_path / "out/.eval_results/climate.toy.yaml").read_text())
+    )
     claimed = cards.read(entry, cards.Entry)
     assert [(one.dataset_id, one.task_id, one.value) for one in parsed] == [
         ("scizoo/climate-toy", "rmse_step1", claimed.metrics["rmse.step1"].value),

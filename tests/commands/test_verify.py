@@ -1,4 +1,5 @@
-"""A true entry climbs to re-run; every way to bend one is caught, and the message names the field."""
+"""A true entry climbs to re-run; every way to bend one is caught, and the message names the
+field."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def swap_record(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     record.write(beside, arrays)
 
     def rehash(content):
-        content["hashes"] |= {"record": files.sha256(beside), "example_ids": bench.ids_sha256(arrays["example_id"])}
+        content["hashes"] |= {
+            "record": files.sha256(beside),
+            "example_ids": bench.ids_sha256(arrays["example_id"]),
+        }
 
     return bend(path, rehash)
 
@@ -63,13 +67,17 @@ def problems(path: Path, level: str = "rerun") -> str:
 def test_a_true_entry_reaches_the_re_run(entries, name):
     result = verify.verify(entries / f"{name}.json")
     assert result.ok and result.level == "rerun" and result.problems == []
-    assert result.largest_relative_difference == 0 and result.entry_sha256 == files.sha256(entries / f"{name}.json")
+    assert result.largest_relative_difference == 0 and result.entry_sha256 == files.sha256(
+        entries / f"{name}.json"
+    )
     assert all(pair.claimed == pair.obtained for pair in result.metrics.values())
 
 
 def test_each_level_stops_where_it_was_asked_to(entries):
     synthetic_task.calls.clear()
-    assert [verify.verify(entries / "best.json", level=level).level for level in ("static", "rescored")] == ["static", "rescored"]
+    assert [
+        verify.verify(entries / "best.json", level=level).level for level in ("static", "rescored")
+    ] == ["static", "rescored"]
     assert synthetic_task.calls == []
     with pytest.raises(ValueError, match="level 'all' is none of static, rescored, rerun"):
         verify.verify(entries / "best.json", level="all")
@@ -78,26 +86,38 @@ def test_each_level_stops_where_it_was_asked_to(entries):
 def test_the_verification_is_written_at_the_entrys_own_path(entries, tmp_path):
     result = verify.verify(entries / "best.json", level="static")
     path = verify.write(result, tmp_path / "verified")
-    assert path == tmp_path / "verified/climate/toy@3/best.json" and cards.read(path, cards.Verification) == result
+    assert (
+        path == tmp_path / "verified/climate/toy@3/best.json"
+        and cards.read(path, cards.Verification) == result
+    )
 
 
 def test_a_better_value_is_caught(entries):
     def better(content):
         content["metrics"]["rmse.step1"]["value"] *= 0.999
-    assert "metrics.rmse.step1: claimed" in problems(bend(entries / "best.json", better), "rescored")
+
+    assert "metrics.rmse.step1: claimed" in problems(
+        bend(entries / "best.json", better), "rescored"
+    )
 
 
 def test_a_narrower_interval_is_caught(entries):
     def narrow(content):
         metric = content["metrics"]["rmse.step1"]
         metric["ci95"] = [metric["value"] - 1e-3, metric["value"] + 1e-3]
-    assert "metrics.rmse.step1.ci95: claimed" in problems(bend(entries / "best.json", narrow), "rescored")
+
+    assert "metrics.rmse.step1.ci95: claimed" in problems(
+        bend(entries / "best.json", narrow), "rescored"
+    )
 
 
 def test_an_interval_left_out_is_caught(entries):
     def without(content):
         content["metrics"]["rmse.step1"]["ci95"] = None
-    assert "metrics.rmse.step1.ci95: claimed None" in problems(bend(entries / "best.json", without), "rescored")
+
+    assert "metrics.rmse.step1.ci95: claimed None" in problems(
+        bend(entries / "best.json", without), "rescored"
+    )
 
 
 def test_another_rows_record_is_caught_by_its_hash(entries):
@@ -119,13 +139,17 @@ def test_another_rows_record_with_hash_and_scores_is_caught_by_the_re_run(entrie
 
 
 def test_examples_in_another_order_are_caught(entries):
-    arrays = {name: value[::-1] for name, value in record.read(entries / "best.record.zarr.zip").items()}
+    arrays = {
+        name: value[::-1] for name, value in record.read(entries / "best.record.zarr.zip").items()
+    }
     found = problems(swap_record(entries / "best.json", arrays))
     assert "hashes.example_ids" in found or ".ci95" in found
 
 
 def test_examples_left_out_are_caught(entries):
-    arrays = {name: value[:50] for name, value in record.read(entries / "best.record.zarr.zip").items()}
+    arrays = {
+        name: value[:50] for name, value in record.read(entries / "best.record.zarr.zip").items()
+    }
     path = swap_record(entries / "best.json", arrays)
     assert "n_examples: claimed 60, the record has 50" in problems(path, "static")
 
@@ -133,12 +157,15 @@ def test_examples_left_out_are_caught(entries):
 def test_renamed_examples_are_caught_by_the_re_run(entries):
     arrays = record.read(entries / "best.record.zarr.zip")
     arrays["example_id"] = np.char.add("x", arrays["example_id"])
-    assert "hashes.example_ids: the task's examples are others" in problems(swap_record(entries / "best.json", arrays))
+    assert "hashes.example_ids: the task's examples are others" in problems(
+        swap_record(entries / "best.json", arrays)
+    )
 
 
 def test_other_weights_are_caught(entries):
     def other(content):
         content["hashes"]["weights"][0] = "f" * 64
+
     assert "hashes.weights: claimed" in problems(bend(entries / "line.toy.json", other), "static")
 
 
@@ -152,26 +179,43 @@ def test_a_newer_version_of_the_task_is_named(entries, toy, tmp_path):
     path = toy / "benchmarks/climate/toy.toml"
     path.write_text(path.read_text().replace("version = 3", "version = 4"))
     synthetic_task.forget_cards()
-    assert "task_version: the entry is of version 3, the task is at version 4; run it again" in problems(entries / "best.json", "static")
+    assert (
+        "task_version: the entry is of version 3, the task is at version 4; run it again"
+        in problems(entries / "best.json", "static")
+    )
 
 
 def test_a_metric_too_many_is_caught(entries):
-    bend(entries / "best.json", lambda content: content["metrics"].update(applause={"value": 1.0, "ci95": None}))
-    assert "metrics.applause: task climate/toy defines no such metric" in problems(entries / "best.json", "static")
+    bend(
+        entries / "best.json",
+        lambda content: content["metrics"].update(applause={"value": 1.0, "ci95": None}),
+    )
+    assert "metrics.applause: task climate/toy defines no such metric" in problems(
+        entries / "best.json", "static"
+    )
 
 
 def test_a_metric_left_out_is_caught_also_where_it_is_said_to_be_declined(entries):
     bend(entries / "zero.json", lambda content: content["metrics"].pop("rmse.step2"))
-    assert "metrics.rmse.step2: neither given nor declined" in problems(entries / "zero.json", "static")
+    assert "metrics.rmse.step2: neither given nor declined" in problems(
+        entries / "zero.json", "static"
+    )
     bend(entries / "zero.json", lambda content: content["declined"].append("rmse.step2"))
-    assert "declined: rmse.step2 is said to be declined, rescored gives" in problems(entries / "zero.json", "rescored")
+    assert "declined: rmse.step2 is said to be declined, rescored gives" in problems(
+        entries / "zero.json", "rescored"
+    )
 
 
-@pytest.mark.parametrize(("field", "change"), [
-    ("cost.n_params", lambda content: content["cost"].update(n_params=2)), ("kind", lambda content: content.update(kind="baseline")),
-    ("track", lambda content: content.update(track="secret")), ("title", lambda content: content.update(title="The best model")),
-    ("training_seeds", lambda content: content.update(training_seeds=[])),
-])
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("cost.n_params", lambda content: content["cost"].update(n_params=2)),
+        ("kind", lambda content: content.update(kind="baseline")),
+        ("track", lambda content: content.update(track="secret")),
+        ("title", lambda content: content.update(title="The best model")),
+        ("training_seeds", lambda content: content.update(training_seeds=[])),
+    ],
+)
 def test_what_an_entry_says_of_its_model_is_what_the_card_says(entries, field, change):
     assert f"{field}: claimed" in problems(bend(entries / "line.toy.json", change), "static")
 
@@ -179,15 +223,22 @@ def test_what_an_entry_says_of_its_model_is_what_the_card_says(entries, field, c
 def test_a_bent_training_seed_is_caught_by_the_re_run(entries):
     def better(content):
         content["training_seeds"][1]["metrics"]["rmse.step1"] *= 0.9
-    assert "training_seeds[1].rmse.step1: claimed" in problems(bend(entries / "line.toy.json", better))
+
+    assert "training_seeds[1].rmse.step1: claimed" in problems(
+        bend(entries / "line.toy.json", better)
+    )
 
 
 def test_a_record_elsewhere_is_caught(entries, tmp_path):
     beside = entries / "best.record.zarr.zip"
     beside.rename(tmp_path / "elsewhere.zarr.zip")
-    assert "record: best.record.zarr.zip does not lie beside" in problems(entries / "best.json", "static")
+    assert "record: best.record.zarr.zip does not lie beside" in problems(
+        entries / "best.json", "static"
+    )
     beside.symlink_to(tmp_path / "elsewhere.zarr.zip")
-    assert "record: best.record.zarr.zip does not lie beside" in problems(entries / "best.json", "static")
+    assert "record: best.record.zarr.zip does not lie beside" in problems(
+        entries / "best.json", "static"
+    )
 
 
 def test_a_truncated_record_is_a_problem_not_a_crash(entries):
@@ -198,19 +249,25 @@ def test_a_truncated_record_is_a_problem_not_a_crash(entries):
 
 def test_an_entry_in_another_place_is_caught(entries, tmp_path):
     shutil.copytree(entries, tmp_path / "genomics/toy@3")
-    assert "id: climate/toy@3/best must lie at climate/toy@3/best.json" in problems(tmp_path / "genomics/toy@3/best.json", "static")
+    assert "id: climate/toy@3/best must lie at climate/toy@3/best.json" in problems(
+        tmp_path / "genomics/toy@3/best.json", "static"
+    )
 
 
 def test_an_entry_of_a_model_that_nobody_ships_is_caught(entries):
     content = json.loads((entries / "best.json").read_text())
     content |= {"model": "climate/mine", "id": "climate/toy@3/mine"}
     (entries / "mine.json").write_text(json.dumps(content))
-    assert "model: climate/mine is neither an installed model nor a baseline" in problems(entries / "mine.json", "static")
+    assert "model: climate/mine is neither an installed model nor a baseline" in problems(
+        entries / "mine.json", "static"
+    )
 
 
 def test_an_entry_of_an_unknown_task_or_no_entry_at_all_is_told(entries):
     content = json.loads((entries / "best.json").read_text())
-    (entries / "gone.json").write_text(json.dumps(content | {"task": "climate/gone", "id": "climate/gone@3/best"}))
+    (entries / "gone.json").write_text(
+        json.dumps(content | {"task": "climate/gone", "id": "climate/gone@3/best"})
+    )
     with pytest.raises(UnknownName, match="no task is called 'climate/gone'"):
         verify.verify(entries / "gone.json")
     (entries / "no.json").write_text("[]")

@@ -1,4 +1,5 @@
-"""One synthetic board per test session: built once, read by many tests, changed by none (those that change one make their own)."""
+"""One synthetic board per test session: built once, read by many tests, changed by none
+(those that change one make their own)."""
 
 from __future__ import annotations
 
@@ -26,5 +27,7 @@ def site(root) -> Path:
 def small(tmp_path) -> Path:
     """A root with the two task specs and no entry, for a test to fill."""
     (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
-    synthetic_board.write_specs(tmp_path, synthetic_board.weather_spec(), synthetic_board.seasons_spec())
+    synthetic_board.write_specs(
+        tmp_path, synthetic_board.weather_spec(), synthetic_board.seasons_spec()
+    )
     return tmp_path

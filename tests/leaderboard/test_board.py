@@ -33,12 +33,17 @@ def toy_weather():
 
 def add(root, name, **changes):
     arrays = changes.pop("arrays", None) or synthetic.weather_record(skill=0.3, seed=7)
-    return synthetic.add_entry(root, synthetic.weather_spec(), toy_weather(), name, arrays, **changes)
+    return synthetic.add_entry(
+        root, synthetic.weather_spec(), toy_weather(), name, arrays, **changes
+    )
 
 
 def test_everything_that_fits_is_read(ranked):
     assert ranked.problems == []
-    assert {task.key: len(task.rows) for task in ranked.tasks} == {"climate/toy_weather@1": 9, "genomics/toy_seasons@2": 12}
+    assert {task.key: len(task.rows) for task in ranked.tasks} == {
+        "climate/toy_weather@1": 9,
+        "genomics/toy_seasons@2": 12,
+    }
     assert list(ranked.datasets) == ["climate/toy_planet"]
     assert len(ranked.models) == 5
 
@@ -49,7 +54,9 @@ def test_rows_come_best_first_and_gaps_last(ranked):
     seasons = next(task for task in ranked.tasks if task.spec.id == "genomics/toy_seasons")
     scored = [row.score("correlation.k5") for row in seasons.rows]
     assert scored[-1] is None
-    assert [score.value for score in scored if score] == sorted((score.value for score in scored if score), reverse=True)
+    assert [score.value for score in scored if score] == sorted(
+        (score.value for score in scored if score), reverse=True
+    )
 
 
 def test_equal_skill_shares_a_letter_and_other_skill_does_not(ranked):
@@ -68,7 +75,9 @@ def test_a_difference_to_the_best_is_paired_and_signed(ranked):
     assert best.to_best is None
     worst = others[-1]
     assert worst.to_best.other == best.entry.id
-    assert worst.to_best.value == pytest.approx(worst.score("z500_rmse.day5").value - best.score("z500_rmse.day5").value)
+    assert worst.to_best.value == pytest.approx(
+        worst.score("z500_rmse.day5").value - best.score("z500_rmse.day5").value
+    )
     assert 0 < worst.to_best.low <= worst.to_best.value <= worst.to_best.high
     assert worst.to_best.verdict == "worse"
 
@@ -126,8 +135,14 @@ def test_a_record_that_gives_another_score_is_not_grouped(small):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"metrics": {"nonsense": {"value": 1.0, "ci95": None}}}, "does not define metric nonsense"),
-        ({"task": "climate/none", "id": "climate/none@1/net"}, "belongs to leaderboard/entries/climate/none@1/net.json"),
+        (
+            {"metrics": {"nonsense": {"value": 1.0, "ci95": None}}},
+            "does not define metric nonsense",
+        ),
+        (
+            {"task": "climate/none", "id": "climate/none@1/net"},
+            "belongs to leaderboard/entries/climate/none@1/net.json",
+        ),
         ({"declined": ["z500_rmse.day5"]}, "both scored and declined"),
         ({"extra": 1}, "extra"),
     ],
@@ -176,7 +191,9 @@ def test_a_verification_without_its_entry_is_named(small):
     assert "no entry" in boards.read(small).problems[0]
 
 
-@pytest.mark.parametrize("name", ["../x/y@1/z", "a/../b", "a/b@1/.hidden", "A/b", "a//b", "a/b\n", "a/b c", "a/..b.html"])
+@pytest.mark.parametrize(
+    "name", ["../x/y@1/z", "a/../b", "a/b@1/.hidden", "A/b", "a//b", "a/b\n", "a/b c", "a/..b.html"]
+)
 def test_no_id_leaves_the_folder(name):
     with pytest.raises(BoardError):
         boards.place(name)
@@ -190,8 +207,10 @@ def test_letters_are_single_letters_with_their_digits():
 
 def test_the_board_needs_neither_jax_nor_xarray(root, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from zoo.leaderboard import build; build(sys.argv[1], root=sys.argv[2]); "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'jax', 'flax', 'xarray', 'uproot', 'optax'}))"
+        "import sys; from pathlib import Path; from zoo.leaderboard import build; "
+        "build(sys.argv[1], root=sys.argv[2]); "
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'jax', 'flax', 'xarray', "
+        "'uproot', 'optax'}))"
     )
     here = Path(__file__).parent
     lean = tmp_path / "root"
@@ -200,6 +219,9 @@ def test_the_board_needs_neither_jax_nor_xarray(root, tmp_path):
     shutil.copytree(root / "leaderboard" / "peers", lean / "leaderboard" / "peers")
     paths = f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}]; "
     done = subprocess.run(
-        [sys.executable, "-P", "-c", paths + code, str(tmp_path / "out"), str(lean)], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", paths + code, str(tmp_path / "out"), str(lean)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "[]"

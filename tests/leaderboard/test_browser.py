@@ -1,4 +1,5 @@
-"""In a real browser, from disk: nothing fails, nothing is fetched, sorting and filtering work. Skipped where there is no Chromium."""
+"""In a real browser, from disk: nothing fails, nothing is fetched, sorting and filtering
+work. Skipped where there is no Chromium."""
 
 from __future__ import annotations
 
@@ -19,10 +20,13 @@ from chromium import CHROMIUM, FLAGS
 
 
 def probed(address: str, flags: list[str], folder: Path) -> Any:
-    """What the page's probe script wrote, as JSON, into its `<pre id="probe">`; `folder` holds the browser's profile."""
+    """What the page's probe script wrote, as JSON, into its `<pre id="probe">`; `folder`
+    holds the browser's profile."""
     command = [CHROMIUM, *flags, f"--user-data-dir={folder / 'profile'}", address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    return json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+    return json.loads(
+        html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1))
+    )
 
 
 PROBE = """
@@ -64,7 +68,12 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     shutil.copytree(site, copy)
     page = copy / "tasks" / "genomics" / "toy_seasons@2" / "index.html"
     (page.parent / "probe.js").write_text(PROBE, encoding="utf-8")
-    page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>'), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace(
+            "</head>", '<script src="probe.js"></script></head>'
+        ),
+        encoding="utf-8",
+    )
     found = probed(page.as_uri(), FLAGS, tmp_path)
     assert found["errors"] == []
     assert found["order"] == "ascending"
@@ -96,7 +105,8 @@ addEventListener("load", () => {
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_no_page_asks_anything_of_another_host(site, tmp_path):
-    """Without a network, from a server of our own: Chromium lists what it asked for, which it does not do for pages on disk."""
+    """Without a network, from a server of our own: Chromium lists what it asked for, which
+    it does not do for pages on disk."""
     copy = tmp_path / "site"
     shutil.copytree(site, copy)
     (copy / "probe.js").write_text(NETWORK_PROBE, encoding="utf-8")
@@ -105,13 +115,20 @@ def test_no_page_asks_anything_of_another_host(site, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         here = f"http://127.0.0.1:{server.server_port}/"
-        for page in [*sorted(min(folder.glob("*.html")) for folder in folders), copy / "index.html"]:
+        for page in [
+            *sorted(min(folder.glob("*.html")) for folder in folders),
+            copy / "index.html",
+        ]:
             name = page.relative_to(copy).as_posix()
             script = f'<script src="{"../" * name.count("/")}probe.js"></script></head>'
-            page.write_text(page.read_text(encoding="utf-8").replace("</head>", script), encoding="utf-8")
+            page.write_text(
+                page.read_text(encoding="utf-8").replace("</head>", script), encoding="utf-8"
+            )
             asked = probed(here + name, FLAGS, tmp_path)
             assert {here + "assets/site.css", here + "assets/site.js"} <= set(asked), name
-            assert [one for one in asked if not one.startswith(here)] == ["https://example.org/canary.png"], name
+            assert [one for one in asked if not one.startswith(here)] == [
+                "https://example.org/canary.png"
+            ], name
         server.shutdown()
 
 
@@ -158,19 +175,29 @@ addEventListener("load", () => {
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_two_thousand_rows_sort_within_two_seconds(site, tmp_path):
-    """Script, style and layout of each click in real time; the first rows in the chosen order are shown, the rest on demand."""
+    """Script, style and layout of each click in real time; the first rows in the chosen
+    order are shown, the rest on demand."""
     copy = tmp_path / "site"
     shutil.copytree(site, copy)
     page = copy / "tasks" / "climate" / "toy_weather@1" / "index.html"
     (page.parent / "probe.js").write_text(LONG_PROBE, encoding="utf-8")
-    text = page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js"></script></head>')
-    head, table, tail = re.fullmatch(r"(.*?<table class=\"sortable scores\".*?<tbody>)(.*?)(</tbody>.*)", text, re.DOTALL).groups()
+    text = page.read_text(encoding="utf-8").replace(
+        "</head>", '<script src="probe.js"></script></head>'
+    )
+    head, table, tail = re.fullmatch(
+        r"(.*?<table class=\"sortable scores\".*?<tbody>)(.*?)(</tbody>.*)", text, re.DOTALL
+    ).groups()
     row = re.search(r"<tr .*?</tr>", table, re.DOTALL).group()
     rows = [
-        re.sub(r'data-v="[^"]*"', f'data-v="{(i * 7919) % 2003}"', row).replace("</a>", f" number {i} </a>", 1) for i in range(2000)
+        re.sub(r'data-v="[^"]*"', f'data-v="{(i * 7919) % 2003}"', row).replace(
+            "</a>", f" number {i} </a>", 1
+        )
+        for i in range(2000)
     ]
     page.write_text(head + "\n".join(rows) + tail, encoding="utf-8")
-    flags = [flag for flag in FLAGS if not flag.startswith("--virtual-time")]  # in virtual time nothing takes any
+    flags = [
+        flag for flag in FLAGS if not flag.startswith("--virtual-time")
+    ]  # in virtual time nothing takes any
     found = probed(page.as_uri(), [*flags, "--timeout=60000"], tmp_path)
     assert max(found["times"]) < 2000
     assert found["said"].startswith(f"The first {found['first']} of 2000 rows")
@@ -203,7 +230,9 @@ FRAME = """<!doctype html><html lang="en"><title>a page in a frame: a window of 
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-@pytest.mark.skipif(not Path(AXE).is_file(), reason="needs axe-core: npm install axe-core; AXE_JS=.../axe.min.js")
+@pytest.mark.skipif(
+    not Path(AXE).is_file(), reason="needs axe-core: npm install axe-core; AXE_JS=.../axe.min.js"
+)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_no_page_has_a_serious_accessibility_finding(site, tmp_path, width, theme):
@@ -211,18 +240,47 @@ def test_no_page_has_a_serious_accessibility_finding(site, tmp_path, width, them
     shutil.copytree(site, copy)
     shutil.copy(AXE, copy / "axe.js")
     (copy / "probe.js").write_text(AXE_PROBE.replace("THEME", theme), encoding="utf-8")
-    chosen = [copy / name for name in ("index.html", "history.html", "methods.html", "models/index.html", "datasets/index.html")]
-    chosen += [next((copy / folder).rglob(f"{name}.html")) for folder, name in (
-        ("tasks", "index"), ("tasks", "compare"), ("tasks", "metrics"), ("entries", "*"), ("models/climate", "*"),
-        ("datasets/climate", "*"),
-    )]
+    chosen = [
+        copy / name
+        for name in (
+            "index.html",
+            "history.html",
+            "methods.html",
+            "models/index.html",
+            "datasets/index.html",
+        )
+    ]
+    chosen += [
+        next((copy / folder).rglob(f"{name}.html"))
+        for folder, name in (
+            ("tasks", "index"),
+            ("tasks", "compare"),
+            ("tasks", "metrics"),
+            ("entries", "*"),
+            ("models/climate", "*"),
+            ("datasets/climate", "*"),
+        )
+    ]
     for page in chosen:
         root = "../" * (len(page.relative_to(copy).parts) - 1)
-        scripts = f'<script src="{root}axe.js"></script><script src="{root}probe.js"></script></head>'
-        page.write_text(page.read_text(encoding="utf-8").replace("</head>", scripts), encoding="utf-8")
+        scripts = (
+            f'<script src="{root}axe.js"></script><script src="{root}probe.js"></script></head>'
+        )
+        page.write_text(
+            page.read_text(encoding="utf-8").replace("</head>", scripts), encoding="utf-8"
+        )
         frame = copy / "frame.html"
-        frame.write_text(FRAME.replace("WIDTH", str(width)).replace("PAGE", page.relative_to(copy).as_posix()), encoding="utf-8")
-        said = probed(frame.as_uri(), [*FLAGS, "--virtual-time-budget=20000", "--window-size=1400,1000"], tmp_path)
+        frame.write_text(
+            FRAME.replace("WIDTH", str(width)).replace("PAGE", page.relative_to(copy).as_posix()),
+            encoding="utf-8",
+        )
+        said = probed(
+            frame.as_uri(),
+            [*FLAGS, "--virtual-time-budget=20000", "--window-size=1400,1000"],
+            tmp_path,
+        )
         assert (said["width"], said["dark"]) == (width, theme == "dark")
         serious = [one for one in said["found"] if one[0] in ("serious", "critical")]
-        assert serious == [] and said["wide"] <= 0, f"{page.relative_to(copy)}: {serious}, {said['wide']} px too wide"
+        assert serious == [] and said["wide"] <= 0, (
+            f"{page.relative_to(copy)}: {serious}, {said['wide']} px too wide"
+        )

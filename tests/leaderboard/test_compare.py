@@ -1,4 +1,5 @@
-"""Any two rows can be compared from the page alone, the history only ever improves, and datasets speak Croissant."""
+"""Any two rows can be compared from the page alone, the history only ever improves, and
+datasets speak Croissant."""
 
 from __future__ import annotations
 
@@ -55,9 +56,13 @@ def test_what_is_packed_gives_the_same_paired_intervals(task):
     for row in compare.rows(task):
         for difference in row.differences:
             other = difference.other.split("/")[-1]
-            low, high = stats.interval(unpack(packed[row.name]) - unpack(packed[other]), difference.value)
+            low, high = stats.interval(
+                unpack(packed[row.name]) - unpack(packed[other]), difference.value
+            )
             spread = packed[row.name]["hi"] - packed[row.name]["lo"]
-            assert (low, high) == pytest.approx((difference.low, difference.high), abs=1e-4 * spread)
+            assert (low, high) == pytest.approx(
+                (difference.low, difference.high), abs=1e-4 * spread
+            )
 
 
 def test_an_undefined_resample_stays_undefined():
@@ -72,7 +77,9 @@ def test_a_task_of_many_rows_packs_its_headline_for_the_best_alone(task, monkeyp
     monkeypatch.setattr(compare, "BUDGET", whole // 3)
     small = content(task)
     assert [metric["name"] for metric in small["metrics"]] == [task.spec.headline]
-    assert 2 <= len(small["rows"]) < len(compare.rows(task)) and small["left"] == len(compare.rows(task)) - len(small["rows"])
+    assert 2 <= len(small["rows"]) < len(compare.rows(task)) and small["left"] == len(
+        compare.rows(task)
+    ) - len(small["rows"])
     assert len(compare.script(task)) < whole
 
 
@@ -87,9 +94,18 @@ def test_the_table_without_javascript_is_antisymmetric(task):
 
 def test_one_row_has_nothing_to_be_compared_with(small):
     spec = synthetic.weather_spec()
-    synthetic.add_entry(small, spec, synthetic.ToyWeather(spec, file=Path), "net", synthetic.weather_record(skill=0.3, seed=7))
+    synthetic.add_entry(
+        small,
+        spec,
+        synthetic.ToyWeather(spec, file=Path),
+        "net",
+        synthetic.weather_record(skill=0.3, seed=7),
+    )
     board = ranks.rank(boards.read(small))
-    assert all(compare.script(task) is None and compare.matrix(task) is None and task.detectable is None for task in board.tasks)
+    assert all(
+        compare.script(task) is None and compare.matrix(task) is None and task.detectable is None
+        for task in board.tasks
+    )
 
 
 @pytest.mark.browser
@@ -99,22 +115,33 @@ def test_the_page_computes_what_the_board_computed(site, task, tmp_path):
     shutil.copytree(site, copy)
     page = copy / "tasks" / task.key / "compare.html"
     (page.parent / "probe.js").write_text(PROBE, encoding="utf-8")
-    page.write_text(page.read_text(encoding="utf-8").replace("</head>", '<script src="probe.js" defer></script></head>'), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace(
+            "</head>", '<script src="probe.js" defer></script></head>'
+        ),
+        encoding="utf-8",
+    )
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1)))
+    found = json.loads(
+        html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL).group(1))
+    )
     assert found["hash"].startswith("#reference=net_1.held_out&rows=")
     assert found["left"] <= 0
     reference = next(row for row in compare.rows(task) if row.name == "net_1.held_out")
     by_title = {difference.title: difference for difference in reference.differences}
-    places = next(column.decimals for column in task.spec.table if column.metric == task.spec.headline)
+    places = next(
+        column.decimals for column in task.spec.table if column.metric == task.spec.headline
+    )
     assert len(found["rows"]) == len(by_title) + 1
     for title, headline, *_ in found["rows"][1:]:
         difference = by_title[title]
         said = re.search(r"([+−][\d.]+) +\[([−\d.]+), ([−\d.]+)\] (\w+)$", headline)
         numbers = [float(each.replace("−", "-")) for each in said.groups()[:3]]
         slack = 0.6 * 10.0**-places
-        assert numbers == pytest.approx([-difference.value, -difference.high, -difference.low], abs=slack)
+        assert numbers == pytest.approx(
+            [-difference.value, -difference.high, -difference.low], abs=slack
+        )
         assert said[4] == {"better": "worse", "worse": "better", "tied": "tied"}[difference.verdict]
 
 
@@ -123,10 +150,15 @@ def test_the_history_only_improves(root):
         direction = task.spec.metric_of(task.spec.headline).direction
         for track in {row.entry.track for row in task.rows}:
             steps = [record for record in history.records(task) if record.track == track]
-            bad = [boards.badness(record.row.score(task.spec.headline).value, direction) for record in steps]
+            bad = [
+                boards.badness(record.row.score(task.spec.headline).value, direction)
+                for record in steps
+            ]
             assert bad == sorted(bad, reverse=True) and len(set(bad)) == len(bad)
             assert [record.when for record in steps] == sorted(record.when for record in steps)
-            assert [record.before for record in steps[1:]] == [record.row.score(task.spec.headline).value for record in steps[:-1]]
+            assert [record.before for record in steps[1:]] == [
+                record.row.score(task.spec.headline).value for record in steps[:-1]
+            ]
 
 
 def test_the_last_step_of_the_history_is_todays_best(root):
@@ -138,9 +170,16 @@ def test_the_last_step_of_the_history_is_todays_best(root):
 def test_croissant_says_what_the_card_says(site):
     path = site / "data/climate/toy_planet.croissant.json"
     about = json.loads(path.read_text(encoding="utf-8"))
-    assert about["@type"] == "sc:Dataset" and about["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert (
+        about["@type"] == "sc:Dataset"
+        and about["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    )
     for file in about["distribution"]:
-        assert re.fullmatch(r"[0-9a-f]{64}", file["sha256"]) and file["contentUrl"] and file["contentSize"].endswith(" B")
+        assert (
+            re.fullmatch(r"[0-9a-f]{64}", file["sha256"])
+            and file["contentUrl"]
+            and file["contentSize"].endswith(" B")
+        )
 
 
 def test_shipped_cards_are_valid_croissant(tmp_path):
@@ -152,4 +191,6 @@ def test_shipped_cards_are_valid_croissant(tmp_path):
         path.write_text(croissant.text(card), encoding="utf-8")
         dataset = mlcroissant.Dataset(jsonld=path)
         assert len(dataset.metadata.distribution) == len(card.file)
-        assert {file.sha256 for file in dataset.metadata.distribution} == {file.sha256 for file in card.file}
+        assert {file.sha256 for file in dataset.metadata.distribution} == {
+            file.sha256 for file in card.file
+        }

@@ -1,4 +1,5 @@
-"""Pictures on the pages: made from records and from `figures.json` alone, the same bytes every time, nothing typed becomes markup."""
+"""Pictures on the pages: made from records and from `figures.json` alone, the same bytes
+every time, nothing typed becomes markup."""
 
 from __future__ import annotations
 
@@ -25,28 +26,87 @@ def curve(skill: float = 1.0, **changes) -> Lines:
     xs = [0.2, 0.5, 0.8]
     ys = [skill * 100.0 / x for x in xs]
     mark = Mark(x=0.5, y=ys[1], short="21 left", text=f"21 of 2000 left {EVIL}")
-    content = {"name": "roc", "title": "ROC", "log_y": True, "x": xs, "y": ys, "low": [y / 2 for y in ys], "high": [y * 2 for y in ys]}
-    return Lines(**(COMMON | content | {"marks": [mark], "reference_label": "luck", "reference_x": xs, "reference_y": [3, 2, 1]} | changes))
+    content = {
+        "name": "roc",
+        "title": "ROC",
+        "log_y": True,
+        "x": xs,
+        "y": ys,
+        "low": [y / 2 for y in ys],
+        "high": [y * 2 for y in ys],
+    }
+    return Lines(
+        **(
+            COMMON
+            | content
+            | {
+                "marks": [mark],
+                "reference_label": "luck",
+                "reference_x": xs,
+                "reference_y": [3, 2, 1],
+            }
+            | changes
+        )
+    )
 
 
 def grid(**changes) -> Grid:
-    content = {"name": "confusion", "title": "Confusion", "caption": "c", "row_label": "true", "column_label": "predicted"}
-    return Grid(**(content | {"rows": ["a", EVIL], "columns": ["a", "b"], "values": [[0.75, 0.25], [0.001, 0.999]]} | changes))
+    content = {
+        "name": "confusion",
+        "title": "Confusion",
+        "caption": "c",
+        "row_label": "true",
+        "column_label": "predicted",
+    }
+    return Grid(
+        **(
+            content
+            | {"rows": ["a", EVIL], "columns": ["a", "b"], "values": [[0.75, 0.25], [0.001, 0.999]]}
+            | changes
+        )
+    )
 
 
 def images(**changes) -> Images:
-    content = {"name": "images", "title": "Average", "caption": "c", "x_label": "x", "y_label": "y", "level_label": "from", "reach": 0.5}
-    return Images(**(content | {"levels": [0.01, 0.1], "panels": [{"label": EVIL, "rows": ["0012", "0120"]}]} | changes))
+    content = {
+        "name": "images",
+        "title": "Average",
+        "caption": "c",
+        "x_label": "x",
+        "y_label": "y",
+        "level_label": "from",
+        "reach": 0.5,
+    }
+    return Images(
+        **(
+            content
+            | {"levels": [0.01, 0.1], "panels": [{"label": EVIL, "rows": ["0012", "0120"]}]}
+            | changes
+        )
+    )
 
 
 def histograms(**changes) -> Histograms:
-    content = {"name": "mass", "title": "Mass", "edges": [0, 10, 25], "series": [{"label": "top", "values": [0.125, 0.375]}]}
+    content = {
+        "name": "mass",
+        "title": "Mass",
+        "edges": [0, 10, 25],
+        "series": [{"label": "top", "values": [0.125, 0.375]}],
+    }
     return Histograms(**(COMMON | content | changes))
 
 
 def sequences(**changes) -> Sequences:
-    spans = [{"start": 2, "stop": 5, "name": EVIL}, {"start": 5, "stop": 6, "name": "b-", "weak": True}]
-    content = {"name": "sequences", "title": "Sequences", "caption": "c", "rows": [{"label": EVIL, "letters": "ACGTACGT", "spans": spans}]}
+    spans = [
+        {"start": 2, "stop": 5, "name": EVIL},
+        {"start": 5, "stop": 6, "name": "b-", "weak": True},
+    ]
+    content = {
+        "name": "sequences",
+        "title": "Sequences",
+        "caption": "c",
+        "rows": [{"label": EVIL, "letters": "ACGTACGT", "spans": spans}],
+    }
     return Sequences(**(content | changes))
 
 
@@ -68,13 +128,21 @@ def board(root: Path, code: str, rows: int = 9) -> str:
     synthetic.write_specs(root, spec)
     task = synthetic.ToyWeather(spec, file=Path)
     for i in range(rows):
-        synthetic.add_entry(root, spec, task, f"net_{i}", synthetic.weather_record(skill=0.2 + 0.1 * i, seed=i))
+        synthetic.add_entry(
+            root, spec, task, f"net_{i}", synthetic.weather_record(skill=0.2 + 0.1 * i, seed=i)
+        )
     build(root=root)
-    return (root / "leaderboard" / "_site" / "tasks" / f"{spec.key}" / "index.html").read_text(encoding="utf-8")
+    return (root / "leaderboard" / "_site" / "tasks" / f"{spec.key}" / "index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def chart(page: str, title: str) -> str:
-    return next(svg for svg in re.findall(r'<svg class="chart".*?</svg>', page, re.DOTALL) if f">{title}</title>" in svg)
+    return next(
+        svg
+        for svg in re.findall(r'<svg class="chart".*?</svg>', page, re.DOTALL)
+        if f">{title}</title>" in svg
+    )
 
 
 def test_the_best_rows_lines_are_one_picture_and_other_kinds_are_the_best_rows(small):
@@ -85,7 +153,9 @@ def test_the_best_rows_lines_are_one_picture_and_other_kinds_are_the_best_rows(s
     assert "21 left" in svg  # written beside the best row's mark
     assert '<h3 id="figure-confusion">Confusion: net 0</h3>' in page
     assert '<td class="num" style="--v:0.750">0.75</td>' in page
-    assert '<td class="num" style="--v:0.001"></td>' in page  # a thousandth is no number worth reading
+    assert (
+        '<td class="num" style="--v:0.001"></td>' in page
+    )  # a thousandth is no number worth reading
     ElementTree.fromstring(svg)
     assert "<script>alert" not in page and html.escape(EVIL) in page
 
@@ -118,14 +188,21 @@ def write_figures(root: Path, **changes) -> None:
     synthetic.write_toml(folder / "card.toml", card.model_dump(mode="json", exclude_none=True))
     figures = [figure.model_dump() for figure in (images(), histograms())]
     made_from = {"test.zarr.zip": synthetic_cards.SHA}
-    content = {"schema_version": 1, "dataset": card.id, "made_from": made_from, "figure": figures} | changes
+    content = {
+        "schema_version": 1,
+        "dataset": card.id,
+        "made_from": made_from,
+        "figure": figures,
+    } | changes
     (folder / "figures.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def dataset_page(root: Path) -> tuple[str, str]:
     build(root=root)
     site = root / "leaderboard" / "_site"
-    return (site / "datasets/climate/toy_planet.html").read_text(encoding="utf-8"), (site / "index.html").read_text(encoding="utf-8")
+    return (site / "datasets/climate/toy_planet.html").read_text(encoding="utf-8"), (
+        site / "index.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_a_data_sets_pictures_come_from_the_file_beside_its_card(small):
@@ -140,16 +217,24 @@ def test_a_data_sets_pictures_come_from_the_file_beside_its_card(small):
 
 def test_a_map_has_its_axes_and_a_sequence_the_names_of_its_stretches(small):
     ticks = {"x_ticks": [{"at": 90, "label": "90°E"}], "y_ticks": [{"at": 0, "label": EVIL[:12]}]}
-    figures = [images(reach=None, extent=(0, 180, -45, 45), **ticks).model_dump(), sequences().model_dump()]
+    figures = [
+        images(reach=None, extent=(0, 180, -45, 45), **ticks).model_dump(),
+        sequences().model_dump(),
+    ]
     write_figures(small, figure=figures)
     page, _ = dataset_page(small)
     (drawn,) = re.findall(r'<svg class="map".*?</svg>', page)
     ElementTree.fromstring(drawn)
-    assert '<path d="M2.0 2v.6"/><text x="2.0"' in drawn and ">90°E</text>" in drawn  # the middle of four columns
+    assert (
+        '<path d="M2.0 2v.6"/><text x="2.0"' in drawn and ">90°E</text>" in drawn
+    )  # the middle of four columns
     assert '<path d="M0 1.0h-.6"/>' in drawn and "<script>" not in drawn
     (letters,) = re.findall(r'<p class="bases">(.*?)</p>', page)
     assert re.sub(r"<rp>.*?</rp>|<rt>.*?</rt>|<[^>]*>", "", letters) == "ACGTACGT"
-    assert letters.startswith('AC<ruby class="site">GTA<') and '<ruby class="site weak">C<rp> (</rp><rt>b-</rt>' in letters
+    assert (
+        letters.startswith('AC<ruby class="site">GTA<')
+        and '<ruby class="site weak">C<rp> (</rp><rt>b-</rt>' in letters
+    )
     assert html.escape(EVIL) in letters and "<script>" not in page
 
 
@@ -159,20 +244,31 @@ def test_empty_bins_stand_on_the_lower_end_of_a_logarithmic_axis():
     path = re.search(r"<title>top</title>\s*<path d=\"([^\"]*)\"", svg).group(1)
     heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)]
     assert heights[0] == heights[1] == heights[2] == heights[-1] == max(heights)  # 0 where 1 is
-    assert 2 * (heights[0] - heights[3]) / (heights[3] - heights[5]) == pytest.approx(np.log10(2), rel=0.01)
+    assert 2 * (heights[0] - heights[3]) / (heights[3] - heights[5]) == pytest.approx(
+        np.log10(2), rel=0.01
+    )
     assert all(0 <= y < 1000 for y in heights)
 
 
 def test_a_data_set_without_pictures_says_why(small):
     card = synthetic_cards.toy_planet()
-    fetched = [{**file, "path": None, "urls": ["https://example.org/a"]} for file in card.model_dump(mode="json")["file"]]
+    fetched = [
+        {**file, "path": None, "urls": ["https://example.org/a"]}
+        for file in card.model_dump(mode="json")["file"]
+    ]
     for content, said in (
-        ({"file": fetched}, "ships none of this data set's files (they are fetched from their sources)"),
+        (
+            {"file": fetched},
+            "ships none of this data set's files (they are fetched from their sources)",
+        ),
         ({"file": []}, "read from a folder of the user's own"),
         ({}, "There is no picture of it yet."),
     ):
         written = card.model_dump(mode="json", exclude_none=True) | {
-            name: [{key: value for key, value in file.items() if value is not None} for file in value] for name, value in content.items()
+            name: [
+                {key: value for key, value in file.items() if value is not None} for file in value
+            ]
+            for name, value in content.items()
         }
         synthetic.write_toml(small / "datasets" / card.id / "card.toml", written)
         page, _ = dataset_page(small)
@@ -181,17 +277,32 @@ def test_a_data_set_without_pictures_says_why(small):
 
 def test_archives_that_the_user_fetches_are_listed_with_their_hashes(small):
     card = synthetic_cards.toy_planet().model_dump(mode="json", exclude_none=True)
-    archive = {"name": "big.tar", "urls": ["https://example.org/big.tar"], "md5": "0" * 32, "licence": "CC-BY-4.0", "role": "ten million"}
-    synthetic.write_toml(small / "datasets" / card["id"] / "card.toml", card | {"file": [], "download": [archive]})
+    archive = {
+        "name": "big.tar",
+        "urls": ["https://example.org/big.tar"],
+        "md5": "0" * 32,
+        "licence": "CC-BY-4.0",
+        "role": "ten million",
+    }
+    synthetic.write_toml(
+        small / "datasets" / card["id"] / "card.toml", card | {"file": [], "download": [archive]}
+    )
     page, _ = dataset_page(small)
-    assert "<code>big.tar</code>" in page and "0" * 32 in page and "https://example.org/big.tar" in page
+    assert (
+        "<code>big.tar</code>" in page
+        and "0" * 32 in page
+        and "https://example.org/big.tar" in page
+    )
     assert "No files of its own" not in page and "zoo data get" not in page
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"made_from": {"test.zarr.zip": "0" * 64}}, "made from another test.zarr.zip than the card"),
+        (
+            {"made_from": {"test.zarr.zip": "0" * 64}},
+            "made from another test.zarr.zip than the card",
+        ),
         ({"made_from": {"other.zip": synthetic_cards.SHA}}, "made from another other.zip"),
         ({"dataset": "climate/other"}, "its pictures are of climate/other"),
         ({"figure": [{"kind": "pie"}]}, "is no valid FigureFile"),
@@ -205,7 +316,9 @@ def test_pictures_of_other_data_are_left_out_and_named(small, changes, said):
 
 
 def test_tick_labels_keep_their_digits():
-    svg = pictures.histograms(histograms(series=[{"label": "top", "values": [0.004, 0.0251]}]), name="ticks")
+    svg = pictures.histograms(
+        histograms(series=[{"label": "top", "values": [0.004, 0.0251]}]), name="ticks"
+    )
     labels = [float(text) for text in re.findall(r">(0\.0\d+)</text>", svg)]
     assert 0.005 in labels and 0.015 in labels
     assert not re.search(r'd="[^"]*\d\.\d{3}', svg)  # while coordinates are short
@@ -229,9 +342,37 @@ def test_tick_labels_keep_their_digits():
         (images, {"reach": None}, "either `reach` or `extent`"),
         (images, {"reach": None, "extent": (0, 1, 1, 0)}, "left, right, bottom, top and rises"),
         (images, {"x_ticks": [{"at": 0.6, "label": "out"}]}, "outside the picture: out"),
-        (histograms, {"log_y": True, "series": [{"label": "a", "values": [0, 0]}]}, "logarithmic axis"),
-        (sequences, {"rows": [{"label": "a", "letters": "ACGT", "spans": [{"start": 2, "stop": 5, "name": "x"}]}]}, "within its 4 letters"),
-        (sequences, {"rows": [{"label": "a", "letters": "ACGT", "spans": [{"start": 2, "stop": 2, "name": "x"}]}]}, "must rise"),
+        (
+            histograms,
+            {"log_y": True, "series": [{"label": "a", "values": [0, 0]}]},
+            "logarithmic axis",
+        ),
+        (
+            sequences,
+            {
+                "rows": [
+                    {
+                        "label": "a",
+                        "letters": "ACGT",
+                        "spans": [{"start": 2, "stop": 5, "name": "x"}],
+                    }
+                ]
+            },
+            "within its 4 letters",
+        ),
+        (
+            sequences,
+            {
+                "rows": [
+                    {
+                        "label": "a",
+                        "letters": "ACGT",
+                        "spans": [{"start": 2, "stop": 2, "name": "x"}],
+                    }
+                ]
+            },
+            "must rise",
+        ),
         (sequences, {"rows": [{"label": "a", "letters": "AC<b>"}]}, "pattern"),
     ],
 )

@@ -36,9 +36,18 @@ def test_typed_text_stays_text(small):
     spec = synthetic.weather_spec(title="</text><script>alert(1)</script> & more")
     synthetic.write_specs(small, spec)
     task = synthetic.ToyWeather(spec, file=Path)
-    synthetic.add_entry(small, spec, task, "net", synthetic.weather_record(skill=0.3, seed=7), title='<a href="x">&')
+    synthetic.add_entry(
+        small, spec, task, "net", synthetic.weather_record(skill=0.3, seed=7), title='<a href="x">&'
+    )
     readme, _ = build(root=small)
     text = readme.with_name("board.svg").read_text(encoding="utf-8")
     assert {element.tag.removeprefix(SVG) for element in ElementTree.fromstring(text).iter()} <= {
-        "svg", "title", "style", "rect", "text", "g", "path", "circle",
+        "svg",
+        "title",
+        "style",
+        "rect",
+        "text",
+        "g",
+        "path",
+        "circle",
     }

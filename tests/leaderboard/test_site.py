@@ -1,4 +1,5 @@
-"""The pages: same bytes, no network, nothing typed becomes markup, and the same numbers as the entries."""
+"""The pages: same bytes, no network, nothing typed becomes markup, and the same numbers as
+the entries."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ import synthetic_board as synthetic
 from zoo.leaderboard import build, tables, text
 from zoo.leaderboard.board import BoardError
 
-EVIL = "</title></td><script>alert(1)</script><img src=x onerror=alert(2)> \"'`{{7*7}}` $x^2$ [l](javascript:alert(3)) |"
+EVIL = (
+    "</title></td><script>alert(1)</script><img src=x onerror=alert(2)> \"'`{{7*7}}` $x^2$ "
+    "[l](javascript:alert(3)) |"
+)
 
 
 class Page(html.parser.HTMLParser):
@@ -51,7 +55,11 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_a_rebuild_gives_the_same_bytes_wherever_the_root_lies(root, site, tmp_path):
@@ -73,9 +81,15 @@ def test_every_link_leads_somewhere(site):
             assert target.is_file(), f"{path.relative_to(site)} links to {link}"
             assert target.is_relative_to(site.resolve()) or target == path
             if anchor.startswith("reference="):  # a choice on the compare page, by the row's name
-                assert f'"name":"{unquote(anchor).removeprefix("reference=")}"' in target.with_suffix(".js").read_text(encoding="utf-8")
+                assert (
+                    f'"name":"{unquote(anchor).removeprefix("reference=")}"'
+                    in target.with_suffix(".js").read_text(encoding="utf-8")
+                )
             elif anchor:
-                assert anchor in found[path if not name else site / target.relative_to(site.resolve())].ids, f"{path}: {link}"
+                assert (
+                    anchor
+                    in found[path if not name else site / target.relative_to(site.resolve())].ids
+                ), f"{path}: {link}"
 
 
 def test_nothing_is_loaded_from_outside(site):
@@ -98,7 +112,9 @@ def test_pages_have_unique_ids_breadcrumbs_and_a_way_to_rebuild(site):
 
 
 def test_the_first_page_is_light(site):
-    loaded = (site / "index.html").stat().st_size + sum(path.stat().st_size for path in (site / "assets").iterdir())
+    loaded = (site / "index.html").stat().st_size + sum(
+        path.stat().st_size for path in (site / "assets").iterdir()
+    )
     assert loaded < 150_000
 
 
@@ -115,11 +131,27 @@ def test_typed_text_never_becomes_markup(small):
     )
     synthetic.write_specs(small, spec)
     task = synthetic.ToyWeather(spec, file=Path)
-    path = synthetic.add_entry(small, spec, task, "net", synthetic.weather_record(skill=0.3, seed=7), title=EVIL, track="core")
+    path = synthetic.add_entry(
+        small,
+        spec,
+        task,
+        "net",
+        synthetic.weather_record(skill=0.3, seed=7),
+        title=EVIL,
+        track="core",
+    )
     entry = json.loads(path.read_text())
     entry["provenance"] |= {"note": EVIL, "submitted_by": EVIL, "command": EVIL}
     path.write_text(json.dumps(entry))
-    synthetic.add_entry(small, spec, task, "other", synthetic.weather_record(skill=0.5, seed=8), title=EVIL, track=EVIL)
+    synthetic.add_entry(
+        small,
+        spec,
+        task,
+        "other",
+        synthetic.weather_record(skill=0.5, seed=8),
+        title=EVIL,
+        track=EVIL,
+    )
     peers = {
         "schema_version": 1,
         "task": spec.id,
@@ -128,8 +160,13 @@ def test_typed_text_never_becomes_markup(small):
         "row": [{"name": EVIL, "metrics": {"z500_rmse.day5": 1.0}, "source": EVIL, "caveat": EVIL}],
     }
     synthetic.write_toml(small / "leaderboard" / "peers" / f"{spec.key}.toml", peers)
-    card = synthetic.model_card("climate/net", spec.id, title=EVIL, summary=EVIL, caveats=[EVIL], licence=EVIL)
-    synthetic.write_toml(small / "zoo" / "climate" / "weights" / "net.toml", card.model_dump(mode="json", exclude_none=True))
+    card = synthetic.model_card(
+        "climate/net", spec.id, title=EVIL, summary=EVIL, caveats=[EVIL], licence=EVIL
+    )
+    synthetic.write_toml(
+        small / "zoo" / "climate" / "weights" / "net.toml",
+        card.model_dump(mode="json", exclude_none=True),
+    )
     readme, index = build(root=small)
     for path, page in pages(index.parent).items():
         assert page.tags.count("script") == (3 if path.name == "compare.html" else 1), path
@@ -143,7 +180,9 @@ def test_typed_text_never_becomes_markup(small):
 
 
 def test_gaps_are_dashes_with_a_reason(site):
-    page = (site / "tasks" / "genomics" / "toy_seasons@2" / "index.html").read_text(encoding="utf-8")
+    page = (site / "tasks" / "genomics" / "toy_seasons@2" / "index.html").read_text(
+        encoding="utf-8"
+    )
     assert '<span class="gap">–<sup>d</sup></span>' in page
     assert text.GAPS["declined"] in page
     assert "its per-example record is missing" in page
@@ -151,7 +190,9 @@ def test_gaps_are_dashes_with_a_reason(site):
 
 
 def test_published_rows_stand_apart(site):
-    page = (site / "tasks" / "genomics" / "toy_seasons@2" / "index.html").read_text(encoding="utf-8")
+    page = (site / "tasks" / "genomics" / "toy_seasons@2" / "index.html").read_text(
+        encoding="utf-8"
+    )
     ours, published = page.split('<h2 id="published">')
     assert "A paper&#39;s CNN" not in ours
     assert "A paper&#39;s CNN" in published
@@ -165,14 +206,24 @@ def test_ties_are_named_on_the_first_page(site):
 
 
 def test_claimed_and_obtained_stand_side_by_side(site):
-    page = (site / "entries" / "climate" / "toy_weather@1" / "net_1.held_out.html").read_text(encoding="utf-8")
+    page = (site / "entries" / "climate" / "toy_weather@1" / "net_1.held_out.html").read_text(
+        encoding="utf-8"
+    )
     assert "Does not agree" in page
     assert "Claimed and obtained" in page
 
 
 def test_json_and_csv_say_what_the_entries_say(root, site):
-    listed = {item["id"]: item for item in json.loads((site / "data" / "entries.json").read_text(encoding="utf-8"))["entries"]}
-    sources = {path: json.loads(path.read_text(encoding="utf-8")) for path in (root / "leaderboard" / "entries").rglob("*.json")}
+    listed = {
+        item["id"]: item
+        for item in json.loads((site / "data" / "entries.json").read_text(encoding="utf-8"))[
+            "entries"
+        ]
+    }
+    sources = {
+        path: json.loads(path.read_text(encoding="utf-8"))
+        for path in (root / "leaderboard" / "entries").rglob("*.json")
+    }
     assert {entry["id"] for entry in sources.values()} == listed.keys()
     with open(site / "data" / "entries.csv", encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
@@ -240,12 +291,17 @@ def test_an_empty_board_is_a_board(small):
 
 def test_three_hundred_entries_build_in_seconds(small):
     spec, seasons = synthetic.weather_spec(), synthetic.seasons_spec()
-    toy_weather, toy_seasons = synthetic.ToyWeather(spec, file=Path), synthetic.ToySeasons(seasons, file=Path)
+    toy_weather, toy_seasons = (
+        synthetic.ToyWeather(spec, file=Path),
+        synthetic.ToySeasons(seasons, file=Path),
+    )
     for i in range(150):
         weather = synthetic.weather_record(skill=0.1 + i / 200, seed=i)
         synthetic.add_entry(small, spec, toy_weather, f"net_{i}", weather, write_record=i % 15 == 0)
         season = synthetic.seasons_record(skill=0.9 - i / 200, seed=i)
-        synthetic.add_entry(small, seasons, toy_seasons, f"net_{i}", season, write_record=i % 15 == 0)
+        synthetic.add_entry(
+            small, seasons, toy_seasons, f"net_{i}", season, write_record=i % 15 == 0
+        )
     begin = time.process_time()
     _, index = build(root=small)
     assert time.process_time() - begin < 15
@@ -281,8 +337,15 @@ def test_numbers_are_written_as_in_print():
     assert text.signed(0.5, 1) == "+0.5"
     assert [text.signed(value, 0) for value in (-0.2, 0.2, -1.0, 1.0)] == ["0", "0", "−1", "+1"]
     metric = synthetic.weather_spec().metric[0]
-    assert [text.point(metric, f"a.{at}") for at in ("day5", "fpr_1e2", "tf_0")] == ["day 5", "FPR 1e−2", "tf 0"]
-    assert text.unit(metric.model_copy(update={"unit": "1e-3"})) == "(×10⁻³)" and text.unit(metric) == "(m² s⁻²)"
+    assert [text.point(metric, f"a.{at}") for at in ("day5", "fpr_1e2", "tf_0")] == [
+        "day 5",
+        "FPR 1e−2",
+        "tf 0",
+    ]
+    assert (
+        text.unit(metric.model_copy(update={"unit": "1e-3"})) == "(×10⁻³)"
+        and text.unit(metric) == "(m² s⁻²)"
+    )
     assert text.number(-0.0004, 2) == "0.00" and text.number(-0.0004) == "−0.000400"
 
 
@@ -290,7 +353,8 @@ def test_prose_marks_up_code_links_and_lists_only():
     assert text.prose("a `b<c` d") == "<p>a <code>b&lt;c</code> d</p>"
     assert text.prose("- one\n  more\n- two") == "<ul><li>one more</li><li>two</li></ul>"
     assert (
-        text.prose("see https://example.org/x.") == '<p>see <a href="https://example.org/x" rel="noreferrer">https://example.org/x</a>.</p>'
+        text.prose("see https://example.org/x.")
+        == '<p>see <a href="https://example.org/x" rel="noreferrer">https://example.org/x</a>.</p>'
     )
     assert 'href="https://doi.org/10.1000/x"' in text.prose("doi:10.1000/x")
     assert text.prose("(doi:10.1000/x; doi:10.1000/y).").count("</a>") == 2

@@ -1,4 +1,5 @@
-"""What a record or a file of jets shows: right by hand on toy jets, never below ten survivors, and drawn into files by `zoo figures`."""
+"""What a record or a file of jets shows: right by hand on toy jets, never below ten
+survivors, and drawn into files by `zoo figures`."""
 
 from __future__ import annotations
 
@@ -60,7 +61,12 @@ def test_marks_count_the_jets_that_are_left():
 
 def test_a_perfect_score_has_no_curve_where_nothing_survives():
     signal = np.arange(40) < 20
-    assert pictures.roc(signal.astype(float), signal, ~signal & (np.arange(40) < 29), names=NAMES, points=(0.5,)) is None
+    assert (
+        pictures.roc(
+            signal.astype(float), signal, ~signal & (np.arange(40) < 29), names=NAMES, points=(0.5,)
+        )
+        is None
+    )
     line = pictures.roc(signal.astype(float), signal, ~signal, names=NAMES, points=(0.5,))
     assert line is None  # twenty background jets, none above any cut
 
@@ -73,7 +79,11 @@ def test_ties_pass_together():
 
 def test_confusion_by_hand():
     grid = pictures.confusion(np.array([0, 0, 1, 2, 2]), np.array([0, 0, 0, 1, 2]), ("a", "b", "c"))
-    assert grid.values == [[pytest.approx(2 / 3, abs=1e-5), pytest.approx(1 / 3, abs=1e-5), 0], [0, 0, 1], [0, 0, 1]]
+    assert grid.values == [
+        [pytest.approx(2 / 3, abs=1e-5), pytest.approx(1 / 3, abs=1e-5), 0],
+        [0, 0, 1],
+        [0, 0, 1],
+    ]
 
 
 def test_tagging_records_show_nominal_jets_only():
@@ -82,7 +92,12 @@ def test_tagging_records_show_nominal_jets_only():
     label = np.repeat(np.arange(len(LABELS)), 200).astype(np.int8)
     rng = np.random.default_rng(0)
     log = np.log(rng.dirichlet(np.ones(10), n) + 0.3 * np.eye(10)[label]).astype(np.float16)
-    nominal = {"log_probability": log, "label": label, "sample": np.zeros(n, np.int8), "jet_pt": np.full(n, 600, np.float32)}
+    nominal = {
+        "log_probability": log,
+        "label": label,
+        "sample": np.zeros(n, np.int8),
+        "jet_pt": np.full(n, 600, np.float32),
+    }
     wrong = np.full((n, 10), -30, np.float16)
     wrong[:, 0] = 0
     spoiled = {name: np.concatenate([value, value]) for name, value in nominal.items()}
@@ -105,14 +120,20 @@ def test_a_binary_record_with_gaps_in_shifted_jets_has_its_curve():
 
 
 def test_sculpting_is_seen_and_is_of_the_seed_in_the_middle():
-    toys = [anomaly_toys.dijets(process, 6000 if process == "qcd" else 200, seed=3) for process in ("qcd", "wprime", "zprime")]
+    toys = [
+        anomaly_toys.dijets(process, 6000 if process == "qcd" else 200, seed=3)
+        for process in ("qcd", "wprime", "zprime")
+    ]
     events = anomaly.Dijets(
         anomaly.dijets.JetPairs(np.concatenate([each.pairs.values for each in toys])),
-        np.concatenate([each.mjj for each in toys]), np.concatenate([each.process for each in toys]),
-    )  # fmt: skip
+        np.concatenate([each.mjj for each in toys]),
+        np.concatenate([each.process for each in toys]),
+    )
     task, examples = task_of("anomaly"), anomaly.examples_of(events)
     rng = np.random.default_rng(0)
-    mixture = np.stack([rng.random(len(events)), events.mjj + 500 * rng.normal(size=len(events)), events.mjj], -1)
+    mixture = np.stack(
+        [rng.random(len(events)), events.mjj + 500 * rng.normal(size=len(events)), events.mjj], -1
+    )
     arrays = task.record({"score": mixture}, examples)
     (line,) = task.figures(arrays)
     (hard,) = task.figures(task.record({"score": events.mjj}, examples))
@@ -126,7 +147,9 @@ def test_sculpting_is_seen_and_is_of_the_seed_in_the_middle():
         assert mark.text.endswith(f"of {before[list(anomaly.MASS_EDGES).index(low)]}")
     from zoo.scoring import stats
 
-    assert anomaly_metrics.jensen_shannon(before, after) == pytest.approx(stats.scores(task, arrays)["sculpting"])
+    assert anomaly_metrics.jensen_shannon(before, after) == pytest.approx(
+        stats.scores(task, arrays)["sculpting"]
+    )
 
 
 def jets(points: list[tuple[float, float, float]], *, label: int = 0, copies: int = 1) -> Jets:
@@ -135,8 +158,17 @@ def jets(points: list[tuple[float, float, float]], *, label: int = 0, copies: in
     for i, (x, y, pt) in enumerate(points):
         for name, value in (("part_deta", x), ("part_dphi", y), ("part_px", pt)):
             array[:, i, PARTICLE_BRANCHES.index(name)] = value
-    scalars = {"jet_sdmass": np.full(copies, 85.0, np.float32), "jet_nparticles": np.full(copies, len(points), np.float32)}
-    return Jets(array, np.ones(array.shape[:2], bool), PARTICLE_BRANCHES, scalars, np.full(copies, label, np.int8))
+    scalars = {
+        "jet_sdmass": np.full(copies, 85.0, np.float32),
+        "jet_nparticles": np.full(copies, len(points), np.float32),
+    }
+    return Jets(
+        array,
+        np.ones(array.shape[:2], bool),
+        PARTICLE_BRANCHES,
+        scalars,
+        np.full(copies, label, np.int8),
+    )
 
 
 def test_alignment_does_not_know_how_the_jet_was_turned():
@@ -145,7 +177,10 @@ def test_alignment_does_not_know_how_the_jet_was_turned():
     share = rng.dirichlet(np.ones(12), 5)
     first = pictures.aligned(x, y, share)
     angle = 0.7
-    turned = (np.cos(angle) * x - np.sin(angle) * y + 0.1, np.sin(angle) * x + np.cos(angle) * y - 0.2)
+    turned = (
+        np.cos(angle) * x - np.sin(angle) * y + 0.1,
+        np.sin(angle) * x + np.cos(angle) * y - 0.2,
+    )
     np.testing.assert_allclose(pictures.aligned(*turned, share), first, atol=1e-9)
     np.testing.assert_allclose(pictures.aligned(-x, y, share), first, atol=1e-9)
     spread_x, spread_y = ((share * each**2).sum(1) for each in first)
@@ -167,15 +202,23 @@ def test_two_prongs_stand_upright_with_the_harder_one_above():
 def test_padding_never_changes_an_image():
     bare = jets([(0.3, 0.1, 60.0), (-0.2, 0.0, 40.0), (0.0, 0.2, 10.0)])
     padded = Jets(
-        np.pad(bare.particles, ((0, 0), (0, 7), (0, 0))), np.pad(bare.mask, ((0, 0), (0, 7))), bare.columns, bare.scalars, bare.label
-    )  # fmt: skip
+        np.pad(bare.particles, ((0, 0), (0, 7), (0, 0))),
+        np.pad(bare.mask, ((0, 0), (0, 7))),
+        bare.columns,
+        bare.scalars,
+        bare.label,
+    )
     assert pictures.of_jets(padded) == pictures.of_jets(bare)
 
 
 def test_spectra_are_of_the_branches_that_were_read():
     mass, multiplicity = pictures.distributions(jets([(0, 0, 1)] * 20, label=8))
     assert (mass.name, multiplicity.name) == ("mass", "multiplicity")
-    assert mass.series[0].label == "Tbqq" and mass.series[0].values[8] == 1.0 and sum(mass.series[0].values) == 1.0
+    assert (
+        mass.series[0].label == "Tbqq"
+        and mass.series[0].values[8] == 1.0
+        and sum(mass.series[0].values) == 1.0
+    )
 
 
 def test_jets_without_labels_are_refused():
@@ -186,9 +229,15 @@ def test_jets_without_labels_are_refused():
 def test_the_tasks_figures_need_no_jax_and_no_reader_of_files():
     code = (
         "import sys; import zoo.particle_physics.tagging.task, zoo.particle_physics.anomaly.task; "
-        "print([m for m in ('jax', 'flax', 'uproot', 'awkward', 'numba', 'sklearn', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('jax', 'flax', 'uproot', 'awkward', 'numba', 'sklearn', 'matplotlib') "
+        "if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.slow
@@ -200,7 +249,7 @@ def test_the_pictures_beside_the_card_are_those_of_the_test_file(mirror_file):
     assert kept.figure == registry.load_task("particle_physics/jet_tagging").sample_figures()
 
 
-# ------------------------------------------------------------------------------------------------------------- zoo figures
+# -------------------------------------------------------------------------------------- zoo figures
 
 
 @pytest.fixture
@@ -211,9 +260,12 @@ def entries(tmp_path, monkeypatch) -> Path:
         score, signal = scores(shift=shift, seed=number)
         arrays = {
             "example_id": np.array([f"jet:{i}" for i in range(400)]),
-            "score": score.astype(np.float32), "is_probability": np.ones(400, bool),
-            "label": signal.astype(np.int8), "sample": np.zeros(400, np.int8), "jet_pt": np.linspace(500, 999, 400, dtype=np.float32),
-        }  # fmt: skip
+            "score": score.astype(np.float32),
+            "is_probability": np.ones(400, bool),
+            "label": signal.astype(np.int8),
+            "sample": np.zeros(400, np.int8),
+            "jet_pt": np.linspace(500, 999, 400, dtype=np.float32),
+        }
         stored.add_entry(tmp_path, task, f"net_{number}", arrays)
     for folder in ("benchmarks", "datasets"):  # the real cards
         (tmp_path / folder).symlink_to(files.share() / folder)
@@ -225,10 +277,19 @@ def test_stored_entries_are_drawn_without_computing(entries, zoo_command, monkey
     from zoo.commands.bench import run as bench
 
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("computed"))
-    done = zoo_command("figures", "particle_physics/top_tagging", "--out", entries / "out", "--no-samples")
+    done = zoo_command(
+        "figures", "particle_physics/top_tagging", "--out", entries / "out", "--no-samples"
+    )
     assert done.code == 0, done.err
-    assert {Path(line).name for line in done.out.split()} == {"roc.png", "by_auc_by_pt.png", "by_rejection.png"}
-    assert all((entries / "out" / name).read_bytes().startswith(b"\x89PNG") for name in ("roc.png", "by_auc_by_pt.png"))
+    assert {Path(line).name for line in done.out.split()} == {
+        "roc.png",
+        "by_auc_by_pt.png",
+        "by_rejection.png",
+    }
+    assert all(
+        (entries / "out" / name).read_bytes().startswith(b"\x89PNG")
+        for name in ("roc.png", "by_auc_by_pt.png")
+    )
 
 
 def test_an_svg_is_the_same_again(entries, zoo_command):
@@ -239,18 +300,34 @@ def test_an_svg_is_the_same_again(entries, zoo_command):
 
 
 def test_an_altered_record_is_named_and_the_rest_drawn(entries, zoo_command):
-    record.write(entries / "leaderboard/entries/particle_physics/top_tagging@1/net_0.record.zarr.zip", {"score": np.zeros(3)})
-    done = zoo_command("figures", "particle_physics/top_tagging", "--out", entries / "out", "--no-samples")
-    assert done.code == 0 and "no pictures of particle_physics/top_tagging@1/net_0's record" in done.err
+    record.write(
+        entries / "leaderboard/entries/particle_physics/top_tagging@1/net_0.record.zarr.zip",
+        {"score": np.zeros(3)},
+    )
+    done = zoo_command(
+        "figures", "particle_physics/top_tagging", "--out", entries / "out", "--no-samples"
+    )
+    assert (
+        done.code == 0
+        and "no pictures of particle_physics/top_tagging@1/net_0's record" in done.err
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (("particle_physics/top_taging",), 2, "did you mean particle_physics/top_tagging"),
-        (("particle_physics/top_tagging", "--format", "gif"), 1, "format 'gif' is none of png, svg, json"),
+        (
+            ("particle_physics/top_tagging", "--format", "gif"),
+            1,
+            "format 'gif' is none of png, svg, json",
+        ),
         (("particle_physics/jetclass", "--no-samples"), 1, "--model '*'"),
-        (("particle_physics/top_tagging", "--no-samples", "--model", "*nothing*"), 2, "no model or baseline"),
+        (
+            ("particle_physics/top_tagging", "--no-samples", "--model", "*nothing*"),
+            2,
+            "no model or baseline",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_says_why(entries, zoo_command, arguments, code, said):
@@ -265,6 +342,10 @@ def test_lines_of_every_task_with_an_axis_are_drawn():
 
     spec = registry.task("climate/enso")
     metric = next(metric for metric in spec.metric if metric.positions)
-    row = Shown("net", {name: MetricValue(value=0.5, ci95=(0.4, 0.6)) for name in metric.names[1:]}, [])
+    row = Shown(
+        "net", {name: MetricValue(value=0.5, ci95=(0.4, 0.6)) for name in metric.names[1:]}, []
+    )
     ((name, _, [(_, line)]),) = _of_rows(spec, [row])
-    assert name == f"by_{metric.name}" and isinstance(line, Lines) and line.x == metric.positions[1:]
+    assert (
+        name == f"by_{metric.name}" and isinstance(line, Lines) and line.x == metric.positions[1:]
+    )

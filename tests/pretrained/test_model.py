@@ -1,4 +1,5 @@
-"""Contract of every pretrained model: it loads, it gives its card's stored output, its card tells the truth about its size."""
+"""Contract of every pretrained model: it loads, it gives its card's stored output, its card
+tells the truth about its size."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def load_model(name: str) -> PretrainedModel:
 def test_the_stored_output_comes_out_again(name):
     model = load_model(name)
     expected = model.card.expected
-    assert expected is not None, f"{name} has no expected output; publish it with zoo.pretrained.publish"
+    assert expected is not None, (
+        f"{name} has no expected output; publish it with zoo.pretrained.publish"
+    )
     output = model.predictor().probe(expected.input_seed)
     assert list(output.shape) == expected.shape
     chosen = output.ravel()[:: max(1, output.size // len(expected.values))][: len(expected.values)]
@@ -38,7 +41,10 @@ def test_the_card_counts_parameters_and_names_known_tasks(name):
     card = registry.model(name)
     model = load_model(name)
     # What the file holds: kernels that several networks in it share count once.
-    stored = [weights.load(path)[0] if path.suffix == ".safetensors" else parameters(card, path) for path in model.weights]
+    stored = [
+        weights.load(path)[0] if path.suffix == ".safetensors" else parameters(card, path)
+        for path in model.weights
+    ]
     sizes = [cost.count_parameters(each) for each in stored]
     assert card.n_params == (sum(sizes) if card.ensemble else sizes[0])
     assert set(card.tasks) <= set(registry.tasks())
@@ -69,4 +75,6 @@ def test_a_blank_module_holds_shapes_and_draws_nothing():
     from flax import nnx
 
     card = registry.model("particle_physics/pfn.top_tagging")
-    assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(blank(card))))
+    assert all(
+        isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(blank(card)))
+    )

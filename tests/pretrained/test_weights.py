@@ -1,4 +1,5 @@
-"""Weights on disk keep their names, their transforms and their numbers; what does not fit is named."""
+"""Weights on disk keep their names, their transforms and their numbers; what does not fit
+is named."""
 
 from __future__ import annotations
 
@@ -24,9 +25,19 @@ def net() -> Net:
 
 def test_a_saved_module_is_restored_to_the_bit_with_its_transforms_and_metadata(tmp_path, net):
     path = tmp_path / "net.safetensors"
-    weights.save(path, net, transforms={"mean": np.array([1.5, 2.5]), "count": np.arange(3)}, metadata={"seed": 3, "who": "ada"})
+    weights.save(
+        path,
+        net,
+        transforms={"mean": np.array([1.5, 2.5]), "count": np.arange(3)},
+        metadata={"seed": 3, "who": "ada"},
+    )
     parameters, transforms, metadata = weights.load(path)
-    assert set(parameters) == {"blocks.0.kernel", "blocks.0.bias", "blocks.1.kernel", "blocks.1.bias"}
+    assert set(parameters) == {
+        "blocks.0.kernel",
+        "blocks.0.bias",
+        "blocks.1.kernel",
+        "blocks.1.bias",
+    }
     np.testing.assert_array_equal(transforms["mean"], [1.5, 2.5])
     assert transforms["mean"].dtype == np.float64 and transforms["count"].dtype == np.int64
     assert json.loads(metadata["seed"]) == 3 and metadata["who"] == "ada"
@@ -42,8 +53,12 @@ def test_a_restored_module_computes_what_the_saved_one_computed(tmp_path, net):
     np.testing.assert_array_equal(other.blocks[0](x), net.blocks[0](x))
 
 
-def test_bfloat16_storage_halves_the_file_and_comes_back_as_float32_within_its_precision(tmp_path, net):
-    weights.save(tmp_path / "half.safetensors", net, dtype="bfloat16", transforms={"mean": np.array([1 / 3])})
+def test_bfloat16_storage_halves_the_file_and_comes_back_as_float32_within_its_precision(
+    tmp_path, net
+):
+    weights.save(
+        tmp_path / "half.safetensors", net, dtype="bfloat16", transforms={"mean": np.array([1 / 3])}
+    )
     parameters, transforms, _ = weights.load(tmp_path / "half.safetensors")
     full = weights.flatten(net)
     for name, value in parameters.items():
@@ -55,7 +70,9 @@ def test_bfloat16_storage_halves_the_file_and_comes_back_as_float32_within_its_p
 
 def test_equal_weights_are_equal_bytes(tmp_path, net):
     for name in "ab":
-        weights.save(tmp_path / name, net, transforms={"z": np.ones(2), "a": np.ones(1)}, metadata={"n": 1})
+        weights.save(
+            tmp_path / name, net, transforms={"z": np.ones(2), "a": np.ones(1)}, metadata={"n": 1}
+        )
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -68,7 +85,10 @@ def test_parameters_that_lack_or_are_too_many_are_named(net):
 
 
 def test_a_parameter_of_another_shape_is_named_with_both_shapes(net):
-    with pytest.raises(weights.WeightsError, match=r"blocks.0.(kernel|bias) of Net has shape .*, the file has \((4, )?5,?\)"):
+    with pytest.raises(
+        weights.WeightsError,
+        match=r"blocks.0.(kernel|bias) of Net has shape .*, the file has \((4, )?5,?\)",
+    ):
         weights.restore(net, weights.flatten(Net(5, rngs=nnx.Rngs(0))))
 
 
@@ -77,7 +97,10 @@ def test_a_truncated_file_is_refused(tmp_path, net, keep):
     path = tmp_path / "net.safetensors"
     weights.save(path, net)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(weights.WeightsError, match=r"net.safetensors is not a readable safetensors file .* delete it"):
+    with pytest.raises(
+        weights.WeightsError,
+        match=r"net.safetensors is not a readable safetensors file .* delete it",
+    ):
         weights.load(path)
 
 
@@ -94,7 +117,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, net, monk
     monkeypatch.setattr("pathlib.Path.write_bytes", half)
     with pytest.raises(OSError, match="No space"):
         weights.save(path, Net(rngs=nnx.Rngs(1)))
-    assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == ["net.safetensors"]
+    assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == [
+        "net.safetensors"
+    ]
 
 
 def test_equal_weights_are_equal_bytes_however_much_metadata_they_carry(tmp_path):
@@ -103,7 +128,11 @@ def test_equal_weights_are_equal_bytes_however_much_metadata_they_carry(tmp_path
     facts = {f"fact{i}": i for i in range(12)}
     seen = set()
     for turn in range(6):
-        weights.save(tmp_path / f"{turn}.safetensors", arrays, metadata=dict(reversed(facts.items())) if turn % 2 else facts)
+        weights.save(
+            tmp_path / f"{turn}.safetensors",
+            arrays,
+            metadata=dict(reversed(facts.items())) if turn % 2 else facts,
+        )
         seen.add((tmp_path / f"{turn}.safetensors").read_bytes())
     assert len(seen) == 1
     parameters, _, metadata = weights.load(tmp_path / "0.safetensors")

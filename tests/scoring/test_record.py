@@ -1,4 +1,5 @@
-"""The per-example record: the same arrays are the same bytes, and a broken file is never half read."""
+"""The per-example record: the same arrays are the same bytes, and a broken file is never
+half read."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ import pytest
 from zoo.scoring import record
 
 ARRAYS = {
-    "example_id": np.array(["1904-07", "Łódź ☀", ""]), "error": np.array([[1.5, np.nan], [0.0, -2.0], [3.0, 4.0]], np.float32),
-    "count": np.arange(3), "double": np.array([0.1, 0.2, 0.3]),
+    "example_id": np.array(["1904-07", "Łódź ☀", ""]),
+    "error": np.array([[1.5, np.nan], [0.0, -2.0], [3.0, 4.0]], np.float32),
+    "count": np.arange(3),
+    "double": np.array([0.1, 0.2, 0.3]),
 }
 
 
@@ -29,8 +32,13 @@ def test_equal_arrays_are_equal_bytes_in_every_process(tmp_path):
     record.write(tmp_path / "a.zarr.zip", ARRAYS)
     record.write(tmp_path / "b.zarr.zip", dict(reversed(ARRAYS.items())))
     assert (tmp_path / "a.zarr.zip").read_bytes() == (tmp_path / "b.zarr.zip").read_bytes()
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from zoo.scoring import record; record.write(sys.argv[1], record.read(sys.argv[2]))"
-    subprocess.run([sys.executable, "-c", code, tmp_path / "c.zarr.zip", tmp_path / "a.zarr.zip"], check=True)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from zoo.scoring import record; "
+        "record.write(sys.argv[1], record.read(sys.argv[2]))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "c.zarr.zip", tmp_path / "a.zarr.zip"], check=True
+    )
     assert (tmp_path / "a.zarr.zip").read_bytes() == (tmp_path / "c.zarr.zip").read_bytes()
 
 

@@ -1,4 +1,5 @@
-"""Records laid out as we write them are read without zarr, to the same arrays; any other layout goes through zarr."""
+"""Records laid out as we write them are read without zarr, to the same arrays; any other
+layout goes through zarr."""
 
 from __future__ import annotations
 
@@ -14,12 +15,19 @@ from zoo.scoring import record
 
 def by_zarr(path) -> dict[str, np.ndarray]:
     with ZipStore(path, mode="r") as store:
-        return {name: np.asarray(array[...]) for name, array in zarr.open_group(store, mode="r").arrays()}
+        return {
+            name: np.asarray(array[...])
+            for name, array in zarr.open_group(store, mode="r").arrays()
+        }
 
 
 ARRAYS = {
-    "example_id": np.array(["a", "bcä", ""]), "one": np.array([1.5, np.nan, -3]), "flag": np.array([True, False, True]),
-    "small": np.arange(12, dtype=np.int8).reshape(3, 4) + 1, "half": np.array([[1], [2], [3]], np.float16), "big": np.full((3, 70), 2**40),
+    "example_id": np.array(["a", "bcä", ""]),
+    "one": np.array([1.5, np.nan, -3]),
+    "flag": np.array([True, False, True]),
+    "small": np.arange(12, dtype=np.int8).reshape(3, 4) + 1,
+    "half": np.array([[1], [2], [3]], np.float16),
+    "big": np.full((3, 70), 2**40),
 }
 
 
@@ -61,6 +69,8 @@ def test_a_chunk_that_is_no_blosc_frame_is_no_crash(tmp_path):
     record.write(path, {"x": np.arange(3.0) + 1})
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(bent, "w") as other:
         for name in archive.namelist():
-            other.writestr(name, b"nonsense of some length" if name.endswith("c/0") else archive.read(name))
+            other.writestr(
+                name, b"nonsense of some length" if name.endswith("c/0") else archive.read(name)
+            )
     with pytest.raises(record.RecordError):
         record.read(bent)

@@ -1,4 +1,5 @@
-"""Intervals and groups say what they claim: coverage, dependence in time, pairing, ties that are not transitive."""
+"""Intervals and groups say what they claim: coverage, dependence in time, pairing, ties
+that are not transitive."""
 
 from __future__ import annotations
 
@@ -15,8 +16,12 @@ from zoo.cards import ResamplingSpec
 from zoo.scoring import stats
 
 
-def spec(method: str = "bootstrap", *, block: float | None = None, resamples: int = 2000, seed: int = 1) -> ResamplingSpec:
-    return ResamplingSpec(unit="example", method=method, mean_block=block, resamples=resamples, seed=seed)
+def spec(
+    method: str = "bootstrap", *, block: float | None = None, resamples: int = 2000, seed: int = 1
+) -> ResamplingSpec:
+    return ResamplingSpec(
+        unit="example", method=method, mean_block=block, resamples=resamples, seed=seed
+    )
 
 
 def blocks(mean_block: float, **options) -> ResamplingSpec:
@@ -32,21 +37,29 @@ def test_every_resample_weighs_as_much_as_the_sample(how):
 
 
 def test_the_same_seed_draws_the_same_resamples():
-    np.testing.assert_array_equal(stats.bootstrap_weights(20, blocks(3)), stats.bootstrap_weights(20, blocks(3)))
-    assert (stats.bootstrap_weights(20, blocks(3)) != stats.bootstrap_weights(20, blocks(3, seed=2))).any()
+    np.testing.assert_array_equal(
+        stats.bootstrap_weights(20, blocks(3)), stats.bootstrap_weights(20, blocks(3))
+    )
+    assert (
+        stats.bootstrap_weights(20, blocks(3)) != stats.bootstrap_weights(20, blocks(3, seed=2))
+    ).any()
 
 
 @pytest.mark.parametrize("mean_block", [2, 5, 20])
 def test_blocks_have_the_mean_length_that_was_asked_for(mean_block):
-    """The share of neighbours drawn together is 1 - 1/L: seen in the correlation of neighbours' weights of a long series."""
+    """The share of neighbours drawn together is 1 - 1/L: seen in the correlation of
+    neighbours' weights of a long series."""
     n = 400
     weights = stats.bootstrap_weights(n, blocks(mean_block, resamples=1500)) * n
-    neighbours = np.mean([np.corrcoef(weights[:, i], weights[:, i + 1])[0, 1] for i in range(0, n - 1, 40)])
+    neighbours = np.mean(
+        [np.corrcoef(weights[:, i], weights[:, i + 1])[0, 1] for i in range(0, n - 1, 40)]
+    )
     assert neighbours == pytest.approx(1 - 1 / mean_block, abs=0.06)
 
 
 def test_blocks_see_the_dependence_that_single_draws_miss():
-    """Standard error of an AR(1) series' mean: sigma_x sqrt((1 + phi) / (1 - phi) / n) in theory, twice sigma_x / sqrt(n) for phi = .6."""
+    """Standard error of an AR(1) series' mean: sigma_x sqrt((1 + phi) / (1 - phi) / n) in
+    theory, twice sigma_x / sqrt(n) for phi = .6."""
     phi, n = 0.6, 2000
     rng = np.random.default_rng(0)
     noise = rng.normal(size=n + 200)
@@ -63,13 +76,17 @@ def test_the_interval_of_a_normal_mean_covers_it_in_95_of_100_cases():
     weights = stats.bootstrap_weights(80, spec(resamples=500))
     samples = rng.normal(size=(600, 80)) @ weights.T
     hits = [low <= 0 <= high for low, high in map(stats.interval, samples)]
-    assert 0.92 < np.mean(hits) < 0.97  # percentile intervals of 80 examples are a little narrow: 94.3 % in theory
+    assert (
+        0.92 < np.mean(hits) < 0.97
+    )  # percentile intervals of 80 examples are a little narrow: 94.3 % in theory
 
 
 def test_the_interval_of_a_mean_is_scipys():
     data = np.random.default_rng(2).gamma(2, size=150)
     ours = stats.interval(stats.bootstrap_weights(150, spec(resamples=5000)) @ data)
-    theirs = scipy.stats.bootstrap((data,), np.mean, n_resamples=5000, method="percentile", rng=0).confidence_interval
+    theirs = scipy.stats.bootstrap(
+        (data,), np.mean, n_resamples=5000, method="percentile", rng=0
+    ).confidence_interval
     np.testing.assert_allclose(ours, theirs, atol=0.03 * (theirs.high - theirs.low) + 0.005)
 
 
@@ -82,7 +99,10 @@ def test_an_interval_always_holds_its_value_and_is_none_where_most_resamples_are
 def test_pairing_finds_a_small_constant_shift_that_two_separate_intervals_cannot():
     rng = np.random.default_rng(4)
     hard = rng.gamma(2, size=200)  # how hard each example is, common to both rows
-    first, second = hard + rng.normal(scale=0.01, size=200), hard + 0.02 + rng.normal(scale=0.01, size=200)
+    first, second = (
+        hard + rng.normal(scale=0.01, size=200),
+        hard + 0.02 + rng.normal(scale=0.01, size=200),
+    )
     weights = stats.bootstrap_weights(200, spec())
     one, two = weights @ first, weights @ second
     assert stats.interval(one)[1] > stats.interval(two)[0]  # the intervals overlap
@@ -96,31 +116,54 @@ def row(value: float, spread: float = 1.0) -> np.ndarray:
 
 
 def test_rows_that_tie_share_a_letter_and_rows_that_differ_do_not():
-    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "lower") == ["a", "a", "b"]
-    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "higher") == ["b", "b", "a"]
+    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "lower") == [
+        "a",
+        "a",
+        "b",
+    ]
+    assert stats.rank_groups([1.0, 1.1, 9.0], [row(1.0), row(1.1), row(9.0)], "higher") == [
+        "b",
+        "b",
+        "a",
+    ]
 
 
 def test_a_row_between_two_that_differ_carries_both_letters():
-    assert stats.rank_groups([0.0, 2.0, 4.0], [row(0.0), row(2.0), row(4.0)], "lower") == ["a", "ab", "b"]
+    assert stats.rank_groups([0.0, 2.0, 4.0], [row(0.0), row(2.0), row(4.0)], "lower") == [
+        "a",
+        "ab",
+        "b",
+    ]
 
 
 def test_the_order_of_rows_does_not_matter():
-    assert stats.rank_groups([4.0, 0.0, 2.0], [row(4.0), row(0.0), row(2.0)], "lower") == ["b", "a", "ab"]
+    assert stats.rank_groups([4.0, 0.0, 2.0], [row(4.0), row(0.0), row(2.0)], "lower") == [
+        "b",
+        "a",
+        "ab",
+    ]
 
 
 def test_a_gap_has_no_group_and_leaves_the_others_alone():
-    assert stats.rank_groups([np.nan, 1.0, 9.0, 5.0], [None, row(1.0), row(9.0), None], "lower") == ["-", "a", "b", "-"]
+    assert stats.rank_groups(
+        [np.nan, 1.0, 9.0, 5.0], [None, row(1.0), row(9.0), None], "lower"
+    ) == ["-", "a", "b", "-"]
     assert stats.rank_groups([], [], "lower") == []
 
 
 def test_nearer_one_is_better_on_both_sides():
     values = [0.5, 1.4, 1.0]
-    assert stats.rank_groups(values, [row(value, 0.001) for value in values], "nearer_one") == ["c", "b", "a"]
+    assert stats.rank_groups(values, [row(value, 0.001) for value in values], "nearer_one") == [
+        "c",
+        "b",
+        "a",
+    ]
     assert float(stats.badness(-3.0, "nearer_zero")) == 3.0
 
 
 def test_letters_allow_for_all_pairs_at_once():
-    """Thirty rows of one skill: of 435 pairs some 20 exclude zero one by one, none of them together."""
+    """Thirty rows of one skill: of 435 pairs some 20 exclude zero one by one, none of them
+    together."""
     rng = np.random.default_rng(4)
     values = rng.normal(size=30)
     samples = values[:, None] + rng.normal(size=(30, 1000))
@@ -153,10 +196,14 @@ def test_paired_standard_errors_are_those_of_the_differences():
         for j in range(5):
             spread = (samples[i] - samples[j]).std(ddof=1)
             assert error[i, j] == pytest.approx(spread, abs=1e-9)
-            expected = 1.0 if i == j else 2 * scipy.stats.norm.sf(abs(values[i] - values[j]) / spread)
+            expected = (
+                1.0 if i == j else 2 * scipy.stats.norm.sf(abs(values[i] - values[j]) / spread)
+            )
             assert chance[i, j] == pytest.approx(expected, abs=1e-6)
     samples[0, :40] = np.nan
-    assert stats.paired(values, samples, "higher")[1][1, 2] == pytest.approx((samples[1] - samples[2])[40:].std(ddof=1))
+    assert stats.paired(values, samples, "higher")[1][1, 2] == pytest.approx(
+        (samples[1] - samples[2])[40:].std(ddof=1)
+    )
     samples[1, 60:400] = np.nan
     chance, error = stats.paired(values, samples, "higher")
     assert np.isnan(error[0, 1]) and chance[0, 1] == 1.0 and np.isfinite(error[2, 3])
@@ -169,15 +216,22 @@ def test_letters_are_the_maximal_sets_of_equals():
         same = np.triu(rng.random((9, 9)) < share, 1)
         same = same | same.T | np.eye(9, dtype=bool)
         cliques = [
-            sum(1 << i for i in rows) for size in range(1, 10) for rows in itertools.combinations(range(9), size)
+            sum(1 << i for i in rows)
+            for size in range(1, 10)
+            for rows in itertools.combinations(range(9), size)
             if all(same[i, j] for i in rows for j in rows)
         ]
-        largest = {one for one in cliques if not any(one != other and one & other == one for other in cliques)}
+        largest = {
+            one
+            for one in cliques
+            if not any(one != other and one & other == one for other in cliques)
+        }
         assert set(stats._cliques(same)) == largest
 
 
 def test_in_a_table_of_too_many_sets_a_common_letter_still_means_a_tie():
-    """Neighbours are tied with chance 0.7: hundreds of sets for sixty rows, so the letters are the longest unbroken runs."""
+    """Neighbours are tied with chance 0.7: hundreds of sets for sixty rows, so the letters
+    are the longest unbroken runs."""
     rng = np.random.default_rng(10)
     same = np.triu(rng.random((60, 60)) < 0.7, 1)
     same = same | same.T | np.eye(60, dtype=bool)
@@ -194,7 +248,11 @@ def test_in_a_table_of_too_many_sets_a_common_letter_still_means_a_tie():
 def test_the_detectable_difference_is_found_in_four_of_five_repetitions():
     rng = np.random.default_rng(8)
     error = 0.3
-    difference = stats.detectable_difference(np.array([0.0, 5.0]), np.stack([np.zeros(4000), rng.normal(scale=error, size=4000)]), "lower")
+    difference = stats.detectable_difference(
+        np.array([0.0, 5.0]),
+        np.stack([np.zeros(4000), rng.normal(scale=error, size=4000)]),
+        "lower",
+    )
     found = np.abs(difference + rng.normal(scale=error, size=4000)) > 1.96 * error
     assert found.mean() == pytest.approx(0.8, abs=0.03)
     assert stats.detectable_difference(np.array([1.0]), np.ones((1, 10)), "lower") is None
@@ -228,17 +286,27 @@ class Median:
         x = record["x"]
         if weights is None:
             return {"median": np.asarray(np.median(x))}
-        return {"median": np.array([np.median(np.repeat(x, np.rint(row * len(x)).astype(int))) for row in weights])}
+        return {
+            "median": np.array(
+                [np.median(np.repeat(x, np.rint(row * len(x)).astype(int))) for row in weights]
+            )
+        }
 
 
 def test_scores_that_are_no_means_come_from_the_record_on_the_same_resamples():
     x = np.random.default_rng(0).gamma(1, size=51)
     weights = stats.bootstrap_weights(51, spec(resamples=300))
-    assert stats.scores(Median(), {"x": x}) == {"mean": pytest.approx(x.mean()), "median": pytest.approx(np.median(x))}
+    assert stats.scores(Median(), {"x": x}) == {
+        "mean": pytest.approx(x.mean()),
+        "median": pytest.approx(np.median(x)),
+    }
     drawn = stats.resample(Median(), {"x": x}, weights)
     assert drawn["median"].shape == drawn["mean"].shape == (300,)
     first = np.repeat(x, np.rint(weights[0] * 51).astype(int))
-    assert (drawn["mean"][0], drawn["median"][0]) == (pytest.approx(first.mean()), pytest.approx(np.median(first)))
+    assert (drawn["mean"][0], drawn["median"][0]) == (
+        pytest.approx(first.mean()),
+        pytest.approx(np.median(first)),
+    )
 
 
 def test_rows_drawn_one_by_one_are_those_drawn_all_at_once():

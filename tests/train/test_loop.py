@@ -1,4 +1,5 @@
-"""The training loop: exact resumption, one order per seed, data-parallel equality, and errors that name the step."""
+"""The training loop: exact resumption, one order per seed, data-parallel equality, and
+errors that name the step."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from zoo.train.loop import LoopConfig, NonFiniteLoss, fit
 
 
 class Regressor(nnx.Module):
-    """Two layers with dropout and a running mean: every kind of state that a run must carry along."""
+    """Two layers with dropout and a running mean: every kind of state that a run must carry
+    along."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         # No bias: under a batch norm its gradient is rounding noise, which Adam would blow up.
@@ -48,7 +50,15 @@ def examples(n=50):
 
 def train(config, *, data=None, directory=None, loss=squared_error, **options):
     model = Regressor(rngs=nnx.Rngs(0))
-    return fit(model, loss, examples() if data is None else data, optax.adamw(1e-2), config=config, checkpoint_dir=directory, **options)
+    return fit(
+        model,
+        loss,
+        examples() if data is None else data,
+        optax.adamw(1e-2),
+        config=config,
+        checkpoint_dir=directory,
+        **options,
+    )
 
 
 def weights(result):
@@ -77,10 +87,18 @@ def test_an_epoch_visits_every_example_once_and_the_order_changes_between_epochs
 def test_training_lowers_the_loss_and_leaves_the_given_model_alone():
     model = Regressor(rngs=nnx.Rngs(0))
     before = np.asarray(model.hidden.kernel[...])
-    result = fit(model, squared_error, examples(), optax.adamw(1e-2), config=LoopConfig(200, 16, log_every=50))
+    result = fit(
+        model,
+        squared_error,
+        examples(),
+        optax.adamw(1e-2),
+        config=LoopConfig(200, 16, log_every=50),
+    )
     assert result.history[-1]["loss"] < 0.3 * result.history[0]["loss"]
     np.testing.assert_array_equal(before, np.asarray(model.hidden.kernel[...]))
-    assert not np.array_equal(np.asarray(model.norm.mean[...]), np.asarray(result.model.norm.mean[...]))
+    assert not np.array_equal(
+        np.asarray(model.norm.mean[...]), np.asarray(result.model.norm.mean[...])
+    )
 
 
 @pytest.mark.parametrize("unroll", [False, True])
@@ -99,7 +117,9 @@ def test_microbatches_take_the_same_path_as_whole_batches(steps_per_call):
 
     def run(microbatch_size):
         config = LoopConfig(6, 8, steps_per_call, log_every=2, microbatch_size=microbatch_size)
-        return fit(nnx.Linear(3, 1, rngs=nnx.Rngs(0)), loss, examples(), optax.sgd(0.1), config=config)
+        return fit(
+            nnx.Linear(3, 1, rngs=nnx.Rngs(0)), loss, examples(), optax.sgd(0.1), config=config
+        )
 
     whole = run(None)
     for size in (2, 4, 8):
@@ -120,7 +140,13 @@ def test_each_microbatch_has_a_random_key_of_its_own_and_hands_its_statistics_on
         def __init__(self):
             self.scale, self.seen = nnx.Param(jnp.ones(())), nnx.Variable(jnp.zeros(()))
 
-    result = fit(Counter(), loss, examples(), optax.sgd(0.1), config=LoopConfig(2, 8, log_every=1, microbatch_size=2))
+    result = fit(
+        Counter(),
+        loss,
+        examples(),
+        optax.sgd(0.1),
+        config=LoopConfig(2, 8, log_every=1, microbatch_size=2),
+    )
     assert float(result.model.seen[...]) == 16
     assert all(row["square"] - row["draw"] ** 2 > 1e-4 for row in result.history)
 
@@ -134,7 +160,9 @@ def test_one_seed_gives_one_result_and_another_seed_another():
 
 def test_a_streamed_run_equals_the_resident_one():
     data = examples()
-    stream = Stream(lambda indices: {k: v[indices] for k, v in data.items()}, examples=50, sort=False)
+    stream = Stream(
+        lambda indices: {k: v[indices] for k, v in data.items()}, examples=50, sort=False
+    )
     config = LoopConfig(12, 8, steps_per_call=2, log_every=4)
     for a, b in zip(weights(train(config)), weights(train(config, data=stream)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -150,7 +178,11 @@ def test_windows_of_a_series_are_the_examples_they_stand_for():
         return squared_error(model, {"x": batch["x"][:, 0], "y": batch["y"][:, 1]}, key)
 
     pairs = {"x": data["x"][:50], "y": data["y"][3:53]}
-    for a, b in zip(weights(train(config, data=windows, loss=from_windows)), weights(train(config, data=pairs)), strict=True):
+    for a, b in zip(
+        weights(train(config, data=windows, loss=from_windows)),
+        weights(train(config, data=pairs)),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="windows reach index 62, the arrays have 60"):
         Windows(data, starts + 10, (0, 3))
@@ -164,9 +196,18 @@ def test_a_stream_shards_each_batch_among_hosts():
 
 
 def test_a_run_stopped_at_a_checkpoint_resumes_to_the_same_result(tmp_path):
-    whole = train(LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "whole")
-    train(LoopConfig(8, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "parts")
-    resumed = train(LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9), directory=tmp_path / "parts")
+    whole = train(
+        LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9),
+        directory=tmp_path / "whole",
+    )
+    train(
+        LoopConfig(8, 8, log_every=4, checkpoint_every=4, ema_decay=0.9),
+        directory=tmp_path / "parts",
+    )
+    resumed = train(
+        LoopConfig(20, 8, log_every=4, checkpoint_every=4, ema_decay=0.9),
+        directory=tmp_path / "parts",
+    )
     assert_equal(whole, resumed)
 
 
@@ -191,7 +232,10 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_result(tmp_path):
     """kill -9 in the middle, perhaps while a checkpoint is being written."""
     script = textwrap.dedent(CHILD.format(tests=str(pathlib.Path(__file__).parent)))
     child = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parents[2]
+        [sys.executable, "-c", script, str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=pathlib.Path(__file__).parents[2],
     )
     target = int(np.random.default_rng().integers(2, 9)) * 5
     for line in child.stdout:
@@ -202,7 +246,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_result(tmp_path):
     child.wait()
     child.stdout.close()
     config = LoopConfig(60, 8, log_every=5, checkpoint_every=5, ema_decay=0.9)
-    assert_equal(train(config, directory=tmp_path / "whole"), train(config, directory=tmp_path / "run"))
+    assert_equal(
+        train(config, directory=tmp_path / "whole"), train(config, directory=tmp_path / "run")
+    )
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
@@ -216,7 +262,10 @@ def test_a_nan_stops_the_run_and_names_the_step_and_the_last_checkpoint(tmp_path
     bad = Order(50, 8, seed=0)(6)[0]
     data["y"][bad] = np.nan
     first = next(step for step in range(7) if bad in Order(50, 8, seed=0)(step))
-    with pytest.raises(NonFiniteLoss, match=rf"loss of step {first} is nan; the last checkpoint is step {first // 2 * 2} "):
+    with pytest.raises(
+        NonFiniteLoss,
+        match=rf"loss of step {first} is nan; the last checkpoint is step {first // 2 * 2} ",
+    ):
         train(LoopConfig(20, 8, log_every=2, checkpoint_every=2), data=data, directory=tmp_path)
 
 
@@ -230,13 +279,17 @@ def test_validation_sees_the_averaged_weights_that_are_returned():
         seen.append(weights_of(model))
         return {"score": 1.0}
 
-    result = train(LoopConfig(8, 8, log_every=4, validate_every=4, ema_decay=0.99), validate=validate)
+    result = train(
+        LoopConfig(8, 8, log_every=4, validate_every=4, ema_decay=0.99), validate=validate
+    )
     np.testing.assert_array_equal(seen[-1], weights_of(result.model))
     assert result.history[-1]["validation_score"] == 1.0
 
 
 def test_impossible_settings_are_refused():
-    with pytest.raises(ValueError, match="checkpoint_every=5 must be a positive multiple of steps_per_call=2"):
+    with pytest.raises(
+        ValueError, match="checkpoint_every=5 must be a positive multiple of steps_per_call=2"
+    ):
         LoopConfig(10, 4, steps_per_call=2, checkpoint_every=5, log_every=2)
     with pytest.raises(ValueError, match="one leading length"):
         train(LoopConfig(4, 4, log_every=4), data={"x": np.zeros((4, 3)), "y": np.zeros(5)})
@@ -246,7 +299,8 @@ def test_impossible_settings_are_refused():
 
 
 def test_two_devices_take_the_same_path_as_one():
-    """Data-parallel training averages gradients over devices: the same run up to the order of sums."""
+    """Data-parallel training averages gradients over devices: the same run up to the order
+    of sums."""
     script = textwrap.dedent(f"""
         import sys
         sys.path[:0] = [{str(pathlib.Path(__file__).parent)!r}]

@@ -1,13 +1,18 @@
 """The audit of time series: whether what is scored was, or nearly was, what was learned from.
 
 * the same times, or the same fields under other times, in two splits;
-* **autocorrelation across the split**: a test time that lies d steps from the nearest training time is already known to the extent of the
-  training series' autocorrelation at lag d. A split by random times fails here whatever else is right; a split by periods loses a margin;
-* **the season alone**: how much of the test period the training period's mean annual cycle explains (a score has to be above that);
-* how many independent samples the test has, n / (1 + 2 sum of r(k)) (Leith 1973, doi:10.1175/1520-0450(1973)012<1066:TSEOTE>2.0.CO;2).
+* **autocorrelation across the split**: a test time that lies d steps from the nearest
+  training time is already known to the extent of the training series' autocorrelation at
+  lag d. A split by random times fails here whatever else is right; a split by periods loses
+  a margin;
+* **the season alone**: how much of the test period the training period's mean annual cycle
+  explains (a score has to be above that);
+* how many independent samples the test has, n / (1 + 2 sum of r(k)) (Leith 1973,
+  doi:10.1175/1520-0450(1973)012<1066:TSEOTE>2.0.CO;2).
 
-Autocorrelation is that of anomalies from the mean annual cycle of the training period, averaged over variables and grid points (at most
-`zoo.climate.data.series.COLUMNS`), with missing values left out pair by pair.
+Autocorrelation is that of anomalies from the mean annual cycle of the training period,
+averaged over variables and grid points (at most `zoo.climate.data.series.COLUMNS`), with
+missing values left out pair by pair.
 """
 
 from __future__ import annotations
@@ -23,17 +28,22 @@ from zoo.interfaces.findings import Finding, Report, Verdict
 CORRELATED = 0.2
 """Autocorrelation above which a test time counts as known from its neighbour."""
 MARGIN = 0.1
-"""Share of test times near train up to which the edge of a period explains it; above, the split itself is wrong."""
+"""Share of test times near train up to which the edge of a period explains it; above, the
+split itself is wrong."""
 DATASETS = ("climate/enso", "climate/held_suarez")
 
 
-def audit(train: Series, dev: Series | None = None, test: Series | None = None, *, name: str = "series") -> Report:
+def audit(
+    train: Series, dev: Series | None = None, test: Series | None = None, *, name: str = "series"
+) -> Report:
     """The audit of one set of series; with `train` alone it says what lies within it.
 
     Raises:
         SeriesError: the splits have different columns.
     """
-    others = ({"dev": dev} if dev is not None else {}) | ({"test": test} if test is not None else {})
+    others = ({"dev": dev} if dev is not None else {}) | (
+        {"test": test} if test is not None else {}
+    )
     splits = {"train" if others else "series": train} | others
     widths = {split: each.values.shape[1] for split, each in splits.items()}
     if len(set(widths.values())) > 1:
@@ -41,14 +51,23 @@ def audit(train: Series, dev: Series | None = None, test: Series | None = None, 
     step = _step(train)
     findings = [
         finding
-        for part in (_within(splits, step), _overlap(splits), _correlation(splits, step), _season(splits), _independent(splits, step))
+        for part in (
+            _within(splits, step),
+            _overlap(splits),
+            _correlation(splits, step),
+            _season(splits),
+            _independent(splits, step),
+        )
         for finding in part
     ]
-    return Report(name, "time series", {split: len(each) for split, each in splits.items()}, tuple(findings))
+    return Report(
+        name, "time series", {split: len(each) for split, each in splits.items()}, tuple(findings)
+    )
 
 
 def audit_dataset(subset: str | None = None) -> Iterator[Report]:
-    """The audits of `climate/enso` (observed Niño3.4 and its inputs, fit against test) and `climate/held_suarez` (the test trajectory).
+    """The audits of `climate/enso` (observed Niño3.4 and its inputs, fit against test) and
+    `climate/held_suarez` (the test trajectory).
 
     Args:
         subset: "enso" or "held_suarez"; None: both.
@@ -65,31 +84,44 @@ def audit_dataset(subset: str | None = None) -> Iterator[Report]:
 
 
 def audit_files(
-    paths: Sequence[str | os.PathLike], *, time: str | None = None, train_until: str | None = None, test_from: str | None = None
+    paths: Sequence[str | os.PathLike],
+    *,
+    time: str | None = None,
+    train_until: str | None = None,
+    test_from: str | None = None,
 ) -> Report:
-    """The audit of a user's own files: train and test, or train, dev and test, or one file that is cut at a time.
+    """The audit of a user's own files: train and test, or train, dev and test, or one file
+    that is cut at a time.
 
     Args:
         paths: as `read_series` takes them.
         time: name of the coordinate or column of times.
-        train_until, test_from: last time of train and first of test (2003-12, 2004-01-31), where one file holds both.
+        train_until, test_from: last time of train and first of test (2003-12, 2004-01-31),
+            where one file holds both.
 
     Raises:
         SeriesError, FileNotFoundError: as `read_series`; or cuts given for several files.
     """
     if not 1 <= len(paths) <= 3:
-        raise ValueError(f"{len(paths)} files; give one series, or train and test, or train, dev and test")
+        raise ValueError(
+            f"{len(paths)} files; give one series, or train and test, or train, dev and test"
+        )
     found = [read_series(path, time=time) for path in paths]
     name = ", ".join(os.path.basename(path) for path in paths)
     if len(found) == 1 and (train_until or test_from):
-        last, first = train_until and np.datetime64(train_until), test_from and np.datetime64(test_from)
+        last, first = (
+            train_until and np.datetime64(train_until),
+            test_from and np.datetime64(test_from),
+        )
         if last is None:
             last = first - np.timedelta64(1, np.datetime_data(first)[0])
         if first is None:
             first = last + np.timedelta64(1, np.datetime_data(last)[0])
         return audit(between(found[0], last=last), None, between(found[0], first), name=name)
     if train_until or test_from:
-        raise SeriesError("train_until and test_from cut one file; with several each is a split of its own")
+        raise SeriesError(
+            "train_until and test_from cut one file; with several each is a split of its own"
+        )
     return audit(found[0], *([None, found[1]] if len(found) == 2 else found[1:]), name=name)
 
 
@@ -104,10 +136,14 @@ def _enso() -> Report:
 
 
 def _held_suarez() -> Report:
-    """Train is built, not shipped: its trajectories have starts of their own, so no time is shared by making; what is here is the test."""
+    """Train is built, not shipped: its trajectories have starts of their own, so no time is
+    shared by making; what is here is the test."""
     from zoo.climate.held_suarez import data as held_suarez
 
-    return audit(of_dataset(held_suarez.load_dataset(split="test")), name="climate/held_suarez (test trajectory)")
+    return audit(
+        of_dataset(held_suarez.load_dataset(split="test")),
+        name="climate/held_suarez (test trajectory)",
+    )
 
 
 def _step(train: Series) -> np.timedelta64:
@@ -124,16 +160,33 @@ def _days(step: np.timedelta64) -> str:
 
 def _within(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding]:
     for split, each in splits.items():
-        first, last = (str(end.astype("datetime64[D]")) for end in (each.times.min(), each.times.max()))
-        yield Finding(f"period.{split}", f"period of {split}", f"{first} to {last}", "ok", f"{len(each)} times, mostly {_days(step)} apart")
+        first, last = (
+            str(end.astype("datetime64[D]")) for end in (each.times.min(), each.times.max())
+        )
+        yield Finding(
+            f"period.{split}",
+            f"period of {split}",
+            f"{first} to {last}",
+            "ok",
+            f"{len(each)} times, mostly {_days(step)} apart",
+        )
         pairs = np.unique(np.stack([each.segments, each.times.astype(np.int64)], 1), axis=0)
         again = len(each) - len(pairs)
         yield Finding(
-            f"times.{split}_repeated", f"times given twice in {split}", again, "note" if again else "ok", "a time has one state", len(each)
+            f"times.{split}_repeated",
+            f"times given twice in {split}",
+            again,
+            "note" if again else "ok",
+            "a time has one state",
+            len(each),
         )
         missing = float(np.isnan(each.values).mean())
         yield Finding(
-            f"missing.{split}", f"missing values in {split}", round(missing, 4), "note" if missing > 0.05 else "ok", "share of all values"
+            f"missing.{split}",
+            f"missing values in {split}",
+            round(missing, 4),
+            "note" if missing > 0.05 else "ok",
+            "share of all values",
         )
 
 
@@ -143,34 +196,50 @@ def _overlap(splits: dict[str, Series]) -> Iterator[Finding]:
         size = len(splits[here])
         same = int(np.isin(splits[here].times, train.times).sum())
         yield Finding(
-            f"overlap.{here}_times", f"times of {here} that are in train", same, "leak" if same else "ok",
-            "a time belongs to one split", size,
-        )  # fmt: skip
+            f"overlap.{here}_times",
+            f"times of {here} that are in train",
+            same,
+            "leak" if same else "ok",
+            "a time belongs to one split",
+            size,
+        )
         known = set(_hashes(train.values))
         copies = sum(row in known for row in _hashes(splits[here].values) if row is not None)
         yield Finding(
-            f"overlap.{here}_fields", f"fields of {here} that are in train, number for number", copies, "leak" if copies else "ok",
-            "whatever their time says; constant and missing ones are not counted", size,
-        )  # fmt: skip
+            f"overlap.{here}_fields",
+            f"fields of {here} that are in train, number for number",
+            copies,
+            "leak" if copies else "ok",
+            "whatever their time says; constant and missing ones are not counted",
+            size,
+        )
 
 
 def _hashes(values: np.ndarray) -> list[bytes | None]:
-    """The bytes of each row; None where it says nothing (all missing, or one number again and again in several columns, or one column)."""
+    """The bytes of each row; None where it says nothing (all missing, or one number again
+    and again in several columns, or one column)."""
     if values.shape[1] == 1:
         return [None] * len(values)  # single numbers coincide by chance
     with np.errstate(invalid="ignore"):
         known = np.isfinite(values).sum(1) > 1
-        spread = np.nanmax(np.where(known[:, None], values, 0.0), 1) > np.nanmin(np.where(known[:, None], values, 0.0), 1)
-    return [row.tobytes() if good else None for row, good in zip(values, known & spread, strict=True)]
+        spread = np.nanmax(np.where(known[:, None], values, 0.0), 1) > np.nanmin(
+            np.where(known[:, None], values, 0.0), 1
+        )
+    return [
+        row.tobytes() if good else None for row, good in zip(values, known & spread, strict=True)
+    ]
 
 
 def anomalies(train: Series, other: Series) -> np.ndarray:
-    """Differences `[time, column]` from the training period's mean of each calendar month (from its mean where it has no two years)."""
+    """Differences `[time, column]` from the training period's mean of each calendar month
+    (from its mean where it has no two years)."""
     return other.values - _cycle(train, other)
 
 
 def _cycle(train: Series, other: Series) -> np.ndarray:
-    month, own = (each.times.astype("datetime64[M]").astype(np.int64) % 12 for each in (train, other))
+    month, own = (
+        each.times.astype("datetime64[M]").astype(np.int64) % 12 for each in (train, other)
+    )
     years = len(np.unique(train.times.astype("datetime64[Y]")))
     out = np.empty((len(other), train.values.shape[1]))
     for each in range(12):
@@ -181,12 +250,15 @@ def _cycle(train: Series, other: Series) -> np.ndarray:
 
 
 def autocorrelation(train: Series, step: np.timedelta64, most: int) -> np.ndarray:
-    """Autocorrelation of the training anomalies at 0 to `most` steps, mean over columns; NaN where no pair of times is that far apart."""
+    """Autocorrelation of the training anomalies at 0 to `most` steps, mean over columns;
+    NaN where no pair of times is that far apart."""
     anomaly = anomalies(train, train)
     order = np.lexsort((train.times, train.segments))
     anomaly, segment = anomaly[order], train.segments[order]
     place = np.round((train.times[order] - train.times.min()) / step).astype(np.int64)
-    rows = place + segment * (place.max() + most + 2)  # a number line on which segments are far apart
+    rows = place + segment * (
+        place.max() + most + 2
+    )  # a number line on which segments are far apart
     rows, first = np.unique(rows, return_index=True)
     known = np.isfinite(anomaly[first])
     anomaly = np.where(known, anomaly[first], 0.0)
@@ -212,9 +284,14 @@ def _correlation(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Fi
     falls = np.flatnonzero(~(r > CORRELATED))
     memory = int(falls[0]) if falls.size else None
     yield Finding(
-        f"memory.{name}", f"steps until autocorrelation falls below {CORRELATED}", memory, "ok",
-        f"anomalies of {name}, one step is {_days(step)}" if memory is not None else f"not within {most} steps of {_days(step)}",
-    )  # fmt: skip
+        f"memory.{name}",
+        f"steps until autocorrelation falls below {CORRELATED}",
+        memory,
+        "ok",
+        f"anomalies of {name}, one step is {_days(step)}"
+        if memory is not None
+        else f"not within {most} steps of {_days(step)}",
+    )
     for here in list(splits)[1:]:
         other = splits[here]
         known = np.sort(train.times)
@@ -225,14 +302,30 @@ def _correlation(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Fi
         gap = int(nearest.min())
         at_gap = r[gap] if gap <= most else np.nan
         far = f", more than the {most} looked at" if gap > most else ""
-        value, why = None if np.isnan(at_gap) else round(float(at_gap), 3), f"they are {gap} steps apart{far}"
+        value, why = (
+            None if np.isnan(at_gap) else round(float(at_gap), 3),
+            f"they are {gap} steps apart{far}",
+        )
         what = f"autocorrelation between train and the nearest time of {here}"
         yield Finding(f"gap.{here}", what, value, "note" if at_gap > CORRELATED else "ok", why)
         limit = most if memory is None else max(memory - 1, 0)
         near = int((nearest <= limit).sum())
         verdict: Verdict = "ok" if not near else "note" if near <= MARGIN * len(other) else "leak"
-        why = "leave that margin out, or say so" if verdict == "note" else "split by periods, not by single times" if near else ""
-        yield Finding(f"near.{here}", f"times of {here} within {limit} steps of train", near, verdict, why, len(other))
+        why = (
+            "leave that margin out, or say so"
+            if verdict == "note"
+            else "split by periods, not by single times"
+            if near
+            else ""
+        )
+        yield Finding(
+            f"near.{here}",
+            f"times of {here} within {limit} steps of train",
+            near,
+            verdict,
+            why,
+            len(other),
+        )
 
 
 def _season(splits: dict[str, Series]) -> Iterator[Finding]:
@@ -242,16 +335,21 @@ def _season(splits: dict[str, Series]) -> Iterator[Finding]:
         why = "train lies in one calendar year: it has no annual cycle"
         yield Finding("one_feature.season", "share explained by the season alone", None, "ok", why)
         return
-    flat = np.where(np.isfinite(train.values), train.values, 0.0).sum(0) / np.maximum(np.isfinite(train.values).sum(0), 1)
+    flat = np.where(np.isfinite(train.values), train.values, 0.0).sum(0) / np.maximum(
+        np.isfinite(train.values).sum(0), 1
+    )
     known = np.isfinite(other.values)
     error = np.where(known, other.values - _cycle(train, other), 0.0) ** 2
     spread = np.where(known, other.values - flat, 0.0) ** 2
     share = 1 - error.sum(0)[spread.sum(0) > 0] / spread.sum(0)[spread.sum(0) > 0]
     value = float(share.mean()) if share.size else None
     yield Finding(
-        "one_feature.season", f"share of the variance of {here} explained by the season alone", None if value is None else round(value, 3),
-        "note" if value is not None and value > 0.5 else "ok", "mean annual cycle where models learn, mean over columns",
-    )  # fmt: skip
+        "one_feature.season",
+        f"share of the variance of {here} explained by the season alone",
+        None if value is None else round(value, 3),
+        "note" if value is not None and value > 0.5 else "ok",
+        "mean annual cycle where models learn, mean over columns",
+    )
 
 
 def _independent(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding]:
@@ -262,6 +360,10 @@ def _independent(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Fi
     total = float(np.nansum(r[: stop[0]] if stop.size else r))
     count = round(len(other) / (1 + 2 * total), 1)
     yield Finding(
-        f"independent.{here}", f"independent times in {here}", count, "note" if count < 20 else "ok",
-        "n / (1 + 2 sum r): intervals must come from blocks, not from single times", len(other),
-    )  # fmt: skip
+        f"independent.{here}",
+        f"independent times in {here}",
+        count,
+        "note" if count < 20 else "ok",
+        "n / (1 + 2 sum r): intervals must come from blocks, not from single times",
+        len(other),
+    )

@@ -1,7 +1,9 @@
-"""How weather and ENSO models are explained: maps of what a forecast at one place depends on, and months of each index.
+"""How weather and ENSO models are explained: maps of what a forecast at one place depends
+on, and months of each index.
 
-A weather model's score is one variable's forecast at one grid point after one step (a day), in its unit; what is taken away becomes the
-climatology of its latitude, which is the baseline of integrated gradients too. An ENSO model's score is its mean forecast for one
+A weather model's score is one variable's forecast at one grid point after one step (a day),
+in its unit; what is taken away becomes the climatology of its latitude, which is the
+baseline of integrated gradients too. An ENSO model's score is its mean forecast for one
 season, in K, of the standardised indices of past months; the baseline is the mean state.
 """
 
@@ -32,15 +34,19 @@ if TYPE_CHECKING:
 POINT = "temperature_850@45,180"
 SEASON = "k5"
 BOX = (3, 3)
-"""Grid points of a box that occlusion takes away, by longitude and latitude: 16.9 degrees a side."""
+"""Grid points of a box that occlusion takes away, by longitude and latitude: 16.9 degrees a
+side."""
 
 
-def explainable(model: PretrainedModel, source: Path | None, *, examples: int, target: str | None) -> Explainable:
+def explainable(
+    model: PretrainedModel, source: Path | None, *, examples: int, target: str | None
+) -> Explainable:
     """A model of the domain with states to explain.
 
     Args:
         model: the pretrained model.
-        source: NetCDF or Zarr with the state, for weather models; None: start dates of the model's own task.
+        source: NetCDF or Zarr with the state, for weather models; None: start dates of the
+            model's own task.
         examples: how many.
         target: `VARIABLE_LEVEL@LATITUDE,LONGITUDE` for weather models, `k0`..`k8` for ENSO models.
 
@@ -51,21 +57,31 @@ def explainable(model: PretrainedModel, source: Path | None, *, examples: int, t
         return _weather(model, source, examples, target or POINT)
     if isinstance(model._predict, EnsoModel):
         return _enso(model, source, examples, target or SEASON)
-    raise NotExplainable(f"{model.card.id} is neither a weather nor an ENSO model that this domain can explain")
+    raise NotExplainable(
+        f"{model.card.id} is neither a weather nor an ENSO model that this domain can explain"
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------------ weather
+# ------------------------------------------------------------------------------------------ weather
 
 
-def _weather(model: PretrainedModel, source: Path | None, examples: int, target: str) -> Explainable:
+def _weather(
+    model: PretrainedModel, source: Path | None, examples: int, target: str
+) -> Explainable:
     named = {f"{variable}_{level}": number for number, (variable, level) in enumerate(CHANNELS)}
     found = re.fullmatch(r"(\w+)@(-?[\d.]+),(-?[\d.]+)", target)
     if not found or found[1] not in named:
-        raise NotExplainable(f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: {', '.join(named)}")
+        raise NotExplainable(
+            f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
+            f"{', '.join(named)}"
+        )
     module, transforms = model._predict.members[0]
     analysis = check_analysis(_analysis(model, source).isel(time=slice(0, examples)), transforms)
     longitude, latitude = analysis["longitude"].values, analysis["latitude"].values
-    place = int(np.abs((longitude - float(found[3]) + 180) % 360 - 180).argmin()), int(np.abs(latitude - float(found[2])).argmin())
+    place = (
+        int(np.abs((longitude - float(found[3]) + 180) % 360 - 180).argmin()),
+        int(np.abs(latitude - float(found[2])).argmin()),
+    )
     channel = named[found[1]]
     unit = UNITS[CHANNELS[channel][0]]
     inputs = transforms.normalise(stack(analysis)).astype(np.float32)
@@ -74,30 +90,55 @@ def _weather(model: PretrainedModel, source: Path | None, examples: int, target:
 
     def function(x: jax.Array) -> jax.Array:
         after, _ = step(nnx.merge(graph, weights), x, None, ratio)
-        return after[:, place[0], place[1], channel] * transforms.scale[channel] + transforms.mean[channel]
+        return (
+            after[:, place[0], place[1], channel] * transforms.scale[channel]
+            + transforms.mean[channel]
+        )
 
-    usual = np.broadcast_to(transforms.normalise(transforms.climatology), inputs.shape[1:]).astype(np.float32)
+    usual = np.broadcast_to(transforms.normalise(transforms.climatology), inputs.shape[1:]).astype(
+        np.float32
+    )
     # Boxes are laid so that the place itself is in the middle of one.
     rows = (np.arange(inputs.shape[1]) - place[0] + BOX[0] // 2) % inputs.shape[1] // BOX[0]
     columns = (np.arange(inputs.shape[2]) - place[1] + BOX[1] // 2 + inputs.shape[2]) // BOX[1]
     columns -= columns.min()
     boxes = rows[:, None] * (columns.max() + 1) + columns
-    names = tuple(np.datetime_as_string(time, unit="h").replace(":", "") for time in analysis["time"].values)
-    said = f"{found[1]} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, {longitude[place[0]]:.1f} E ({unit})"
+    names = tuple(
+        np.datetime_as_string(time, unit="h").replace(":", "") for time in analysis["time"].values
+    )
+    said = (
+        f"{found[1]} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, "
+        f"{longitude[place[0]]:.1f} E ({unit})"
+    )
     shown = transforms.denormalise(inputs)[..., channel]
 
     def draw(row: int, explained: Explained) -> Figure:
-        title = f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.6g}.\n{TITLES[explained.method].capitalize()}; lines: "
+        title = (
+            f"{model.card.id}, {names[row]}: {said} = "
+            f"{explained.score[row]:.6g}.\n{TITLES[explained.method].capitalize()}; lines: "
+        )
         marked = longitude[place[0]], latitude[place[1]]
         title += f"{found[1]} at the start ({unit})"
-        return world(longitude, latitude, explained.values[row], shown[row], title, mark=marked, unit=unit)
+        return world(
+            longitude, latitude, explained.values[row], shown[row], title, mark=marked, unit=unit
+        )
 
     return Explainable(
-        function=function, inputs=inputs, names=names, target=said, truth=model.card.truth if source is None else "the user's",
-        baselines=np.broadcast_to(usual, (1, *inputs.shape)), baseline="the climatology of each latitude", fill=usual,
-        groups=boxes[..., None], reduce=lambda values: values.sum(-1), spread=lambda each: each[:, boxes], draw=draw, batch=8,
+        function=function,
+        inputs=inputs,
+        names=names,
+        target=said,
+        truth=model.card.truth if source is None else "the user's",
+        baselines=np.broadcast_to(usual, (1, *inputs.shape)),
+        baseline="the climatology of each latitude",
+        fill=usual,
+        groups=boxes[..., None],
+        reduce=lambda values: values.sum(-1),
+        spread=lambda each: each[:, boxes],
+        draw=draw,
+        batch=8,
         arrays={"longitude": longitude, "latitude": latitude},
-    )  # fmt: skip
+    )
 
 
 def _analysis(model: PretrainedModel, source: Path | None) -> Any:
@@ -110,14 +151,25 @@ def _analysis(model: PretrainedModel, source: Path | None) -> Any:
 
     if not Path(source).exists():
         raise FileNotFoundError(f"{source} does not exist")
-    opened = xr.open_zarr(source, consolidated=False, chunks=None) if Path(source).is_dir() else xr.open_dataset(source, engine="h5netcdf")
+    opened = (
+        xr.open_zarr(source, consolidated=False, chunks=None)
+        if Path(source).is_dir()
+        else xr.open_dataset(source, engine="h5netcdf")
+    )
     with opened:
         loaded = opened.load()
     return loaded if "time" in loaded.dims else loaded.expand_dims("time")
 
 
 def world(
-    longitude: np.ndarray, latitude: np.ndarray, values: np.ndarray, field: np.ndarray, title: str, *, mark: tuple[float, float], unit: str
+    longitude: np.ndarray,
+    latitude: np.ndarray,
+    values: np.ndarray,
+    field: np.ndarray,
+    title: str,
+    *,
+    mark: tuple[float, float],
+    unit: str,
 ) -> Figure:
     """A map of attributions with lines of the field that the forecast began from.
 
@@ -132,11 +184,21 @@ def world(
     figure = canvas(8.4, 4.4, title)
     axes = figure.add_subplot()
     signed = values.min() < 0
-    top = float(np.quantile(np.abs(values), 0.99)) or 1.0  # the place itself would leave the rest white
+    top = (
+        float(np.quantile(np.abs(values), 0.99)) or 1.0
+    )  # the place itself would leave the rest white
     shown = axes.pcolormesh(
-        longitude, latitude, values.T, cmap="RdBu_r" if signed else "viridis", vmin=-top if signed else 0.0, vmax=top, shading="nearest"
+        longitude,
+        latitude,
+        values.T,
+        cmap="RdBu_r" if signed else "viridis",
+        vmin=-top if signed else 0.0,
+        vmax=top,
+        shading="nearest",
     )
-    lines = axes.contour(longitude, latitude, field.T, levels=8, colors="black", linewidths=0.5, alpha=0.6)
+    lines = axes.contour(
+        longitude, latitude, field.T, levels=8, colors="black", linewidths=0.5, alpha=0.6
+    )
     axes.clabel(lines, fontsize=6, fmt="%g")
     axes.plot(*mark, marker="x", markersize=9, markeredgewidth=2.0, color="black")
     axes.plot(*mark, marker="x", markersize=8, markeredgewidth=1.0, color="#ffd21f")
@@ -149,12 +211,14 @@ def world(
     return figure
 
 
-# --------------------------------------------------------------------------------------------------------------------- ENSO
+# --------------------------------------------------------------------------------------------- ENSO
 
 
 def _enso(model: PretrainedModel, source: Path | None, examples: int, target: str) -> Explainable:
     if source is not None:
-        raise NotExplainable(f"{model.card.id} reads the observed record of its own task; it takes no file")
+        raise NotExplainable(
+            f"{model.card.id} reads the observed record of its own task; it takes no file"
+        )
     legal = [f"k{k}" for k in range(enso.LEADS)]
     if target not in legal:
         raise NotExplainable(f"no target {target!r}; a season is one of {', '.join(legal)}")
@@ -170,45 +234,88 @@ def _enso(model: PretrainedModel, source: Path | None, examples: int, target: st
     def function(inputs: jax.Array) -> jax.Array:
         # The calendar month rides along as a last column that no method changes.
         when = jnp.round(inputs[:, -1]).astype(jnp.int32)
-        each = [nnx.merge(graph, state)(inputs[:, :-1], when)[0].mean(0)[:, lead] for graph, state in split]
+        each = [
+            nnx.merge(graph, state)(inputs[:, :-1], when)[0].mean(0)[:, lead]
+            for graph, state in split
+        ]
         return sum(each) / len(each) * unit
 
     inputs = np.concatenate([x, month[:, None]], 1).astype(np.float32)
     # The issues with the strongest forecasts say most.
-    chosen = np.argsort(-np.abs(np.asarray(function(jnp.asarray(inputs)))), kind="stable")[:examples]
+    chosen = np.argsort(-np.abs(np.asarray(function(jnp.asarray(inputs)))), kind="stable")[
+        :examples
+    ]
     inputs = inputs[chosen]
     names = tuple(f"issued-{issue}" for issue in every.issues[chosen])
     state = predictor.state
-    source_names = enso.MODES if isinstance(state, CausalModes) or state.source == "modes" else enso.CORE
-    indices = list(source_names) if isinstance(state, CausalModes) else [source_names[column] for column in state.columns]
+    source_names = (
+        enso.MODES if isinstance(state, CausalModes) or state.source == "modes" else enso.CORE
+    )
+    indices = (
+        list(source_names)
+        if isinstance(state, CausalModes)
+        else [source_names[column] for column in state.columns]
+    )
     average = inputs.copy()
     average[:, :-1] = 0.0
     said = f"Nino3.4 anomaly forecast for season {target} (K)"
     shape = (width // len(indices), len(indices))
 
     def draw(row: int, explained: Explained) -> Figure:
-        title = f"{model.card.id}, {names[row]}\n{said} = {explained.score[row]:.3g}. {TITLES[explained.method].capitalize()}."
-        return months(indices, explained.values[row].reshape(shape), inputs[row, :-1].reshape(shape), title)
+        title = (
+            f"{model.card.id}, {names[row]}\n{said} = {explained.score[row]:.3g}. "
+            f"{TITLES[explained.method].capitalize()}."
+        )
+        return months(
+            indices, explained.values[row].reshape(shape), inputs[row, :-1].reshape(shape), title
+        )
 
     return Explainable(
-        function=function, inputs=inputs, names=names, target=said, truth="observed", baselines=average[None], baseline="the mean state",
-        fill=average[0], groups=np.append(np.arange(width), -1), reduce=lambda values: values[:, :-1], spread=lambda each: each, draw=draw,
+        function=function,
+        inputs=inputs,
+        names=names,
+        target=said,
+        truth="observed",
+        baselines=average[None],
+        baseline="the mean state",
+        fill=average[0],
+        groups=np.append(np.arange(width), -1),
+        reduce=lambda values: values[:, :-1],
+        spread=lambda each: each,
+        draw=draw,
         arrays={"indices": np.array(indices)},
-    )  # fmt: skip
+    )
 
 
 def months(indices: list[str], values: np.ndarray, inputs: np.ndarray, title: str) -> Figure:
-    """Attributions `[months back, index]` as cells, with the index's value (standard deviations) in each."""
+    """Attributions `[months back, index]` as cells, with the index's value (standard
+    deviations) in each."""
     figure = canvas(max(6.4, 2.2 + 0.62 * len(values)), 1.5 + 0.34 * len(indices), title)
     axes = figure.add_subplot()
     signed = values.min() < 0
     top = float(np.abs(values).max()) or 1.0
-    shown = axes.imshow(values[::-1].T, cmap="RdBu_r" if signed else "viridis", vmin=-top if signed else 0.0, vmax=top, aspect="auto")
+    shown = axes.imshow(
+        values[::-1].T,
+        cmap="RdBu_r" if signed else "viridis",
+        vmin=-top if signed else 0.0,
+        vmax=top,
+        aspect="auto",
+    )
     for (back, index), value in np.ndenumerate(inputs[::-1]):
         dark = abs(values[::-1][back, index]) > 0.6 * top
-        axes.text(back, index, f"{value:+.1f}", ha="center", va="center", fontsize=6.5, color="white" if dark else "black")
+        axes.text(
+            back,
+            index,
+            f"{value:+.1f}",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color="white" if dark else "black",
+        )
     axes.set_yticks(range(len(indices)), indices, fontsize=8)
-    axes.set_xticks(range(len(values)), [str(back + 1 - len(values)) for back in range(len(values))], fontsize=7)
+    axes.set_xticks(
+        range(len(values)), [str(back + 1 - len(values)) for back in range(len(values))], fontsize=7
+    )
     axes.set_xlabel("months before the issue; numbers: standard deviations", fontsize=8)
     bar = figure.colorbar(shown, ax=axes, shrink=0.9)
     bar.set_label("attribution (K)" if signed else "size of the gradient", fontsize=8)

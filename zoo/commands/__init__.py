@@ -1,1 +1,2 @@
-"""The verbs of the command line, one room or file each: what `zoo audit`, `bench`, `explain`, `train --from`, `verify` ... do."""
+"""The verbs of the command line, one room or file each: what `zoo audit`, `bench`,
+`explain`, `train --from`, `verify` ... do."""

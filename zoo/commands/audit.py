@@ -1,4 +1,5 @@
-"""`zoo audit`: what lies between a score and what it seems to say, for a registered data set or anybody's own files.
+"""`zoo audit`: what lies between a score and what it seems to say, for a registered data
+set or anybody's own files.
 
     zoo audit genomics/gue:mouse_0            one subset of a data set
     zoo audit climate/enso particle_physics/quark_gluon
@@ -6,7 +7,8 @@
     zoo audit train.nc test.nc                time series (NetCDF, Zarr, CSV); one file with --train-until 2003-12
     zoo audit 'train-*.root' 'test-*.root'    events
 
-Each domain knows what to look for (`zoo.<domain>.audit`); this module finds out whose files they are and prints what was found.
+Each domain knows what to look for (`zoo.<domain>.audit`); this module finds out whose files
+they are and prints what was found.
 """
 
 from __future__ import annotations
@@ -33,14 +35,15 @@ AUDITED = {
     "particle_physics/jet_tagging": ("zoo.particle_physics.audit:audit_dataset", "jet_tagging"),
     "particle_physics/quark_gluon": ("zoo.particle_physics.audit:audit_dataset", "quark_gluon"),
 }
-"""Data set -> its audit, and the subset that it is there; None: the user names the subset after a colon."""
+"""Data set -> its audit, and the subset that it is there; None: the user names the subset
+after a colon."""
 KINDS = ("sequences", "series", "events")
 COLOURS = {"ok": "green", "note": "yellow", "leak": "bold red"}
 _SUFFIXES = {
     "sequences": (".fa", ".fna", ".fasta", ".ffn", ".parquet", ".pq"),
     "series": (".nc", ".nc4", ".cdf", ".zarr.zip"),
     "events": (".root",),
-}  # fmt: skip
+}
 
 
 class AuditError(ValueError):
@@ -76,13 +79,14 @@ def run(names: Sequence[str], options: Options | None = None) -> Iterator[Report
     """The audits of data sets, one after another, or the one audit of a user's files.
 
     Args:
-        names: names of data sets, each perhaps with `:SUBSET`; or one to three files: all, train and test, or train, dev and test
-            (`by_split`).
+        names: names of data sets, each perhaps with `:SUBSET`; or one to three files: all,
+            train and test, or train, dev and test (`by_split`).
         options: what is said about the files.
 
     Raises:
         zoo.registry.UnknownName: neither a data set nor a file; offers the nearest.
-        AuditError: data sets and files together, a data set that has no audit, or files whose kind is not clear.
+        AuditError: data sets and files together, a data set that has no audit, or files
+            whose kind is not clear.
         zoo.files.FileMissing: a data set's file is nowhere; says how to get it.
         ValueError, OSError: what the domain's reader says of a file.
     """
@@ -94,8 +98,13 @@ def run(names: Sequence[str], options: Options | None = None) -> Iterator[Report
         yield _files(names, options)
         return
     if any(here):
-        raise AuditError(f"{names[here.index(True)]} is a file and {names[here.index(False)]} is none: audit them one after the other")
-    parts = [_dataset(name) for name in names]  # a wrong name is told before the first audit is paid for
+        raise AuditError(
+            f"{names[here.index(True)]} is a file and {names[here.index(False)]} is none: audit "
+            "them one after the other"
+        )
+    parts = [
+        _dataset(name) for name in names
+    ]  # a wrong name is told before the first audit is paid for
     for code, subset in parts:
         yield from registry.resolve(code)(subset)
 
@@ -109,19 +118,40 @@ def render(report: Report, console: Console) -> None:
     sizes = ", ".join(f"{split} {count:,}" for split, count in report.sizes.items())
     title = f"{escape(report.name)}: {report.kind}, {sizes}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading, justify in (("check", "left"), ("value", "right"), ("", "left"), ("meaning", "left")):
+    for heading, justify in (
+        ("check", "left"),
+        ("value", "right"),
+        ("", "left"),
+        ("meaning", "left"),
+    ):
         table.add_column(heading, justify=justify)
     for finding in report.findings:
-        cells = (finding.label, shown(finding), Text(finding.verdict, style=COLOURS[finding.verdict]), finding.explanation)
+        cells = (
+            finding.label,
+            shown(finding),
+            Text(finding.verdict, style=COLOURS[finding.verdict]),
+            finding.explanation,
+        )
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
     console.print(table)
     leaks = [finding.label for finding in report.findings if finding.verdict == "leak"]
     notes = sum(finding.verdict == "note" for finding in report.findings)
     if leaks:
-        said = f"{len(leaks)} of {len(report.findings)} checks found a leak, {notes} more are worth a sentence beside a score."
+        said = (
+            f"{len(leaks)} of {len(report.findings)} checks found a leak, {notes} more are worth "
+            "a sentence beside a score."
+        )
         console.print(Text(said, style="bold red"))
     elif notes:
-        console.print(Text(f"No leak; {notes} of {len(report.findings)} checks are worth a sentence beside a score.", style="yellow"))
+        console.print(
+            Text(
+                (
+                    f"No leak; {notes} of {len(report.findings)} checks are worth a sentence "
+                    "beside a score."
+                ),
+                style="yellow",
+            )
+        )
     else:
         console.print(Text(f"Nothing found in {len(report.findings)} checks.", style="green"))
 
@@ -140,11 +170,23 @@ def shown(finding: Finding) -> str:
 
 def to_json(reports: Sequence[Report]) -> str:
     """Reports as one JSON list."""
-    return json.dumps([json.loads(report.to_json()) for report in reports], indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            [json.loads(report.to_json()) for report in reports],
+            indent=1,
+            sort_keys=True,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
 
 
 def _is_path(name: str) -> bool:
-    return "://" in name or Path(name).exists() or (glob.has_magic(name) and bool(glob.glob(name, recursive=True)))
+    return (
+        "://" in name
+        or Path(name).exists()
+        or (glob.has_magic(name) and bool(glob.glob(name, recursive=True)))
+    )
 
 
 def _dataset(name: str) -> tuple[str, str | None]:
@@ -152,10 +194,18 @@ def _dataset(name: str) -> tuple[str, str | None]:
     dataset, _, subset = name.partition(":")
     if dataset not in AUDITED:
         if dataset in registry.datasets():
-            raise AuditError(f"{dataset} has no audit of its own; there are audits of {', '.join(AUDITED)}, and of your own files")
+            raise AuditError(
+                f"{dataset} has no audit of its own; there are audits of {', '.join(AUDITED)}, "
+                "and of your own files"
+            )
         if dataset in registry.tasks():
-            raise AuditError(f"{dataset} is a task; audit its data set: `zoo audit {registry.task(dataset).dataset}`")
-        raise registry.UnknownName(f"{name!r} is neither a file nor a data set; {registry.did_you_mean(dataset, AUDITED)}")
+            raise AuditError(
+                f"{dataset} is a task; audit its data set: `zoo audit "
+                f"{registry.task(dataset).dataset}`"
+            )
+        raise registry.UnknownName(
+            f"{name!r} is neither a file nor a data set; {registry.did_you_mean(dataset, AUDITED)}"
+        )
     code, fixed = AUDITED[dataset]
     if fixed is not None and subset:
         raise AuditError(f"{dataset} has no subsets; leave out ':{subset}'")
@@ -163,12 +213,17 @@ def _dataset(name: str) -> tuple[str, str | None]:
 
 
 def by_split(paths: Sequence[str]) -> list[str]:
-    """Files in the order train, dev, test where their names say so (a shell sorts `*.csv` otherwise); else as they were given.
+    """Files in the order train, dev, test where their names say so (a shell sorts `*.csv`
+    otherwise); else as they were given.
 
-    A name says so where exactly one of train, dev (val, valid, validation) and test is a word of it, and no two files say the same.
+    A name says so where exactly one of train, dev (val, valid, validation) and test is a
+    word of it, and no two files say the same.
     """
     words = {"train": 0, "training": 0, "dev": 1, "val": 1, "valid": 1, "validation": 1, "test": 2}
-    said = [{words[word] for word in re.split(r"[^a-z]+", Path(path).name.lower()) if word in words} for path in paths]
+    said = [
+        {words[word] for word in re.split(r"[^a-z]+", Path(path).name.lower()) if word in words}
+        for path in paths
+    ]
     if any(len(each) != 1 for each in said):
         return list(paths)
     place = [each.pop() for each in said]
@@ -181,7 +236,10 @@ def _files(paths: Sequence[str], options: Options) -> Report:
     paths = by_split(paths)
     kinds = {path: options.kind or _kind(path, options) for path in paths}
     if len(set(kinds.values())) > 1:
-        raise AuditError("files of one kind can be compared; these are " + ", ".join(f"{path}: {kind}" for path, kind in kinds.items()))
+        raise AuditError(
+            "files of one kind can be compared; these are "
+            + ", ".join(f"{path}: {kind}" for path, kind in kinds.items())
+        )
     kind = kinds[paths[0]]
     if kind == "sequences":
         from zoo.genomics import audit as sequences
@@ -190,7 +248,9 @@ def _files(paths: Sequence[str], options: Options) -> Report:
     if kind == "series":
         from zoo.climate import audit as series
 
-        return series.audit_files(paths, time=options.time, train_until=options.train_until, test_from=options.test_from)
+        return series.audit_files(
+            paths, time=options.time, train_until=options.train_until, test_from=options.test_from
+        )
     from zoo.particle_physics import audit as events
 
     return events.audit_files(paths, tree=options.tree)
@@ -215,22 +275,30 @@ def _kind(path: str, options: Options) -> str:
         if options.time in header or any(column.lower() in STAMPS for column in header):
             return "series"
         raise AuditError(
-            f"{path} has the columns {', '.join(header[:20]) or 'none'}: neither {options.sequence!r} (say --sequence NAME) "
+            f"{path} has the columns {', '.join(header[:20]) or 'none'}: neither "
+            f"{options.sequence!r} (say --sequence NAME) "
             "nor a column of times (say --time NAME)"
         )
-    raise AuditError(f"what {path} holds is not clear from its name; say --kind {' or '.join(KINDS)}")
+    raise AuditError(
+        f"what {path} holds is not clear from its name; say --kind {' or '.join(KINDS)}"
+    )
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
     from zoo.genomics.data.opening import open_text
 
     with open_text(path) as text:
-        return [name.strip() for name in next((row for row in csv.reader(text, delimiter=delimiter) if row), [])]
+        return [
+            name.strip()
+            for name in next((row for row in csv.reader(text, delimiter=delimiter) if row), [])
+        ]
 
 
 def _is_token_store(path: Path) -> bool:
     try:
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get(
+            "attributes", {}
+        )
     except (OSError, ValueError):
         return False
     return str(attributes.get("format", "")).startswith("scizoo ")

@@ -15,19 +15,46 @@ from zoo import files, registry
 def run() -> Iterator[tuple[bool, str]]:
     """Pairs (is it well, what was found)."""
     version = importlib.metadata.version("scizoo")
-    yield True, f"Python {platform.python_version()}, scizoo {version}, {platform.system()} {platform.machine()}"
-    yield True, f"cards: {len(registry.datasets())} datasets, {len(registry.tasks())} tasks, {len(registry.models())} pretrained models"
+    yield (
+        True,
+        (
+            f"Python {platform.python_version()}, scizoo {version}, {platform.system()} "
+            f"{platform.machine()}"
+        ),
+    )
+    yield (
+        True,
+        (
+            f"cards: {len(registry.datasets())} datasets, {len(registry.tasks())} tasks, "
+            f"{len(registry.models())} pretrained models"
+        ),
+    )
     yield from _cache()
     for mirror in files.mirrors():
-        yield mirror.is_dir(), f"ZOO_MIRROR folder {mirror}{'' if mirror.is_dir() else ' does not exist: correct or unset ZOO_MIRROR'}"
+        yield (
+            mirror.is_dir(),
+            (
+                "ZOO_MIRROR folder "
+                f"{mirror}{'' if mirror.is_dir() else ' does not exist: correct or unset ZOO_MIRROR'}"
+            ),
+        )
     allowed = "used for files that are in no local place (ZOO_OFFLINE=1 forbids it)"
     yield True, f"network: {'forbidden by ZOO_OFFLINE' if files.offline() else allowed}"
     yield from _data()
     yield from _weights()
     yield _jax()
-    for extra, module, what in (("generate", "dinosaur", "simulate the Held-Suarez truth"), ("dev", "pytest", "run the tests")):
+    for extra, module, what in (
+        ("generate", "dinosaur", "simulate the Held-Suarez truth"),
+        ("dev", "pytest", "run the tests"),
+    ):
         found = importlib.util.find_spec(module) is not None
-        yield True, f"extra {extra!r}: {'installed' if found else f'not installed (pip install scizoo[{extra}] to {what})'}"
+        yield (
+            True,
+            (
+                f"extra {extra!r}: "
+                f"{'installed' if found else f'not installed (pip install scizoo[{extra}] to {what})'}"
+            ),
+        )
 
 
 def _cache() -> Iterator[tuple[bool, str]]:
@@ -36,9 +63,19 @@ def _cache() -> Iterator[tuple[bool, str]]:
         home.mkdir(parents=True, exist_ok=True)
         writable = os.access(home, os.W_OK)
         free = shutil.disk_usage(home).free / 1e9
-        yield writable, f"cache {home}: {free:.1f} GB free" + ("" if writable else "; not writable, set ZOO_HOME")
+        yield (
+            writable,
+            f"cache {home}: {free:.1f} GB free"
+            + ("" if writable else "; not writable, set ZOO_HOME"),
+        )
     except OSError as error:
-        yield False, f"cache {home} cannot be made ({error.strerror}); set ZOO_HOME to a folder that can be written"
+        yield (
+            False,
+            (
+                f"cache {home} cannot be made ({error.strerror}); set ZOO_HOME to a folder that "
+                "can be written"
+            ),
+        )
 
 
 def _data() -> Iterator[tuple[bool, str]]:
@@ -64,7 +101,9 @@ def _weights() -> Iterator[tuple[bool, str]]:
     for name, card in registry.models().items():
         for index, weight in enumerate(card.weights):
             try:
-                if files.find(weight_file(card, index), folder=registry.path_of(name, "model").parent):
+                if files.find(
+                    weight_file(card, index), folder=registry.path_of(name, "model").parent
+                ):
                     good += 1
                 elif weight.urls:
                     absent.append(f"{weight.file} of {name}")
@@ -72,13 +111,20 @@ def _weights() -> Iterator[tuple[bool, str]]:
                     yield False, f"weights of {name}: {weight.file} is missing and has no address"
             except files.FileAltered as error:
                 yield False, f"weights of {name}: {error}"
-    yield True, f"weights: {good} files verified" + (f"; not fetched yet: {', '.join(absent)}" if absent else "")
+    yield (
+        True,
+        f"weights: {good} files verified"
+        + (f"; not fetched yet: {', '.join(absent)}" if absent else ""),
+    )
 
 
 def _jax() -> tuple[bool, str]:
     try:
         import jax
 
-        return True, f"JAX {jax.__version__} on {', '.join(str(device) for device in jax.devices())}"
+        return (
+            True,
+            f"JAX {jax.__version__} on {', '.join(str(device) for device in jax.devices())}",
+        )
     except Exception as error:  # a broken accelerator set-up can fail in any way
         return False, f"JAX does not start: {error}"

@@ -2,8 +2,9 @@
 
     explain("genomics/cnn_dist.exponential", methods=("ism",), out=Path("why"))
 
-The domain's `explain.explainable` turns model and input into an `Explainable`; the methods are `zoo.attribution`'s. Written are one
-figure an example and method, `explanation.json` (what was explained, by which weights, scores, completeness errors) and
+The domain's `explain.explainable` turns model and input into an `Explainable`; the methods
+are `zoo.attribution`'s. Written are one figure an example and method, `explanation.json`
+(what was explained, by which weights, scores, completeness errors) and
 `explanation.zarr.zip` (the attributions themselves).
 """
 
@@ -40,15 +41,26 @@ FIT = 0.5
 
 
 def explain(
-    model: str, source: Path | None = None, *, methods: Sequence[str] = (), out: Path, examples: int = 2, target: str | None = None,
-    steps: int = STEPS, seed: int = 0, form: str = "png", log: Callable[[str], None] = print,
+    model: str,
+    source: Path | None = None,
+    *,
+    methods: Sequence[str] = (),
+    out: Path,
+    examples: int = 2,
+    target: str | None = None,
+    steps: int = STEPS,
+    seed: int = 0,
+    form: str = "png",
+    log: Callable[[str], None] = print,
 ) -> list[Path]:
     """Explains a pretrained model's scores; returns the paths written.
 
     Args:
         model: id of a pretrained model.
-        source: the user's file, in the form that `zoo predict` takes; None: examples of the model's own task.
-        methods: of `zoo.interfaces.explanation.METHODS`; none: those that suit, without the dearest (`surrogate`).
+        source: the user's file, in the form that `zoo predict` takes; None: examples of the
+            model's own task.
+        methods: of `zoo.interfaces.explanation.METHODS`; none: those that suit, without the
+            dearest (`surrogate`).
         out: folder.
         examples: how many, the first ones.
         target: which output (a class, a lead, a grid point): the domain says what is legal.
@@ -58,7 +70,8 @@ def explain(
         log: told a line for each method and example.
 
     Raises:
-        NotExplainable: this model has no score of an input, or the method does not suit it; says what does.
+        NotExplainable: this model has no score of an input, or the method does not suit it;
+            says what does.
         zoo.registry.UnknownName: no such model.
     """
     from zoo.pretrained.model import load_model
@@ -76,29 +89,51 @@ def explain(
     try:
         adapter = registry.resolve(f"zoo.{domain}.explain:explainable")
     except ImportError as error:
-        raise NotExplainable(f"the domain {domain!r} says nothing about explanations ({error})") from error
+        raise NotExplainable(
+            f"the domain {domain!r} says nothing about explanations ({error})"
+        ) from error
     made: Explainable = adapter(loaded, source, examples=examples, target=target)
     chosen = tuple(methods) or tuple(method for method in made.methods() if method != "surrogate")
     unfit = [method for method in chosen if method not in made.methods()]
     if unfit:
-        raise NotExplainable(f"{TITLES[unfit[0]]} does not suit {model}; these methods do: {', '.join(made.methods())}")
+        raise NotExplainable(
+            f"{TITLES[unfit[0]]} does not suit {model}; these methods do: "
+            f"{', '.join(made.methods())}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     log(f"{model}: {made.target} ({made.truth} input)")
-    paths, arrays, report = [], {"inputs": made.inputs, "names": np.array(made.names)} | dict(made.arrays), []
+    paths, arrays, report = (
+        [],
+        {"inputs": made.inputs, "names": np.array(made.names)} | dict(made.arrays),
+        [],
+    )
     for method in chosen:
         found = run(made, method, steps=steps, seed=seed)
-        arrays |= {f"{method}.{layer}": value for layer, value in found.maps.items()} or {method: found.values}
+        arrays |= {f"{method}.{layer}": value for layer, value in found.maps.items()} or {
+            method: found.values
+        }
         for row, name in enumerate(made.names):
             notes = {key: float(value[row]) for key, value in found.notes.items()}
             said = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in notes.items())
-            log(f"  {method:21s} {name}: score {found.score[row]:.4g}{', ' + said if said else ''}{_warning(notes)}")
-            report.append({"method": method, "example": name, "score": float(found.score[row])} | notes)
+            log(
+                f"  {method:21s} {name}: score "
+                f"{found.score[row]:.4g}{', ' + said if said else ''}{_warning(notes)}"
+            )
+            report.append(
+                {"method": method, "example": name, "score": float(found.score[row])} | notes
+            )
             paths.append(save(made.draw(row, found), out / f"{name}.{method}.{form}"))
     weights = [weight.sha256 for weight in loaded.card.weights]
     content = {
-        "model": model, "weights": weights[: len(weights) if loaded.card.ensemble else 1], "target": made.target, "truth": made.truth,
-        "baseline": made.baseline, "steps": steps, "seed": seed, "explained": report,
-    }  # fmt: skip
+        "model": model,
+        "weights": weights[: len(weights) if loaded.card.ensemble else 1],
+        "target": made.target,
+        "truth": made.truth,
+        "baseline": made.baseline,
+        "steps": steps,
+        "seed": seed,
+        "explained": report,
+    }
     record.write(out / "explanation.zarr.zip", arrays)
     files.write_text(out / "explanation.json", json.dumps(content, indent=1) + "\n")
     return [*paths, out / "explanation.json", out / "explanation.zarr.zip"]
@@ -124,11 +159,18 @@ def run(made: Explainable, method: str, *, steps: int = STEPS, seed: int = 0) ->
         values, notes = _gradient(made, method, steps=steps, seed=seed)
         if made.letters is not None:
             return Explained(method, made.reduce(values), score, letters=values, notes=notes)
-        sensitivity = method in ("saliency", "smooth_grad")  # a gradient's sum over unlike inputs means nothing, its length does
+        sensitivity = method in (
+            "saliency",
+            "smooth_grad",
+        )  # a gradient's sum over unlike inputs means nothing, its length does
         drawn = np.sqrt(made.reduce(values**2)) if sensitivity else made.reduce(values)
         return Explained(method, drawn, score, notes=notes)
     if method == "ism":
-        gains = made.mutagenesis() if made.mutagenesis is not None else attribution.in_silico_mutagenesis(function, inputs)
+        gains = (
+            made.mutagenesis()
+            if made.mutagenesis is not None
+            else attribution.in_silico_mutagenesis(function, inputs)
+        )
         # What the letter that is there is worth: minus the mean gain of the others.
         worth = np.where(inputs > 0, -gains.sum(-1, keepdims=True) / 3, 0.0)
         return Explained(method, attribution.l2_of_mutations(gains), score, letters=worth)
@@ -138,16 +180,26 @@ def run(made: Explainable, method: str, *, steps: int = STEPS, seed: int = 0) ->
         lost = attribution.occlusion(function, inputs, regions, value=made.fill, batch=batch)
         return Explained(method, made.spread(lost), score)
     samples = max(1000, 4 * number)
-    found = attribution.surrogate(function, inputs, made.groups, value=made.fill, samples=samples, seed=seed, batch=batch)
+    found = attribution.surrogate(
+        function, inputs, made.groups, value=made.fill, samples=samples, seed=seed, batch=batch
+    )
     return Explained(method, made.spread(found.weights), score, notes={"r2": found.r2})
 
 
-def _gradient(made: Explainable, method: str, *, steps: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def _gradient(
+    made: Explainable, method: str, *, steps: int, seed: int
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Attributions `[n, ...]` of a gradient method, and its notes."""
     function, inputs, batch = made.function, made.inputs, made.batch
     if method == "integrated_gradients":
-        found = attribution.integrated_gradients(function, inputs, made.baselines, steps=steps, batch=batch)
-        values = attribution.centred(found.gradient, axis=made.letters) * inputs if made.letters is not None else found.values
+        found = attribution.integrated_gradients(
+            function, inputs, made.baselines, steps=steps, batch=batch
+        )
+        values = (
+            attribution.centred(found.gradient, axis=made.letters) * inputs
+            if made.letters is not None
+            else found.values
+        )
         return values, {"completeness_error": found.completeness_error}
     if method == "gradient_x_input":
         return attribution.gradient_x_input(function, inputs, letters=made.letters, batch=batch), {}

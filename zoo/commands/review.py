@@ -1,9 +1,11 @@
-"""What a maintainer's machine does with a pull request and after it: which changes it may bring, which entries wait for a re-run,
-which verifications are taken in. The workflows in `.github/workflows` only call this.
+"""What a maintainer's machine does with a pull request and after it: which changes it may
+bring, which entries wait for a re-run, which verifications are taken in. The workflows in
+`.github/workflows` only call this.
 
-A pull request that adds an entry may add that entry's own files and nothing else; verifications are written by the trusted
-workflow alone. The rules are applied by the code of the *base* branch to the files of the pull request, so that a pull request
-cannot change the rules by which it is judged, and nothing that it brings is run.
+A pull request that adds an entry may add that entry's own files and nothing else;
+verifications are written by the trusted workflow alone. The rules are applied by the code
+of the *base* branch to the files of the pull request, so that a pull request cannot change
+the rules by which it is judged, and nothing that it brings is run.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ from zoo.cards import CardError, DatasetCard, Entry, ModelCard, PeerTable, TaskS
 from zoo.commands import claims, verify
 
 ENTRIES, VERIFIED = "leaderboard/entries/", "leaderboard/verified/"
-OWN_FILE = re.compile(rf"{ENTRIES}({cards.NAME}/{cards.NAME}@\d+/{cards.NAME}(?:\.{cards.NAME})?)(\.json|\.record\.zarr\.zip|\.py)")
+OWN_FILE = re.compile(
+    rf"{ENTRIES}({cards.NAME}/{cards.NAME}@\d+/{cards.NAME}(?:\.{cards.NAME})?)(\.json|\.record\.zarr\.zip|\.py)"
+)
 CARDS = (
-    (re.compile(r"zoo/[^/]+/weights/[^/]+\.toml"), ModelCard), (re.compile(r"benchmarks/[^/]+/[^/]+\.toml"), TaskSpec),
-    (re.compile(r"datasets/[^/]+/[^/]+/card\.toml"), DatasetCard), (re.compile(r"leaderboard/peers/[^/]+/[^/]+\.toml"), PeerTable),
+    (re.compile(r"zoo/[^/]+/weights/[^/]+\.toml"), ModelCard),
+    (re.compile(r"benchmarks/[^/]+/[^/]+\.toml"), TaskSpec),
+    (re.compile(r"datasets/[^/]+/[^/]+/card\.toml"), DatasetCard),
+    (re.compile(r"leaderboard/peers/[^/]+/[^/]+\.toml"), PeerTable),
 )
 NO_FILE = "000000"
 
@@ -39,12 +45,15 @@ class Change:
     @property
     def word(self) -> str:
         """What happened, for a message."""
-        return "added" if self.before == NO_FILE else "deleted" if self.after == NO_FILE else "edited"
+        return (
+            "added" if self.before == NO_FILE else "deleted" if self.after == NO_FILE else "edited"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Review:
-    """What a pull request changes and what is wrong with that; the entries that it brings are still to be verified."""
+    """What a pull request changes and what is wrong with that; the entries that it brings
+    are still to be verified."""
 
     changes: list[Change]
     entries: list[Path]
@@ -64,16 +73,28 @@ def git(repo: Path, *arguments: str) -> str:
 
 
 def changes(repo: Path, base: str) -> list[Change]:
-    """What the working tree of `repo` changes since it left `base`, with files below leaderboard/ that are not yet added."""
+    """What the working tree of `repo` changes since it left `base`, with files below
+    leaderboard/ that are not yet added."""
     start = git(repo, "merge-base", base, "HEAD").strip()
-    parts = git(repo, "diff", "--raw", "-z", "--no-renames", "--no-ext-diff", "--abbrev=40", start).split("\0")
+    parts = git(
+        repo, "diff", "--raw", "-z", "--no-renames", "--no-ext-diff", "--abbrev=40", start
+    ).split("\0")
     found = {}
     for about, path in zip(parts[:-1:2], parts[1::2], strict=True):
         before, after, *_ = about.lstrip(":").split()
         found[path] = Change(path, before, after)
-    for path in filter(None, git(repo, "ls-files", "--others", "--exclude-standard", "-z", "leaderboard").split("\0")):
+    for path in filter(
+        None,
+        git(repo, "ls-files", "--others", "--exclude-standard", "-z", "leaderboard").split("\0"),
+    ):
         target = repo / path
-        mode = "120000" if target.is_symlink() else "100755" if target.stat().st_mode & 0o111 else "100644"
+        mode = (
+            "120000"
+            if target.is_symlink()
+            else "100755"
+            if target.stat().st_mode & 0o111
+            else "100644"
+        )
         found[path] = Change(path, found[path].before if path in found else NO_FILE, mode)
     return [found[path] for path in sorted(found)]
 
@@ -84,7 +105,8 @@ def review(repo: Path, base: str, *, author: str | None = None) -> Review:
     Args:
         repo: a checkout of the pull request; nothing in it is run.
         base: the branch that it is to be merged into, e.g. `origin/main`.
-        author: who opened it, e.g. `github:ada`; a new entry must be theirs, and an entry of theirs they may replace.
+        author: who opened it, e.g. `github:ada`; a new entry must be theirs, and an entry
+            of theirs they may replace.
     """
     found = changes(repo, base)
     problems, stems = [], set()
@@ -92,18 +114,27 @@ def review(repo: Path, base: str, *, author: str | None = None) -> Review:
     for change in found:
         problems += _mode_problems(change)
         if change.path.startswith(VERIFIED):
-            problems.append(f"{change.path}: {change.word}; verifications are written by the maintainers' re-run, never in a pull request")
+            problems.append(
+                f"{change.path}: {change.word}; verifications are written by the maintainers' "
+                "re-run, never in a pull request"
+            )
         elif not change.path.startswith(ENTRIES):
             if entry_request:
-                problems.append(f"{change.path}: {change.word}; a pull request that brings an entry changes nothing else: open another one")
+                problems.append(
+                    f"{change.path}: {change.word}; a pull request that brings an entry changes "
+                    "nothing else: open another one"
+                )
             elif change.after != NO_FILE:
                 problems += _content_problems(repo, change.path)
         elif (own := OWN_FILE.fullmatch(change.path)) is None:
             problems.append(
-                f"{change.path}: {change.word}; an entry is <domain>/<task>@<version>/<model> with .json, .record.zarr.zip and perhaps .py"
+                f"{change.path}: {change.word}; an entry is <domain>/<task>@<version>/<model> "
+                "with .json, .record.zarr.zip and perhaps .py"
             )
         elif change.after == NO_FILE:
-            problems.append(f"{change.path}: deleted; entries stay (a newer version of the task retires them)")
+            problems.append(
+                f"{change.path}: deleted; entries stay (a newer version of the task retires them)"
+            )
         else:
             stems.add(own[1])
             if change.before != NO_FILE:
@@ -132,12 +163,17 @@ def _mode_problems(change: Change) -> list[str]:
 
 
 def _content_problems(repo: Path, name: str) -> list[str]:
-    """Of a pull request without entries: cards that do not follow their schema (weights without https:// or hash), pickles."""
+    """Of a pull request without entries: cards that do not follow their schema (weights
+    without https:// or hash), pickles."""
     path = repo / name
     if path.is_symlink() or not path.is_file():
         return []
     content = path.read_bytes()
-    problems = [] if name.startswith("tests/") else [f"{name}: {why}" for why in claims.pickle_problems(content, name)]
+    problems = (
+        []
+        if name.startswith("tests/")
+        else [f"{name}: {why}" for why in claims.pickle_problems(content, name)]
+    )
     for pattern, kind in CARDS:
         if pattern.fullmatch(name):
             try:
@@ -146,21 +182,36 @@ def _content_problems(repo: Path, name: str) -> list[str]:
                 return [*problems, str(error).replace(f"{repo}/", "")]
             for weight in card.weights if isinstance(card, ModelCard) else []:
                 beside = path.with_name(weight.file)
-                if beside.is_symlink() or (beside.is_file() and files.sha256(beside) != weight.sha256):
-                    problems.append(f"{name}: weights.sha256 of {weight.file} is not that of the file")
+                if beside.is_symlink() or (
+                    beside.is_file() and files.sha256(beside) != weight.sha256
+                ):
+                    problems.append(
+                        f"{name}: weights.sha256 of {weight.file} is not that of the file"
+                    )
                 elif not beside.is_file() and not weight.urls:
-                    problems.append(f"{name}: weights.file {weight.file} is neither beside the card nor at an https:// address")
+                    problems.append(
+                        f"{name}: weights.file {weight.file} is neither beside the card nor at an "
+                        "https:// address"
+                    )
     return problems
 
 
-def _replaced_problems(repo: Path, base: str, change: Change, stem: str, author: str | None) -> list[str]:
+def _replaced_problems(
+    repo: Path, base: str, change: Change, stem: str, author: str | None
+) -> list[str]:
     """An entry may be replaced by who made it."""
     try:
-        before = git(repo, "show", f"{git(repo, 'merge-base', base, 'HEAD').strip()}:{ENTRIES}{stem}.json")
+        before = git(
+            repo, "show", f"{git(repo, 'merge-base', base, 'HEAD').strip()}:{ENTRIES}{stem}.json"
+        )
         owner = cards.parse(json.loads(before), Entry, where=change.path).provenance.submitted_by
     except ValueError:
         owner = "somebody"
-    return [] if author is not None and owner == author else [f"{change.path}: edited; it is an entry of {owner}"]
+    return (
+        []
+        if author is not None and owner == author
+        else [f"{change.path}: edited; it is an entry of {owner}"]
+    )
 
 
 def _entry_problems(repo: Path, path: Path, author: str | None, changed: set[str]) -> list[str]:
@@ -173,18 +224,33 @@ def _entry_problems(repo: Path, path: Path, author: str | None, changed: set[str
     if name not in changed:
         problems.append(f"{name}: its record or code changed, the entry did not")
     if author is not None and entry.provenance.submitted_by != author:
-        problems.append(f"{name}: provenance.submitted_by: claimed {entry.provenance.submitted_by}, the pull request is by {author}")
-    stray = [f"{name.removesuffix('.json')}.py"] if entry.code is None or entry.code.file is None else []
+        problems.append(
+            f"{name}: provenance.submitted_by: claimed {entry.provenance.submitted_by}, the pull "
+            f"request is by {author}"
+        )
+    stray = (
+        [f"{name.removesuffix('.json')}.py"]
+        if entry.code is None or entry.code.file is None
+        else []
+    )
     problems += [f"{one}: no field of the entry names it" for one in stray if one in changed]
     commit = entry.environment.commit
     if commit is None:
-        problems.append(f"{name}: environment.commit: missing; run `zoo submit` in a clone, so that the code can be found")
-    elif subprocess.run(["git", "-C", str(repo), "merge-base", "--is-ancestor", commit, "HEAD"], capture_output=True).returncode:
-        problems.append(f"{name}: environment.commit: {commit} is no commit of this history, so the code cannot be found")
+        problems.append(
+            f"{name}: environment.commit: missing; run `zoo submit` in a clone, so that the code "
+            "can be found"
+        )
+    elif subprocess.run(
+        ["git", "-C", str(repo), "merge-base", "--is-ancestor", commit, "HEAD"], capture_output=True
+    ).returncode:
+        problems.append(
+            f"{name}: environment.commit: {commit} is no commit of this history, so the code "
+            "cannot be found"
+        )
     return problems
 
 
-# -------------------------------------------------------------------------------------------------------- after the merge
+# ---------------------------------------------------------------------------------- after the merge
 
 
 def pending(root: Path | None = None) -> list[str]:
@@ -206,11 +272,15 @@ def pending(root: Path | None = None) -> list[str]:
     return waiting
 
 
-def accept(folder: Path, expected: Iterable[str], *, root: Path | None = None) -> tuple[list[Path], list[str]]:
-    """Takes verifications of a re-run into `leaderboard/verified`: (files written, why others were refused).
+def accept(
+    folder: Path, expected: Iterable[str], *, root: Path | None = None
+) -> tuple[list[Path], list[str]]:
+    """Takes verifications of a re-run into `leaderboard/verified`: (files written, why
+    others were refused).
 
-    The re-run may have executed a stranger's code, so what it left is read as a claim, too: only the entries that were to be
-    run, only of their present files, and "ok" only where every number says so.
+    The re-run may have executed a stranger's code, so what it left is read as a claim, too:
+    only the entries that were to be run, only of their present files, and "ok" only where
+    every number says so.
 
     Args:
         folder: what the re-run job wrote, each at `<entry id>.json`.
@@ -237,12 +307,20 @@ def accept(folder: Path, expected: Iterable[str], *, root: Path | None = None) -
     return written, refused
 
 
-def accept_jobs(folder: Path, expected: list[str], *, root: Path | None = None) -> tuple[list[Path], list[str]]:
-    """`accept` for jobs that ran one entry each: what job k left lies in `<folder>/<name>-k` and may speak of `expected[k]` alone."""
+def accept_jobs(
+    folder: Path, expected: list[str], *, root: Path | None = None
+) -> tuple[list[Path], list[str]]:
+    """`accept` for jobs that ran one entry each: what job k left lies in
+    `<folder>/<name>-k` and may speak of `expected[k]` alone."""
     written, refused = [], []
     for left in sorted(folder.iterdir()):
         _, _, number = left.name.rpartition("-")
-        if not left.is_dir() or left.is_symlink() or not number.isdecimal() or int(number) >= len(expected):
+        if (
+            not left.is_dir()
+            or left.is_symlink()
+            or not number.isdecimal()
+            or int(number) >= len(expected)
+        ):
             refused.append(f"{left.name}: is not what one of {len(expected)} jobs left")
             continue
         more, why = accept(left, [expected[int(number)]], root=root)
@@ -257,22 +335,39 @@ def _verification_problems(path: Path, name: str, root: Path) -> list[str]:
         entry = cards.read(root / ENTRIES / name, Entry)
     except (CardError, OSError) as error:
         return [f"{name}: {error}"]
-    problems = [f"{field}: {why}" for field, value in claims.walk(found.model_dump(mode="json")) if isinstance(value, str)
-                for why in claims.text_problems(value)]
+    problems = [
+        f"{field}: {why}"
+        for field, value in claims.walk(found.model_dump(mode="json"))
+        if isinstance(value, str)
+        for why in claims.text_problems(value)
+    ]
     facts = [
-        ("entry", found.entry, entry.id), ("entry_sha256", found.entry_sha256, files.sha256(root / ENTRIES / name)),
+        ("entry", found.entry, entry.id),
+        ("entry_sha256", found.entry_sha256, files.sha256(root / ENTRIES / name)),
         ("level", found.level, "rerun" if found.ok else found.level),
     ]
-    problems += [f"{field}: claimed {claimed}, it is {true}" for field, claimed, true in facts if claimed != true]
+    problems += [
+        f"{field}: claimed {claimed}, it is {true}"
+        for field, claimed, true in facts
+        if claimed != true
+    ]
     tolerance = registry.task(entry.task).tolerance
     if found.ok:
         if found.problems:
             problems.append("ok: claimed although problems are listed")
         if missing := sorted(entry.metrics.keys() ^ found.metrics.keys()):
-            problems.append(f"metrics.{missing[0]}: claimed ok, but not in both the entry and the verification")
+            problems.append(
+                f"metrics.{missing[0]}: claimed ok, but not in both the entry and the verification"
+            )
         for metric, pair in found.metrics.items():
             if metric in entry.metrics and pair.claimed != entry.metrics[metric].value:
-                problems.append(f"metrics.{metric}.claimed: {pair.claimed:.8g}, the entry says {entry.metrics[metric].value:.8g}")
+                problems.append(
+                    f"metrics.{metric}.claimed: {pair.claimed:.8g}, the entry says "
+                    f"{entry.metrics[metric].value:.8g}"
+                )
             if (apart := verify.relative_difference(pair.claimed, pair.obtained)) > tolerance:
-                problems.append(f"metrics.{metric}.obtained: claimed ok, but {apart:.2g} apart (tolerance {tolerance:g})")
+                problems.append(
+                    f"metrics.{metric}.obtained: claimed ok, but {apart:.2g} apart (tolerance "
+                    f"{tolerance:g})"
+                )
     return [f"{name}: {problem}" for problem in problems]

@@ -1,7 +1,8 @@
 """`zoo submit TASK --model MODEL`: from a model to a branch that is ready for a pull request.
 
-Benches the model (ours, a plug-in's, or a local `module:factory`), writes the entry with its record, does what the reviewer will
-do (static checks, rescoring, re-run, own-files-only diff against main), says where the row would stand, and prints the git commands.
+Benches the model (ours, a plug-in's, or a local `module:factory`), writes the entry with
+its record, does what the reviewer will do (static checks, rescoring, re-run, own-files-only
+diff against main), says where the row would stand, and prints the git commands.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from zoo.scoring import environment
 class Submission:
     """What a submission came to.
 
-    `problems` names everything that a reviewer would refuse; `commands` are the git commands that are left to type, none while
-    there are problems.
+    `problems` names everything that a reviewer would refuse; `commands` are the git
+    commands that are left to type, none while there are problems.
     """
 
     entry: Path
@@ -40,15 +41,26 @@ class Submission:
 
 
 def submit(
-    task: str, model: str, *, name: str | None = None, title: str | None = None, track: str | None = None, note: str | None = None,
-    submitted_by: str | None = None, base: str | None = None, level: str = "rerun", events: bench.Events | None = None,
+    task: str,
+    model: str,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    track: str | None = None,
+    note: str | None = None,
+    submitted_by: str | None = None,
+    base: str | None = None,
+    level: str = "rerun",
+    events: bench.Events | None = None,
 ) -> Submission:
     """Benches one model on one task and prepares the pull request.
 
     Args:
         task: the task's id.
-        model: the name of a model, or `module:factory`, or `path/to/file.py:factory`; `factory(task)` gives what predicts.
-        name: for a factory: the row's name, `<name>` or `<architecture>.<tag>`; default the factory's.
+        model: the name of a model, or `module:factory`, or `path/to/file.py:factory`;
+            `factory(task)` gives what predicts.
+        name: for a factory: the row's name, `<name>` or `<architecture>.<tag>`; default the
+            factory's.
         title: for a factory: what the board shows.
         track: for a factory: one of the task's tracks, where it has some.
         note: one sentence for the entry's page.
@@ -65,43 +77,88 @@ def submit(
     spec = registry.task(task)
     root = files.share()
     if not (root / ".git").exists():
-        raise ValueError(f"{root} is no clone of the project; an entry names the commit of its code: git clone, pip install -e ., again")
-    candidate = _from_factory(spec, model, name, title, track, note) if ":" in model else _by_name(spec, model, name, title, track)
+        raise ValueError(
+            f"{root} is no clone of the project; an entry names the commit of its code: git "
+            "clone, pip install -e ., again"
+        )
+    candidate = (
+        _from_factory(spec, model, name, title, track, note)
+        if ":" in model
+        else _by_name(spec, model, name, title, track)
+    )
     own = _code_path(model) if ":" in model else None
     if environment.checkout_state(root, known=[own] if own else [])[1]:
-        raise ValueError("the entry names the commit of its code, and this clone has changes that are not committed: `git status`, commit")
+        raise ValueError(
+            "the entry names the commit of its code, and this clone has changes that are not "
+            "committed: `git status`, commit"
+        )
     submitted_by = submitted_by or _login(root)
     result = bench.bench_one(spec, candidate, all_seeds=True, measure=True, events=events)
     if not result.rows:
         lacking = [*result.unavailable, *(reason for _, reason in result.skipped)]
         raise files.FileMissing("\n".join(lacking) or f"{model} gave no row on {task}")
     if not result.rows[0].predictor.publishable:
-        raise ValueError(f"the record of {candidate[0]} would repeat data that may not be shipped; it has no entry")
+        raise ValueError(
+            f"the record of {candidate[0]} would repeat data that may not be shipped; it has no "
+            "entry"
+        )
     options = [("--name", name), ("--title", title), ("--track", track)]
     shown = f"{_code_path(model).name}:{model.rpartition(':')[2]}" if own else model
-    command = shlex.join(["zoo", "submit", task, "--model", shown, *(part for pair in options if pair[1] for part in pair)])
-    (path,) = bench.write_entries(result, root / review.ENTRIES, command=command, submitted_by=submitted_by, note=note)
+    command = shlex.join(
+        [
+            "zoo",
+            "submit",
+            task,
+            "--model",
+            shown,
+            *(part for pair in options if pair[1] for part in pair),
+        ]
+    )
+    (path,) = bench.write_entries(
+        result, root / review.ENTRIES, command=command, submitted_by=submitted_by, note=note
+    )
     entry = read(path, Entry)
-    written = [path, path.with_name(entry.record), *([path.with_name(entry.code.file)] if entry.code and entry.code.file else [])]
+    written = [
+        path,
+        path.with_name(entry.record),
+        *([path.with_name(entry.code.file)] if entry.code and entry.code.file else []),
+    ]
     checked = verify.verify(path, level=level, run_code=True)
     base = base or _base(root)
     reviewed = review.review(root, base, author=submitted_by)
     mine = {one.relative_to(root).as_posix() for one in written}
     problems = checked.problems + [
-        problem for problem in reviewed.problems if problem.partition(":")[0] in mine or problem.partition(":")[0] in
-        {change.path for change in reviewed.changes if change.path.startswith("leaderboard/") or change.before != review.NO_FILE}
+        problem
+        for problem in reviewed.problems
+        if problem.partition(":")[0] in mine
+        or problem.partition(":")[0]
+        in {
+            change.path
+            for change in reviewed.changes
+            if change.path.startswith("leaderboard/") or change.before != review.NO_FILE
+        }
     ]
     commands = [] if problems else _commands(root, base, entry, sorted(mine))
     return Submission(path, written, checked, problems, standing(spec, entry), commands)
 
 
-def _by_name(spec: TaskSpec, model: str, name: str | None, title: str | None, track: str | None) -> bench.Candidate:
-    if given := [option for option, value in (("--name", name), ("--title", title), ("--track", track)) if value is not None]:
-        raise ValueError(f"{', '.join(given)} belongs to a `module:factory`; the card of {model} says these already")
+def _by_name(
+    spec: TaskSpec, model: str, name: str | None, title: str | None, track: str | None
+) -> bench.Candidate:
+    if given := [
+        option
+        for option, value in (("--name", name), ("--title", title), ("--track", track))
+        if value is not None
+    ]:
+        raise ValueError(
+            f"{', '.join(given)} belongs to a `module:factory`; the card of {model} says these "
+            "already"
+        )
     found = {candidate[0]: candidate for candidate in bench.predictors(spec)}
     if model not in found:
         raise registry.UnknownName(
-            f"{spec.id} has no model or baseline {model!r}; {registry.did_you_mean(model, found)} A model of your own is `module:factory`."
+            f"{spec.id} has no model or baseline {model!r}; {registry.did_you_mean(model, found)} "
+            "A model of your own is `module:factory`."
         )
     return found[model]
 
@@ -123,25 +180,40 @@ def _code_path(model: str) -> Path | None:
         sys.path.insert(0, str(Path.cwd()))
     found = importlib.util.find_spec(top)
     if found is None:
-        raise ImportError(f"there is no module {top!r} here or installed; `path/to/file.py:factory` names a file")
+        raise ImportError(
+            f"there is no module {top!r} here or installed; `path/to/file.py:factory` names a file"
+        )
     local = found.origin is not None and Path(found.origin).parent == Path.cwd()
     if not local and importlib.metadata.packages_distributions().get(top):
         return None
     if found.origin is None or found.submodule_search_locations is not None:
-        raise ImportError(f"{top!r} is a folder of several files that is not installed: `pip install` it, or put the factory in one file")
+        raise ImportError(
+            f"{top!r} is a folder of several files that is not installed: `pip install` it, or "
+            "put the factory in one file"
+        )
     return Path(found.origin).resolve()
 
 
 def _from_factory(
-    spec: TaskSpec, model: str, name: str | None, title: str | None, track: str | None, note: str | None
+    spec: TaskSpec,
+    model: str,
+    name: str | None,
+    title: str | None,
+    track: str | None,
+    note: str | None,
 ) -> bench.Candidate:
     where, _, function = model.rpartition(":")
     path = _code_path(model)
     name = name or function.lower().strip("_")
     if not re.fullmatch(rf"{cards.NAME}(\.{cards.NAME})?", name):
-        raise ValueError(f"name {name!r} is not made of a-z, 0-9, '_' and '-', perhaps with one '.': --name")
+        raise ValueError(
+            f"name {name!r} is not made of a-z, 0-9, '_' and '-', perhaps with one '.': --name"
+        )
     if spec.tracks and track not in spec.tracks:
-        raise ValueError(f"track {track!r} is none of {spec.id}: --track with one of {', '.join(spec.tracks)} (`zoo info {spec.id}`)")
+        raise ValueError(
+            f"track {track!r} is none of {spec.id}: --track with one of {', '.join(spec.tracks)} "
+            f"(`zoo info {spec.id}`)"
+        )
     identifier = f"{spec.id.split('/')[0]}/{name}"
     if identifier in registry.models() or identifier in {baseline.id for baseline in spec.baseline}:
         raise ValueError(f"{identifier} is the name of another model: choose your own with --name")
@@ -149,19 +221,28 @@ def _from_factory(
         (owner, *_) = importlib.metadata.packages_distributions()[where.partition(".")[0]]
         code = bench.package_source(owner, where, factory=f"{where}:{function}")
     else:
-        code = CodeSource(factory=f"{path.stem}:{function}", file=f"{name}.py", sha256=files.sha256(path))
+        code = CodeSource(
+            factory=f"{path.stem}:{function}", file=f"{name}.py", sha256=files.sha256(path)
+        )
 
     def factory(task):
         made = registry.resolve(code.factory) if path is None else verify.load_file(path, code)
         return made(task)
 
     return bench.from_factory(
-        identifier, factory, title=title or name.replace("_", " "), track=track, note=note, code=code, code_path=path
+        identifier,
+        factory,
+        title=title or name.replace("_", " "),
+        track=track,
+        note=note,
+        code=code,
+        code_path=path,
     )
 
 
 def standing(spec: TaskSpec, entry: Entry) -> str:
-    """One sentence: where the row stands among the entries that are here, by headline score and paired difference."""
+    """One sentence: where the row stands among the entries that are here, by headline score
+    and paired difference."""
     task = next(task for task in boards.read(only=spec.key).tasks if task.spec.key == spec.key)
     ranks.rank_task(task, [])
     place = next(number for number, row in enumerate(task.rows, 1) if row.entry.id == entry.id)
@@ -169,7 +250,9 @@ def standing(spec: TaskSpec, entry: Entry) -> str:
     if row.score(spec.headline) is None:
         return f"no {spec.headline}, so no place among {len(task.rows)} rows"
     tied = [other.entry.title for other in task.tied(row)]
-    ties = f", tied with {', '.join(tied[:5])}{' and others' if len(tied) > 5 else ''}" if tied else ""
+    ties = (
+        f", tied with {', '.join(tied[:5])}{' and others' if len(tied) > 5 else ''}" if tied else ""
+    )
     return f"place {place} of {len(task.rows)} by {spec.headline}, group {row.groups}{ties}"
 
 
@@ -201,8 +284,17 @@ def _base(root: Path) -> str:
 def _commands(root: Path, base: str, entry: Entry, paths: list[str]) -> list[str]:
     branch = review.git(root, "rev-parse", "--abbrev-ref", "HEAD").strip()
     name = entry.model.split("/")[1]
-    switch = [f"git switch -c entry/{entry.task.split('/')[1]}-{name}"] if branch in ("main", "HEAD") else []
+    switch = (
+        [f"git switch -c entry/{entry.task.split('/')[1]}-{name}"]
+        if branch in ("main", "HEAD")
+        else []
+    )
     return [
-        *switch, shlex.join(["git", "add", *paths]), shlex.join(["git", "commit", "-m", f"Entry of {entry.model} on {entry.task}"]),
-        "git push -u origin HEAD        # to your fork; then open the pull request at the address that git prints",
+        *switch,
+        shlex.join(["git", "add", *paths]),
+        shlex.join(["git", "commit", "-m", f"Entry of {entry.model} on {entry.task}"]),
+        (
+            "git push -u origin HEAD        # to your fork; then open the pull request at the "
+            "address that git prints"
+        ),
     ]

@@ -1,8 +1,10 @@
-"""How networks over DNA are explained: sequence logos of attributions, a track a position, and where motifs lie.
+"""How networks over DNA are explained: sequence logos of attributions, a track a position,
+and where motifs lie.
 
-Every architecture of the domain gives a differentiable score of one-hot letters: the logit of a classifier (of one subset, where a card
-holds several), of a masked-language model the log-probability of the middle base when it is hidden, of a gene labeller the
-mean log-odds of "coding".
+Every architecture of the domain gives a differentiable score of one-hot letters: the logit
+of a classifier (of one subset, where a card holds several), of a masked-language model the
+log-probability of the middle base when it is hidden, of a gene labeller the mean log-odds
+of "coding".
 """
 
 from __future__ import annotations
@@ -48,51 +50,76 @@ Places = list[tuple[str, int, int]]
 """Name, first position, position after the last."""
 
 
-def explainable(model: PretrainedModel, source: Path | None, *, examples: int, target: str | None) -> Explainable:
+def explainable(
+    model: PretrainedModel, source: Path | None, *, examples: int, target: str | None
+) -> Explainable:
     """A model of the domain with sequences to explain.
 
     Args:
         model: the pretrained model.
-        source: FASTA, CSV, TSV or Parquet; None: the first positives (or windows) of the model's own task.
+        source: FASTA, CSV, TSV or Parquet; None: the first positives (or windows) of the
+            model's own task.
         examples: how many sequences.
         target: subset of a card that holds several networks, or class of a gene labeller.
 
     Raises:
-        NotExplainable: sequences of another length than the network's, or holding no base; or an unknown target.
+        NotExplainable: sequences of another length than the network's, or holding no base;
+            or an unknown target.
     """
     tokens, names, planted = _sequences(model, source, examples, target)
     if isinstance(model._predict, GueClassifier):
         tokens, target = _of_subset(model._predict, tokens, target)
     function, said, length, attention = _score(model, tokens, target)
     if length is not None and tokens.shape[1] != length:
-        raise NotExplainable(f"{model.card.id} reads sequences of {length} bases, these have {tokens.shape[1]}: cut or choose others")
+        raise NotExplainable(
+            f"{model.card.id} reads sequences of {length} bases, these have {tokens.shape[1]}: "
+            "cut or choose others"
+        )
     x = one_hot(tokens)
     motif_model = isinstance(model._predict, MotifModel)
-    found = planted if planted is not None else [_matches(row) if motif_model else [] for row in tokens]
+    found = (
+        planted if planted is not None else [_matches(row) if motif_model else [] for row in tokens]
+    )
     known = "planted" if planted is not None else f"matches of core motifs above {BITS:g} bits"
 
     def draw(row: int, explained: Explained) -> Figure:
-        title = f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.3g}. {TITLES[explained.method].capitalize()}."
+        title = (
+            f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.3g}. "
+            f"{TITLES[explained.method].capitalize()}."
+        )
         if explained.method == "attention":
             return attention_figure(explained, row, title, places="tokens of 8 bases")
         letters = None if explained.letters is None else explained.letters[row].sum(-1)
-        return logo(tokens[row], explained.values[row], letters, title, places=found[row], places_are=known)
+        return logo(
+            tokens[row], explained.values[row], letters, title, places=found[row], places_are=known
+        )
 
     complete = (tokens < UNKNOWN).all()
     return Explainable(
-        function=function, inputs=x, names=names, target=said, truth=model.card.truth if source is None else "the user's",
-        baselines=attribution.shuffles(x, BASELINES), baseline=f"{BASELINES} shuffles of each sequence", fill=np.float32(0.25),
-        groups=np.arange(x.shape[1])[:, None] // 5, reduce=lambda values: values.sum(-1),
-        spread=lambda each: np.repeat(each, 5, axis=1)[:, : x.shape[1]], draw=draw, letters=-1,
-        mutagenesis=(lambda: model._predict.gains(tokens)) if motif_model and complete else None, attention=attention,
+        function=function,
+        inputs=x,
+        names=names,
+        target=said,
+        truth=model.card.truth if source is None else "the user's",
+        baselines=attribution.shuffles(x, BASELINES),
+        baseline=f"{BASELINES} shuffles of each sequence",
+        fill=np.float32(0.25),
+        groups=np.arange(x.shape[1])[:, None] // 5,
+        reduce=lambda values: values.sum(-1),
+        spread=lambda each: np.repeat(each, 5, axis=1)[:, : x.shape[1]],
+        draw=draw,
+        letters=-1,
+        mutagenesis=(lambda: model._predict.gains(tokens)) if motif_model and complete else None,
+        attention=attention,
         arrays={"tokens": tokens},
-    )  # fmt: skip
+    )
 
 
 def _sequences(
     model: PretrainedModel, source: Path | None, examples: int, target: str | None
 ) -> tuple[np.ndarray, tuple[str, ...], list[Places] | None]:
-    """Tokens, names, and what was planted where that is known; of a task with subsets the first of `target`'s, or of the first subset's."""
+    """Tokens, names, and what was planted where that is known; of a task with subsets the
+    first of `target`'s, or of the first subset's."""
     if source is not None:
         from zoo.genomics.data import read_table
 
@@ -112,19 +139,35 @@ def _sequences(
     if hasattr(every.inputs, "by_subset"):
         by_subset = dict(every.inputs.by_subset())
         chosen_rows = by_subset.get(target, next(iter(by_subset.values())))[:examples]
-        return every.inputs.of(chosen_rows), tuple(every.ids[row].replace("/", "_") for row in chosen_rows), None
-    tokens = every.inputs if isinstance(every.inputs, np.ndarray) else getattr(every.inputs, "tokens", None)
+        return (
+            every.inputs.of(chosen_rows),
+            tuple(every.ids[row].replace("/", "_") for row in chosen_rows),
+            None,
+        )
+    tokens = (
+        every.inputs
+        if isinstance(every.inputs, np.ndarray)
+        else getattr(every.inputs, "tokens", None)
+    )
     if not isinstance(tokens, np.ndarray):
-        raise NotExplainable(f"the examples of {task.spec.id} are no plain sequences: give {model.card.id} a file (FASTA or CSV)")
+        raise NotExplainable(
+            f"the examples of {task.spec.id} are no plain sequences: give {model.card.id} a file "
+            "(FASTA or CSV)"
+        )
     return np.minimum(tokens[:examples], UNKNOWN).astype(np.int8), tuple(every.ids[:examples]), None
 
 
-def _of_subset(predictor: GueClassifier, tokens: np.ndarray, target: str | None) -> tuple[np.ndarray, str]:
-    """What the network of `target` (default: of the first subset whose length fits) reads of the sequences, and its name."""
+def _of_subset(
+    predictor: GueClassifier, tokens: np.ndarray, target: str | None
+) -> tuple[np.ndarray, str]:
+    """What the network of `target` (default: of the first subset whose length fits) reads
+    of the sequences, and its name."""
     fitting = [
-        name for name, length in predictor.lengths.items()
-        if tokens.shape[1] == length or (name in predictor.crop and tokens.shape[1] >= predictor.crop[name] + length)
-    ]  # fmt: skip
+        name
+        for name, length in predictor.lengths.items()
+        if tokens.shape[1] == length
+        or (name in predictor.crop and tokens.shape[1] >= predictor.crop[name] + length)
+    ]
     chosen = target or next(iter(fitting), predictor.subsets[0])
     try:
         return predictor.read(tokens, chosen), chosen
@@ -135,7 +178,8 @@ def _of_subset(predictor: GueClassifier, tokens: np.ndarray, target: str | None)
 def _score(
     model: PretrainedModel, tokens: np.ndarray, target: str | None
 ) -> tuple[Callable[[Any], Any], str, int | None, Callable[[], dict[str, np.ndarray]] | None]:
-    """Differentiable score of one-hot letters, in words, the length that it needs, and attention where there is some."""
+    """Differentiable score of one-hot letters, in words, the length that it needs, and
+    attention where there is some."""
     if isinstance(model._predict, MotifModel):
         return model._predict.score, "logit of positive", model._predict.length, None
     module = model.module()
@@ -161,7 +205,9 @@ def _bound(module: Any) -> Callable[[Any], Any]:
     return lambda x: nnx.merge(graph, state)(x).reshape(len(x))
 
 
-def _of_encoder(model: PretrainedModel, module: Any, encoder: Any, tokens: np.ndarray, target: str | None) -> Any:
+def _of_encoder(
+    model: PretrainedModel, module: Any, encoder: Any, tokens: np.ndarray, target: str | None
+) -> Any:
     """Scores of the networks built on `SequenceEncoder`."""
     labels, tasks = module is not encoder, getattr(encoder.config, "tasks", 0)
     length = tokens.shape[1]
@@ -197,10 +243,17 @@ def _of_encoder(model: PretrainedModel, module: Any, encoder: Any, tokens: np.nd
         inner = network.encoder if labels else network
         there = jnp.broadcast_to(known, (len(tokens), whole))
         inner.encode(padded(jnp.asarray(one_hot(tokens))), there, keep_attention=True)
-        kept = [block.attention.attention_weights.get_value() for block in inner.blocks]  # [...] does not read what was sown: a tuple
-        return {f"layer {n}": np.asarray(each[0] if isinstance(each, tuple) else each) for n, each in enumerate(kept, 1)}
+        kept = [
+            block.attention.attention_weights.get_value() for block in inner.blocks
+        ]  # [...] does not read what was sown: a tuple
+        return {
+            f"layer {n}": np.asarray(each[0] if isinstance(each, tuple) else each)
+            for n, each in enumerate(kept, 1)
+        }
 
-    said = "logit of positive" if tasks and not labels else "log-probability of the hidden middle base"
+    said = (
+        "logit of positive" if tasks and not labels else "log-probability of the hidden middle base"
+    )
     if labels:
         said = f"mean log-odds of coding on the {('forward', 'reverse')[number]} strand"
     return function, said, None, attention
@@ -221,13 +274,20 @@ def _matches(tokens: np.ndarray) -> Places:
     return places
 
 
-# ------------------------------------------------------------------------------------------------------------------ figures
+# ------------------------------------------------------------------------------------------ figures
 
 
 def logo(
-    tokens: np.ndarray, values: np.ndarray, letters: np.ndarray | None, title: str, *, places: Places = (), places_are: str = ""
+    tokens: np.ndarray,
+    values: np.ndarray,
+    letters: np.ndarray | None,
+    title: str,
+    *,
+    places: Places = (),
+    places_are: str = "",
 ) -> Figure:
-    """A sequence with its attributions: letters as high as theirs (where given), a track of one number a position, motifs below.
+    """A sequence with its attributions: letters as high as theirs (where given), a track of
+    one number a position, motifs below.
 
     Args:
         tokens: `[position]`.
@@ -242,7 +302,9 @@ def logo(
     height = (1.3 if letters is not None else 0.0) + 0.95
     figure = canvas(12.5, 0.55 + rows * (height + 0.35), title)
     ratios = ([1.3] if letters is not None else []) + [0.95]
-    grid = figure.subplots(rows * len(ratios), 1, squeeze=False, gridspec_kw={"height_ratios": ratios * rows})[:, 0]
+    grid = figure.subplots(
+        rows * len(ratios), 1, squeeze=False, gridspec_kw={"height_ratios": ratios * rows}
+    )[:, 0]
     for row in range(rows):
         begin, end = row * ROW, min((row + 1) * ROW, length)
         axes = grid[row * len(ratios) : (row + 1) * len(ratios)]
@@ -252,7 +314,14 @@ def logo(
             axes[0].set_ylim(_limits(letters))
             axes[0].set_xticklabels([])
         track = axes[-1]
-        track.stairs(values[begin:end], np.arange(begin, end + 1) - 0.5, fill=True, color="#4b5563", alpha=0.55, linewidth=0)
+        track.stairs(
+            values[begin:end],
+            np.arange(begin, end + 1) - 0.5,
+            fill=True,
+            color="#4b5563",
+            alpha=0.55,
+            linewidth=0,
+        )
         low, high = _limits(values)
         room = 0.30 * (high - low)
         track.set_ylim(low - room, high)
@@ -260,9 +329,13 @@ def logo(
         for name, start, stop in places:
             if start < end and stop > begin:
                 a, b = max(start, begin) - 0.5, min(stop, end) - 0.5
-                track.fill_between([a, b], low - 0.95 * room, low - 0.12 * room, color="#f4c95d", linewidth=0)
+                track.fill_between(
+                    [a, b], low - 0.95 * room, low - 0.12 * room, color="#f4c95d", linewidth=0
+                )
                 if b - a > 4:
-                    track.text((a + b) / 2, low - 0.54 * room, name, ha="center", va="center", fontsize=7)
+                    track.text(
+                        (a + b) / 2, low - 0.54 * room, name, ha="center", va="center", fontsize=7
+                    )
     grid[-1].set_xlabel(f"position{'; yellow: ' + places_are if places else ''}", fontsize=8)
     return figure
 
@@ -298,6 +371,10 @@ def _letters(axes: Axes, tokens: np.ndarray, heights: np.ndarray, begin: int, en
         patches = []
         for place in range(begin, end):
             if tokens[place] < UNKNOWN and LETTERS[tokens[place]] == letter and heights[place] != 0:
-                move = Affine2D().translate(-box.x0, -box.y0).scale(0.92 / box.width, heights[place] / box.height)
+                move = (
+                    Affine2D()
+                    .translate(-box.x0, -box.y0)
+                    .scale(0.92 / box.width, heights[place] / box.height)
+                )
                 patches.append(PathPatch(move.translate(place - 0.46, 0.0).transform_path(shape)))
         axes.add_collection(PatchCollection(patches, facecolor=COLOURS[letter], edgecolor="none"))

@@ -1,12 +1,15 @@
-"""Pretrained sequence networks with a new last layer for classes of one's own: the genomic side of `zoo train --from`.
+"""Pretrained sequence networks with a new last layer for classes of one's own: the genomic
+side of `zoo train --from`.
 
     zoo train --from genomics/sequence_encoder.gue my_promoters.csv --out my_model
     zoo predict my_model/sequence_encoder.my_promoters.toml new.fasta classes.csv
 
-What the new layer sees of a sequence: of `SequenceEncoder` (one of `SequenceEncoders`, or inside `GeneLabeller`) the mean and the
-maximum of its tokens' features; of `SequenceCNN` its last hidden layer, and the old logit of the letters at their places where it has
-one; of `MotifCnn` its last hidden layer. Of a model with several networks the one is taken whose features say most about the new labels.
-Shorter sequences are padded at their end; longer ones than the network reads are refused.
+What the new layer sees of a sequence: of `SequenceEncoder` (one of `SequenceEncoders`, or
+inside `GeneLabeller`) the mean and the maximum of its tokens' features; of `SequenceCNN`
+its last hidden layer, and the old logit of the letters at their places where it has one; of
+`MotifCnn` its last hidden layer. Of a model with several networks the one is taken whose
+features say most about the new labels. Shorter sequences are padded at their end; longer
+ones than the network reads are refused.
 """
 
 from __future__ import annotations
@@ -28,24 +31,42 @@ from zoo.genomics.data.sequences import PADDING, lengths, one_hot
 from zoo.genomics.models.low_rank import SequenceEncodersConfig
 from zoo.genomics.models.motif_cnn import HIDDEN, MotifCnn, MotifCnnConfig
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNsConfig
-from zoo.genomics.models.sequence_encoder import REDUCTION, SequenceEncoder, SequenceEncoderConfig, pad
+from zoo.genomics.models.sequence_encoder import (
+    REDUCTION,
+    SequenceEncoder,
+    SequenceEncoderConfig,
+    pad,
+)
 from zoo.pretrained import weights as storage
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
     from zoo.pretrained.model import PretrainedModel
 
-__all__ = ["ARCHITECTURES", "SequenceClassifier", "SequenceClassifierConfig", "adapt", "load_classifier", "predict_file"]
+__all__ = [
+    "ARCHITECTURES",
+    "SequenceClassifier",
+    "SequenceClassifierConfig",
+    "adapt",
+    "load_classifier",
+    "predict_file",
+]
 
 _MODELS = "zoo.genomics.models"
 ARCHITECTURES = (
-    f"{_MODELS}.sequence_encoder:SequenceEncoder", f"{_MODELS}.low_rank:SequenceEncoders", f"{_MODELS}.gene_labeller:GeneLabeller",
-    f"{_MODELS}.sequence_cnn:SequenceCNNs", f"{_MODELS}.motif_cnn:MotifCnn", "zoo.genomics.finetune:SequenceClassifier",
-)  # fmt: skip
+    f"{_MODELS}.sequence_encoder:SequenceEncoder",
+    f"{_MODELS}.low_rank:SequenceEncoders",
+    f"{_MODELS}.gene_labeller:GeneLabeller",
+    f"{_MODELS}.sequence_cnn:SequenceCNNs",
+    f"{_MODELS}.motif_cnn:MotifCnn",
+    "zoo.genomics.finetune:SequenceClassifier",
+)
 """What can be adapted."""
 BACKBONES: dict[str, tuple[type, type]] = {
-    "encoder": (SequenceEncoder, SequenceEncoderConfig), "cnn": (SequenceCNN, SequenceCNNConfig), "motif_cnn": (MotifCnn, MotifCnnConfig),
-}  # fmt: skip
+    "encoder": (SequenceEncoder, SequenceEncoderConfig),
+    "cnn": (SequenceCNN, SequenceCNNConfig),
+    "motif_cnn": (MotifCnn, MotifCnnConfig),
+}
 BATCH = 128
 
 
@@ -67,7 +88,8 @@ class SequenceClassifierConfig:
 
 
 class Passed(nnx.Module):
-    """Stands where a network's last layer stood, and gives what that layer was given, `[batch, 1, feature]`."""
+    """Stands where a network's last layer stood, and gives what that layer was given,
+    `[batch, 1, feature]`."""
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """The input, with an axis that the network takes away again."""
@@ -92,15 +114,27 @@ class SequenceClassifier(nnx.Module):
         # Its own logit a sequence, which the new layer may use as it uses the others.
         self.places = nnx.Param(self.backbone.places[...]) if placed else None
         if config.backbone == "encoder":
-            del self.backbone.ups, self.backbone.hidden, self.backbone.letters  # the way back up to single bases
+            del (
+                self.backbone.ups,
+                self.backbone.hidden,
+                self.backbone.letters,
+            )  # the way back up to single bases
             width = 2 * design.features
         elif config.backbone == "cnn":
-            self.backbone.logit, self.backbone.places, width = Passed(), None, design.hidden + placed
+            self.backbone.logit, self.backbone.places, width = (
+                Passed(),
+                None,
+                design.hidden + placed,
+            )
         else:
             self.backbone.out, width = Passed(), HIDDEN
-        self.head = nnx.Linear(width, config.classes, kernel_init=nnx.initializers.zeros_init(), rngs=rngs)
+        self.head = nnx.Linear(
+            width, config.classes, kernel_init=nnx.initializers.zeros_init(), rngs=rngs
+        )
 
-    def features(self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None) -> Float[Array, "batch feature"]:
+    def features(
+        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
+    ) -> Float[Array, "batch feature"]:
         """What the last layer sees. `key`: of dropout; None: no dropout.
 
         Raises:
@@ -110,23 +144,36 @@ class SequenceClassifier(nnx.Module):
         if self.config.backbone != "encoder":
             x = one_hot(padded, xp=jnp)
             found = self.backbone(x, key=key)
-            return found if self.places is None else jnp.concatenate([found, jnp.einsum("bpl,pl->b", x, self.places[...])[:, None]], 1)
+            return (
+                found
+                if self.places is None
+                else jnp.concatenate(
+                    [found, jnp.einsum("bpl,pl->b", x, self.places[...])[:, None]], 1
+                )
+            )
         padded = pad(padded)
         x, _ = self.backbone.encode(self.backbone.inputs(padded), padded != PADDING, key=key)
         there = (padded != PADDING).reshape(len(padded), -1, REDUCTION).any(-1)[..., None]
-        return jnp.concatenate([jnp.where(there, x, 0.0).sum(1) / there.sum(1), jnp.where(there, x, -jnp.inf).max(1)], -1)
+        return jnp.concatenate(
+            [jnp.where(there, x, 0.0).sum(1) / there.sum(1), jnp.where(there, x, -jnp.inf).max(1)],
+            -1,
+        )
 
-    def __call__(self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None) -> Float[Array, "batch class"]:
+    def __call__(
+        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
+    ) -> Float[Array, "batch class"]:
         """Logits of sequences of at most `config.length` bases."""
         return self.head(self.features(tokens, key=key))
 
 
 def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A card's lists as tuples: a configuration is frozen."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
 
 
-# ------------------------------------------------------------------------------------------------------------ pretrained parts
+# --------------------------------------------------------------------------------- pretrained parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +184,8 @@ class Backbone:
         kind: key of `BACKBONES`.
         settings: fields of its config.
         longest: bases of the longest sequence that it can read.
-        parameters: by dotted name as `SequenceClassifier` has them (`backbone.…`, `places`), without the last layer.
+        parameters: by dotted name as `SequenceClassifier` has them (`backbone.…`,
+            `places`), without the last layer.
     """
 
     kind: str
@@ -154,8 +202,16 @@ def backbones(source: PretrainedModel) -> dict[str, Backbone]:
     settings, kind = dict(card.config), card.architecture.split(":")[1]
 
     def part(prefix: str, without: tuple[str, ...]) -> dict[str, np.ndarray]:
-        inside = {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
-        return {f"backbone.{name}": value for name, value in inside.items() if not name.startswith(without)}
+        inside = {
+            name.removeprefix(prefix): value
+            for name, value in flat.items()
+            if name.startswith(prefix)
+        }
+        return {
+            f"backbone.{name}": value
+            for name, value in inside.items()
+            if not name.startswith(without)
+        }
 
     if kind == "SequenceClassifier":
         own = {name: value for name, value in flat.items() if not name.startswith("head.")}
@@ -176,13 +232,27 @@ def backbones(source: PretrainedModel) -> dict[str, Backbone]:
         found = {}
         for name in encoders.subsets:
             design = dataclasses.asdict(encoders.of(name)) | {"tasks": 0}
-            found[name] = Backbone("encoder", design, _longest("encoder", design), part(f"networks.{name}.", ("head_",)))
+            found[name] = Backbone(
+                "encoder",
+                design,
+                _longest("encoder", design),
+                part(f"networks.{name}.", ("head_",)),
+            )
         return found
     if kind == "MotifCnn":
-        return {"": Backbone("motif_cnn", settings | {"frozen": True}, _longest("motif_cnn", settings), part("", ("out.",)))}
+        return {
+            "": Backbone(
+                "motif_cnn",
+                settings | {"frozen": True},
+                _longest("motif_cnn", settings),
+                part("", ("out.",)),
+            )
+        }
     names = {field.name for field in dataclasses.fields(SequenceEncoderConfig)}
     settings = {name: value for name, value in settings.items() if name in names} | {"tasks": 0}
-    own = part("encoder." if kind == "GeneLabeller" else "", ("ups.", "hidden.", "letters.", "head_"))
+    own = part(
+        "encoder." if kind == "GeneLabeller" else "", ("ups.", "hidden.", "letters.", "head_")
+    )
     return {"": Backbone("encoder", settings, _longest("encoder", settings), own)}
 
 
@@ -191,7 +261,7 @@ def _longest(kind: str, settings: Mapping[str, Any]) -> int:
     return REDUCTION * config.max_tokens if kind == "encoder" else config.length
 
 
-# -------------------------------------------------------------------------------------------------------------------- the data
+# ----------------------------------------------------------------------------------------- the data
 
 
 class SequenceTask:
@@ -199,10 +269,20 @@ class SequenceTask:
 
     noun, batch_size, epochs, rates = "sequences", 32, 6.0, (2e-4, 2e-3)
 
-    def __init__(self, table: LabelledSequences, groups: np.ndarray, validation: np.ndarray | None, networks: dict[str, Backbone],
-                 notes: Sequence[str]):  # fmt: skip
+    def __init__(
+        self,
+        table: LabelledSequences,
+        groups: np.ndarray,
+        validation: np.ndarray | None,
+        networks: dict[str, Backbone],
+        notes: Sequence[str],
+    ):
         self.longest = int(lengths(table.tokens).max())
-        self.inputs, self.label, self.classes = {"tokens": table.tokens[:, : self.longest]}, table.labels, table.classes
+        self.inputs, self.label, self.classes = (
+            {"tokens": table.tokens[:, : self.longest]},
+            table.labels,
+            table.classes,
+        )
         self.groups, self.validation, self.notes = groups, validation, list(notes)
         self.networks, self.candidates = networks, tuple(networks)
 
@@ -217,7 +297,11 @@ class SequenceTask:
         config = SequenceClassifierConfig(own.kind, settings, len(self.classes), length)
         model = SequenceClassifier(config, rngs=nnx.Rngs(seed), candidate=candidate)
         if pretrained:
-            head = {name: value for name, value in storage.flatten(model).items() if name.startswith("head.")}
+            head = {
+                name: value
+                for name, value in storage.flatten(model).items()
+                if name.startswith("head.")
+            }
             storage.restore(model, own.parameters | head)
         return model
 
@@ -233,10 +317,15 @@ class SequenceTask:
         """The domain's part of the card."""
         here = "zoo.genomics.finetune"
         return {
-            "architecture": f"{here}:SequenceClassifier", "predictor": f"{here}:load_classifier", "predict_file": f"{here}:predict_file",
-            "config": {name: _plain(value) for name, value in dataclasses.asdict(model.config).items()},
-            "predictor_config": {"classes": list(self.classes)} | ({"network": model.candidate} if model.candidate else {}),
-        }  # fmt: skip
+            "architecture": f"{here}:SequenceClassifier",
+            "predictor": f"{here}:load_classifier",
+            "predict_file": f"{here}:predict_file",
+            "config": {
+                name: _plain(value) for name, value in dataclasses.asdict(model.config).items()
+            },
+            "predictor_config": {"classes": list(self.classes)}
+            | ({"network": model.candidate} if model.candidate else {}),
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -247,11 +336,19 @@ def _plain(value: Any) -> Any:
 
 
 def adapt(
-    source: PretrainedModel, data: Path, *, validation: Path | None, label: str | None, group: str | None, network: str | None, seed: int,
-) -> SequenceTask:  # fmt: skip
+    source: PretrainedModel,
+    data: Path,
+    *,
+    validation: Path | None,
+    label: str | None,
+    group: str | None,
+    network: str | None,
+    seed: int,
+) -> SequenceTask:
     """The user's labelled sequences, with a pretrained network for them.
 
-    Copies of a sequence, on either strand, are one group; with a column `group` those of one value are.
+    Copies of a sequence, on either strand, are one group; with a column `group` those of
+    one value are.
 
     Args:
         source: the pretrained model.
@@ -261,7 +358,8 @@ def adapt(
         seed: not used; the split is made by whoever asks.
 
     Raises:
-        zoo.genomics.data.DataError: the table lacks a column, labels, or classes; says which columns there are.
+        zoo.genomics.data.DataError: the table lacks a column, labels, or classes; says
+            which columns there are.
         ValueError: no such network, or sequences that are longer than it reads.
     """
     column = "label" if label is None else label
@@ -275,23 +373,34 @@ def adapt(
         # Groups that share a sequence are one: a copy must not stand on both sides either.
         joined = connected(np.concatenate(named), np.concatenate(numbers))
         numbers = np.split(joined, np.cumsum([len(each) for each in named])[:-1])
-        notes.append(f"{joined.max() + 1:,} groups by column {group or 'group'!r}, each on one side of the split")
+        notes.append(
+            f"{joined.max() + 1:,} groups by column {group or 'group'!r}, each on one side of the "
+            "split"
+        )
     held = None
     if validation is not None:
         kept = ~np.isin(numbers[0], numbers[1])
         if not kept.all():
-            notes.append(f"{(~kept).sum():,} training sequences left out: they (or their group) are in {validation.name} too")
+            notes.append(
+                f"{(~kept).sum():,} training sequences left out: they (or their group) are in "
+                f"{validation.name} too"
+            )
         if not kept.any():
-            raise ValueError(f"every sequence of {data} is in {validation} too; nothing is left to train on")
+            raise ValueError(
+                f"every sequence of {data} is in {validation} too; nothing is left to train on"
+            )
         tables[0], numbers[0] = tables[0][kept], numbers[0][kept]
         held = np.repeat([False, True], [len(table) for table in tables])
     table = _joined(tables)
     longest = int(lengths(table.tokens).max())
-    return SequenceTask(table, np.concatenate(numbers), held, _fitting(source, longest, network, data), notes)
+    return SequenceTask(
+        table, np.concatenate(numbers), held, _fitting(source, longest, network, data), notes
+    )
 
 
 def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Numbers `[example]` that are equal where a chain of equal values of either array joins two examples."""
+    """Numbers `[example]` that are equal where a chain of equal values of either array
+    joins two examples."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -305,23 +414,30 @@ def _labelled(path: Path, column: str, classes: Sequence[str] | None = None) -> 
     table = read_table(path, label=column, classes=classes)
     if table.labels is None:
         raise DataError(
-            f"{path} has no labels: FASTA headers say {column}=NAME (or end in |NUMBER), a Zarr store keeps them with its sequences"
+            f"{path} has no labels: FASTA headers say {column}=NAME (or end in |NUMBER), a Zarr "
+            "store keeps them with its sequences"
         )
     return table
 
 
-def _fitting(source: PretrainedModel, longest: int, network: str | None, data: Path) -> dict[str, Backbone]:
+def _fitting(
+    source: PretrainedModel, longest: int, network: str | None, data: Path
+) -> dict[str, Backbone]:
     """The networks that read sequences this long, or the one that was asked for."""
     known = backbones(source)
     if network is not None and network not in known:
         names = ", ".join(name for name in known if name)
-        raise ValueError(f"{source.card.id} has no network {network!r}; " + (f"it has {names}" if names else "it is one: leave it out"))
+        raise ValueError(
+            f"{source.card.id} has no network {network!r}; "
+            + (f"it has {names}" if names else "it is one: leave it out")
+        )
     chosen = known if network is None else {network: known[network]}
     fitting = {name: each for name, each in chosen.items() if longest <= each.longest}
     if not fitting:
         most = max(each.longest for each in chosen.values())
         raise ValueError(
-            f"{data}: its longest sequence has {longest} bases, {source.card.id} reads at most {most}; cut the sequences, or take a model "
+            f"{data}: its longest sequence has {longest} bases, {source.card.id} reads at most "
+            f"{most}; cut the sequences, or take a model "
             "that reads more (a sequence_encoder reads 512)"
         )
     return fitting
@@ -330,9 +446,14 @@ def _fitting(source: PretrainedModel, longest: int, network: str | None, data: P
 def _joined(tables: Sequence[LabelledSequences]) -> LabelledSequences:
     """Tables one after another, padded to one width."""
     width = max(table.tokens.shape[1] for table in tables)
-    tokens = [np.pad(t.tokens, ((0, 0), (0, width - t.tokens.shape[1])), constant_values=PADDING) for t in tables]
+    tokens = [
+        np.pad(t.tokens, ((0, 0), (0, width - t.tokens.shape[1])), constant_values=PADDING)
+        for t in tables
+    ]
     ids = tuple(f"{number}:{id}" for number, table in enumerate(tables) for id in table.ids)
-    return LabelledSequences(np.concatenate(tokens), np.concatenate([t.labels for t in tables]), ids, tables[0].classes)
+    return LabelledSequences(
+        np.concatenate(tokens), np.concatenate([t.labels for t in tables]), ids, tables[0].classes
+    )
 
 
 def _groups(path: Path, column: str | None) -> np.ndarray | None:
@@ -347,11 +468,16 @@ def _groups(path: Path, column: str | None) -> np.ndarray | None:
     kind, name = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr")), column or "group"
     if kind == "zarr":
         if column is not None:
-            raise DataError(f"{path} is a Zarr store, which keeps no column {column!r}; bring a table, or a validation file")
+            raise DataError(
+                f"{path} is a Zarr store, which keeps no column {column!r}; bring a table, or a "
+                "validation file"
+            )
         return None
     try:
         if kind == "fasta":
-            values = [tables._header_label(header, name) for header, _ in tables.fasta_records(path)]
+            values = [
+                tables._header_label(header, name) for header, _ in tables.fasta_records(path)
+            ]
             if column is None and None in values:
                 return None
         elif kind == "parquet":
@@ -359,7 +485,10 @@ def _groups(path: Path, column: str | None) -> np.ndarray | None:
 
             header = pyarrow.parquet.read_schema(path).names
             tables._columns(path, header, name, None, None)
-            values = [None if value is None else str(value) for value in pyarrow.parquet.read_table(path, columns=[name])[name].to_pylist()]
+            values = [
+                None if value is None else str(value)
+                for value in pyarrow.parquet.read_table(path, columns=[name])[name].to_pylist()
+            ]
         else:
             values, _, _ = tables._delimited(path, "," if kind == "csv" else "\t", name, None, None)
     except DataError:
@@ -368,11 +497,14 @@ def _groups(path: Path, column: str | None) -> np.ndarray | None:
         raise
     empty = [number for number, value in enumerate(values, 1) if not value]
     if empty:
-        raise DataError(f"{path}: sequence {empty[0]} has no {name!r} ({len(empty)} have none); give each sequence its group")
+        raise DataError(
+            f"{path}: sequence {empty[0]} has no {name!r} ({len(empty)} have none); give each "
+            "sequence its group"
+        )
     return np.array(values)
 
 
-# ------------------------------------------------------------------------------------------------------------------ prediction
+# --------------------------------------------------------------------------------------- prediction
 
 
 class TransferredClassifier:
@@ -386,7 +518,9 @@ class TransferredClassifier:
     def __init__(self, models: Sequence[SequenceClassifier], classes: Sequence[str]):
         self.models, self.classes = list(models), tuple(classes)
         self.length = self.models[0].config.length
-        self._calls: list[Callable[[Any], Any]] = [jax.jit(lambda tokens, model=model: model(tokens)) for model in self.models]
+        self._calls: list[Callable[[Any], Any]] = [
+            jax.jit(lambda tokens, model=model: model(tokens)) for model in self.models
+        ]
 
     def __call__(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         """`{"probability": [sequence, class]}`, float32, in the order of `classes`.
@@ -397,13 +531,22 @@ class TransferredClassifier:
         tokens = np.asarray(tokens, np.int8)
         longest = int(lengths(tokens).max())
         if longest > self.length:
-            raise ValueError(f"these sequences have up to {longest} bases, this network reads {self.length}; cut them")
+            raise ValueError(
+                f"these sequences have up to {longest} bases, this network reads {self.length}; "
+                "cut them"
+            )
         full = np.full((-(-len(tokens) // BATCH) * BATCH, self.length), PADDING, np.int8)
         width = min(tokens.shape[1], self.length)
         full[: len(tokens), :width] = tokens[:, :width]
         full[len(tokens) :] = full[:1]  # padding alone has no mean
         parts = [
-            np.mean([softmax(np.asarray(call(full[begin : begin + BATCH])), -1) for call in self._calls], 0)
+            np.mean(
+                [
+                    softmax(np.asarray(call(full[begin : begin + BATCH])), -1)
+                    for call in self._calls
+                ],
+                0,
+            )
             for begin in range(0, len(full), BATCH)
         ]
         return {"probability": np.concatenate(parts)[: len(tokens)].astype(np.float32)}
@@ -417,7 +560,9 @@ class TransferredClassifier:
 
     def probe(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen random sequences `[15 * class]`: a card's `expected`."""
-        return self(np.random.default_rng(seed).integers(0, 4, (15, self.length)).astype(np.int8))["probability"].ravel()
+        return self(np.random.default_rng(seed).integers(0, 4, (15, self.length)).astype(np.int8))[
+            "probability"
+        ].ravel()
 
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> TransferredClassifier:
@@ -429,7 +574,8 @@ def load_classifier(card: ModelCard, weights: Sequence[Path]) -> TransferredClas
 
 
 def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
-    """Behind `zoo predict`: sequences (CSV, TSV, Parquet, FASTA) in, a CSV of `id,class,probability_<class>...` out.
+    """Behind `zoo predict`: sequences (CSV, TSV, Parquet, FASTA) in, a CSV of
+    `id,class,probability_<class>...` out.
 
     Raises:
         ValueError: the target is no `.csv`, or a sequence is longer than the network reads.
@@ -441,10 +587,15 @@ def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
 
     if Path(target).suffix != ".csv":
         ending = Path(target).suffix or "a name without ending"
-        raise ValueError(f"{target}: probabilities of sequences are written to .csv, not {ending!r}")
+        raise ValueError(
+            f"{target}: probabilities of sequences are written to .csv, not {ending!r}"
+        )
     table, classes = read_table(source, label=None), model.card.predictor_config["classes"]
     probability = model(table.tokens)["probability"]
-    with files.whole(Path(target)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with (
+        files.whole(Path(target)) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["id", "class", *(f"probability_{name}" for name in classes)])
         for name, row in zip(table.ids, probability, strict=True):

@@ -21,15 +21,26 @@ def gc_by_class(planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
     series = []
     for value, name in CLASSES:
         content = gc_content(planted.tokens[planted.label == value])
-        series.append(Histogram(label=name, values=_shares(np.histogram(content, GC_EDGES)[0] / len(content))))
+        series.append(
+            Histogram(label=name, values=_shares(np.histogram(content, GC_EDGES)[0] / len(content)))
+        )
     return Histograms(
-        name=f"gc_content{suffix}", title=f"GC content of the two classes, {kind}",
-        caption=f"Share of the {len(planted)} SIMULATED test sequences of each class in each bin of GC content.",
-        x_label="GC content", y_label="share of sequences", edges=[float(e) for e in GC_EDGES], series=series,
-    )  # fmt: skip
+        name=f"gc_content{suffix}",
+        title=f"GC content of the two classes, {kind}",
+        caption=(
+            f"Share of the {len(planted)} SIMULATED test sequences of each class in each bin of "
+            "GC content."
+        ),
+        x_label="GC content",
+        y_label="share of sequences",
+        edges=[float(e) for e in GC_EDGES],
+        series=series,
+    )
 
 
-def first_of_each_class(planted: motifs.PlantedSequences, *, kind: str, suffix: str = "") -> Sequences:
+def first_of_each_class(
+    planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
+) -> Sequences:
     """The first positive and the first negative test sequence, with what was planted in them."""
     rows = []
     for value, name in CLASSES:
@@ -40,36 +51,67 @@ def first_of_each_class(planted: motifs.PlantedSequences, *, kind: str, suffix: 
             for (motif, start, stop), of_class in zip(planted.instances(row), counts, strict=True)
         ]
         letters = "".join("ACGT"[token] for token in planted.tokens[row])
-        rows.append(Letters(label=f"{name}, test{row:05d}", letters=letters, spans=sorted(spans, key=lambda span: span.start)))
+        rows.append(
+            Letters(
+                label=f"{name}, test{row:05d}",
+                letters=letters,
+                spans=sorted(spans, key=lambda span: span.start),
+            )
+        )
     weak = any(span.weak for row in rows for span in row.spans)
-    decoys = " Dashed ones are decoys: motifs in an order or at a distance that makes no sequence positive." if weak else ""
+    decoys = (
+        (
+            " Dashed ones are decoys: motifs in an order or at a distance that makes no sequence "
+            "positive."
+        )
+        if weak
+        else ""
+    )
     return Sequences(
-        name=f"sequences{suffix}", title=f"One sequence of each class, {kind}",
+        name=f"sequences{suffix}",
+        title=f"One sequence of each class, {kind}",
         caption=(
-            "SIMULATED: the first positive and the first negative of the test split, with every motif that was planted. A name that "
-            f"ends in a minus sign is the reverse complement.{decoys} All other bases are independent and uniform."
+            "SIMULATED: the first positive and the first negative of the test split, with every "
+            "motif that was planted. A name that "
+            f"ends in a minus sign is the reverse complement.{decoys} All other bases are "
+            "independent and uniform."
         ),
         rows=rows,
-    )  # fmt: skip
+    )
 
 
-def positions_by_class(planted: motifs.PlantedSequences, *, kind: str, suffix: str = "") -> Histograms:
-    """Where motifs lie: the share of bases within a planted one, by place along the sequence; decoys count as planted."""
+def positions_by_class(
+    planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
+) -> Histograms:
+    """Where motifs lie: the share of bases within a planted one, by place along the
+    sequence; decoys count as planted."""
     covered = occupied(planted)
     series = [
-        Histogram(label=name, values=_shares(covered[planted.label == value].mean(axis=0).reshape(-1, 10).mean(axis=1)))
+        Histogram(
+            label=name,
+            values=_shares(
+                covered[planted.label == value].mean(axis=0).reshape(-1, 10).mean(axis=1)
+            ),
+        )
         for value, name in CLASSES
     ]
     return Histograms(
-        name=f"positions{suffix}", title=f"Where motifs lie, {kind}",
-        caption=f"Share of the bases that lie in a planted motif, by position, in the {len(planted)} SIMULATED test sequences.",
-        x_label="position in the sequence (bases)", y_label="share of bases in a motif", edges=[float(e) for e in POSITION_EDGES],
+        name=f"positions{suffix}",
+        title=f"Where motifs lie, {kind}",
+        caption=(
+            f"Share of the bases that lie in a planted motif, by position, in the {len(planted)} "
+            "SIMULATED test sequences."
+        ),
+        x_label="position in the sequence (bases)",
+        y_label="share of bases in a motif",
+        edges=[float(e) for e in POSITION_EDGES],
         series=series,
-    )  # fmt: skip
+    )
 
 
 def occupied(planted: motifs.PlantedSequences) -> np.ndarray:
-    """Bool `[sequence, position]`: within any planted motif, all of its columns, decoys included."""
+    """Bool `[sequence, position]`: within any planted motif, all of its columns, decoys
+    included."""
     inside = np.zeros(planted.tokens.shape, bool)
     row, place = np.nonzero(planted.motif >= 0)
     motif, start = planted.motif[row, place], planted.start[row, place].astype(np.int64)

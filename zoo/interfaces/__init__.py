@@ -1,1 +1,2 @@
-"""What a domain must answer: tasks, explanations, findings of an audit, figures. No domain is imported here."""
+"""What a domain must answer: tasks, explanations, findings of an audit, figures. No domain
+is imported here."""

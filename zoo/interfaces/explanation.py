@@ -1,7 +1,8 @@
 """What a domain tells `zoo explain` about one of its models, and what it gets back to draw.
 
-A domain's `explain.py` turns a pretrained model and some examples into an `Explainable`: a differentiable score with its inputs,
-and how attributions of these inputs become something to look at. `zoo.commands.explain` runs the methods; nothing here knows a domain.
+A domain's `explain.py` turns a pretrained model and some examples into an `Explainable`: a
+differentiable score with its inputs, and how attributions of these inputs become something
+to look at. `zoo.commands.explain` runs the methods; nothing here knows a domain.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 GRADIENTS = ("saliency", "gradient_x_input", "smooth_grad", "integrated_gradients")
 METHODS = (*GRADIENTS, "ism", "occlusion", "surrogate", "attention")
 TITLES = {
-    "saliency": "gradient", "gradient_x_input": "gradient x input", "smooth_grad": "SmoothGrad",
-    "integrated_gradients": "integrated gradients", "ism": "in-silico mutagenesis", "occlusion": "occlusion",
-    "surrogate": "linear surrogate", "attention": "attention",
-}  # fmt: skip
+    "saliency": "gradient",
+    "gradient_x_input": "gradient x input",
+    "smooth_grad": "SmoothGrad",
+    "integrated_gradients": "integrated gradients",
+    "ism": "in-silico mutagenesis",
+    "occlusion": "occlusion",
+    "surrogate": "linear surrogate",
+    "attention": "attention",
+}
 
 
 class NotExplainable(ValueError):
@@ -36,7 +42,8 @@ class Explained:
     Attributes:
         method: its name.
         values: `[n, ...]`, what is drawn: one number a position, particle, grid point or index.
-        letters: `[n, position, letter]` for sequences, where the method says something of each letter.
+        letters: `[n, position, letter]` for sequences, where the method says something of
+            each letter.
         score: `[n]`, what was explained.
         notes: `[n]` numbers that say how far to trust it: `completeness_error`, `r2`.
         maps: attention alone: layer -> `[n, head, query, key]`.
@@ -63,12 +70,15 @@ class Explainable:
         baselines: `[baseline, n, ...]` of integrated gradients.
         baseline: what they are, in words.
         fill: what stands for a part that is taken away, broadcast against inputs.
-        groups: integers, broadcast against one input: the parts that occlusion and the surrogate take away, 0..G-1; -1: never.
-        reduce: attributions `[n, ...]` of single inputs to what is drawn: a sum, possibly with positive weights.
+        groups: integers, broadcast against one input: the parts that occlusion and the
+            surrogate take away, 0..G-1; -1: never.
+        reduce: attributions `[n, ...]` of single inputs to what is drawn: a sum, possibly
+            with positive weights.
         spread: one number a group `[n, G]` to what is drawn.
         draw: figure of one example: `(row, explained) -> figure`.
         letters: axis of one-hot letters.
-        mutagenesis: faster than `zoo.attribution.in_silico_mutagenesis`: gains `[n, position, letter]`.
+        mutagenesis: faster than `zoo.attribution.in_silico_mutagenesis`: gains
+            `[n, position, letter]`.
         attention: layer -> weights `[n, head, query, key]`, where the model has attention.
         batch: inputs a call: few where a network's own arrays are large.
         arrays: stored beside the attributions (coordinates, tokens), by name.
@@ -132,7 +142,14 @@ def attention_figure(explained: Explained, row: int, title: str, *, places: str)
     top = max(float(np.quantile(each, 0.995)) for each in maps.values())
     shown = None
     for axes, (name, each) in zip(grid, maps.items(), strict=True):
-        shown = axes.imshow(each, cmap="viridis", vmin=0.0, vmax=top, aspect="auto" if len(each) == 1 else "equal", interpolation="nearest")
+        shown = axes.imshow(
+            each,
+            cmap="viridis",
+            vmin=0.0,
+            vmax=top,
+            aspect="auto" if len(each) == 1 else "equal",
+            interpolation="nearest",
+        )
         axes.set_title(name, fontsize=9)
         axes.set_xlabel(f"key ({places})", fontsize=8)
         axes.tick_params(labelsize=7)

@@ -1,15 +1,19 @@
-"""What a task must answer for the harness: its examples, its per-example record, and the formulas that turn it into scores.
+"""What a task must answer for the harness: its examples, its per-example record, and the
+formulas that turn it into scores.
 
-The split is WeatherBench-X's: a metric is a formula of *means of per-example statistics*. Everything else (intervals,
-paired differences, rank groups, rescoring a stored record) then needs nothing but those statistics:
+The split is WeatherBench-X's: a metric is a formula of *means of per-example statistics*.
+Everything else (intervals, paired differences, rank groups, rescoring a stored record) then
+needs nothing but those statistics:
 
     inputs --predictor--> predictions --record--> named arrays, one row per example (stored, hashed)
                                           --statistics--> float64 arrays whose mean over examples is meaningful
                                               --values--> scores
 
-`record` may keep the predictions themselves where they are small (an ENSO forecast) or sufficient statistics where they
-are large (weighted squared errors per start date, lead and variable). Scores that depend on the order of the examples (the area
-under a ROC curve) are no formula of means; a task gives them by `rank_values`, from the same record and the same resamples.
+`record` may keep the predictions themselves where they are small (an ENSO forecast) or
+sufficient statistics where they are large (weighted squared errors per start date, lead and
+variable). Scores that depend on the order of the examples (the area under a ROC curve) are
+no formula of means; a task gives them by `rank_values`, from the same record and the same
+resamples.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ class Examples:
     """The evaluated examples of a task, in the order of their ids.
 
     Attributes:
-        ids: one stable name per example (a start date, an issue month, a jet); hashed into the entry.
+        ids: one stable name per example (a start date, an issue month, a jet); hashed into
+            the entry.
         inputs: what a predictor receives; the task's class says what it is.
         targets: what only the task sees.
     """
@@ -53,8 +58,10 @@ class Task(abc.ABC):
 
     Args:
         spec: the task's TOML card.
-        file: finds (or fetches) and verifies one file of the task's dataset by its name in the dataset card.
-        folder: the user's own copy of the data (`zoo bench TASK --data DIR`), for tasks that read whole folders.
+        file: finds (or fetches) and verifies one file of the task's dataset by its name in
+            the dataset card.
+        folder: the user's own copy of the data (`zoo bench TASK --data DIR`), for tasks
+            that read whole folders.
     """
 
     reads_folder = False
@@ -71,34 +78,44 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def record(self, predictions: Any, examples: Examples) -> Arrays:
-        """The per-example record: arrays with leading length `len(examples)`, enough to compute every score."""
+        """The per-example record: arrays with leading length `len(examples)`, enough to
+        compute every score."""
 
     @abc.abstractmethod
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """Float64 arrays `[example, ...]`, finite, of which the scores need only the mean over examples.
+        """Float64 arrays `[example, ...]`, finite, of which the scores need only the mean
+        over examples.
 
-        A missing prediction contributes zero to each of its statistics and zero to a `count` statistic, by which the formulas divide.
+        A missing prediction contributes zero to each of its statistics and zero to a
+        `count` statistic, by which the formulas divide.
         """
 
     @abc.abstractmethod
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The scores of mean statistics; arrays `[..., *rest]` -> `{"metric" or "metric.point": [...]}`.
+        """The scores of mean statistics; arrays `[..., *rest]` ->
+        `{"metric" or "metric.point": [...]}`.
 
-        Leading axes are resamples. Where nothing was predicted the value is NaN, which the harness turns into a gap.
+        Leading axes are resamples. Where nothing was predicted the value is NaN, which the
+        harness turns into a gap.
         """
 
-    def rank_values(self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Scores that no mean over examples gives, by name: `[]` without weights, else `[resample]`; by default there are none.
+    def rank_values(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Scores that no mean over examples gives, by name: `[]` without weights, else
+        `[resample]`; by default there are none.
 
         Args:
             record: the per-example record.
-            weights: `[resample, example]`, each row summing to one: how often an example was drawn. A score whose interval
-                cannot come from resampling (a count, an interval's own end) is NaN there.
+            weights: `[resample, example]`, each row summing to one: how often an example
+                was drawn. A score whose interval cannot come from resampling (a count, an
+                interval's own end) is NaN there.
         """
         return {}
 
     def figures(self, record: Mapping[str, np.ndarray]) -> list[Figure]:
-        """What one row's record shows beyond its scores (a ROC curve, a confusion matrix), as data; by default nothing.
+        """What one row's record shows beyond its scores (a ROC curve, a confusion matrix),
+        as data; by default nothing.
 
         The board asks for it without any data file at hand: numpy and the record must do.
         """
@@ -109,7 +126,8 @@ class Task(abc.ABC):
         return []
 
     def baseline(self, spec: BaselineSpec) -> Callable[[Any], Any]:
-        """The predictor of one baseline of the spec: its `code` called with this task and its `config`."""
+        """The predictor of one baseline of the spec: its `code` called with this task and
+        its `config`."""
         from zoo.registry import resolve
 
         return resolve(spec.code)(self, **spec.config)

@@ -1,4 +1,5 @@
-"""The leaderboard, from files to files: entries, peers and verifications become tables, charts and pages that open from disk."""
+"""The leaderboard, from files to files: entries, peers and verifications become tables,
+charts and pages that open from disk."""
 
 
 def __getattr__(name: str):

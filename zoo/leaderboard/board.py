@@ -1,7 +1,9 @@
-"""What the board shows, read from files and checked against each other: entries, peers, verifications and the cards they name.
+"""What the board shows, read from files and checked against each other: entries, peers,
+verifications and the cards they name.
 
-A file that does not fit (wrong place, unknown task, undefined metric, invalid card) is left out and named in `Board.problems`;
-one bad contribution never takes the board down. The ranks are made in `zoo.leaderboard.ranks`.
+A file that does not fit (wrong place, unknown task, undefined metric, invalid card) is left
+out and named in `Board.problems`; one bad contribution never takes the board down. The
+ranks are made in `zoo.leaderboard.ranks`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import cards, files, registry
-from zoo.cards import CardError, DatasetCard, Entry, MetricValue, ModelCard, PeerTable, TaskSpec, Verification
+from zoo.cards import (
+    CardError,
+    DatasetCard,
+    Entry,
+    MetricValue,
+    ModelCard,
+    PeerTable,
+    TaskSpec,
+    Verification,
+)
 from zoo.interfaces.figures import FILE, Figure, FigureFile
 from zoo.leaderboard.text import utc
 
@@ -40,8 +51,9 @@ class BoardError(ValueError):
 class Difference:
     """Paired difference of two rows' headline scores, `this - other`, with its 95 % interval.
 
-    `verdict` is "better", "worse" or "tied" for this row, by whether the interval of the difference *in badness* excludes zero;
-    `examples` is the number of examples that both have, where that is not all of them.
+    `verdict` is "better", "worse" or "tied" for this row, by whether the interval of the
+    difference *in badness* excludes zero; `examples` is the number of examples that both
+    have, where that is not all of them.
     """
 
     other: str
@@ -55,7 +67,8 @@ class Difference:
 
 @dataclasses.dataclass(eq=False)
 class Row:
-    """One entry on the board, with everything that was found about it; a row equals itself alone."""
+    """One entry on the board, with everything that was found about it; a row equals itself
+    alone."""
 
     entry: Entry
     source: str
@@ -78,7 +91,8 @@ class Row:
 
     @property
     def verified(self) -> str:
-        """The level reached ("rerun", "rescored", "static"), or "failed", "stale" (the entry changed since) or "no"."""
+        """The level reached ("rerun", "rescored", "static"), or "failed", "stale" (the
+        entry changed since) or "no"."""
         if self.verification is None:
             return "no"
         if self.stale:
@@ -92,15 +106,20 @@ class Row:
     def gap(self, metric: str) -> str:
         """Why there is no score."""
         family = metric.split(".")[0]
-        return "declined" if metric in self.entry.declined or family in self.entry.declined else "absent"
+        return (
+            "declined"
+            if metric in self.entry.declined or family in self.entry.declined
+            else "absent"
+        )
 
 
 @dataclasses.dataclass
 class TaskBoard:
     """The rows of one task version, best first, and the published rows apart.
 
-    `start_months` has the headline family by calendar month of issue `[12][point]` for a few rows, where the task can tell
-    (`by_start_month(record)`); `figures` what the best few rows' records show besides (`zoo.interfaces.task.Task.figures`). Both by row name.
+    `start_months` has the headline family by calendar month of issue `[12][point]` for a
+    few rows, where the task can tell (`by_start_month(record)`); `figures` what the best
+    few rows' records show besides (`zoo.interfaces.task.Task.figures`). Both by row name.
     """
 
     spec: TaskSpec
@@ -110,7 +129,8 @@ class TaskBoard:
     start_months: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
     figures: dict[str, list[Figure]] = dataclasses.field(default_factory=dict)
     detectable: float | None = None
-    """The difference from the best row that the test set would show in four of five repetitions, for the median row."""
+    """The difference from the best row that the test set would show in four of five
+    repetitions, for the median row."""
 
     @property
     def key(self) -> str:
@@ -125,13 +145,17 @@ class TaskBoard:
     @property
     def kinds(self) -> list[str]:
         """Kinds among the rows and peers, in a fixed order."""
-        present = {row.entry.kind for row in self.rows} | {peer.kind for peer in (self.peers.row if self.peers else [])}
+        present = {row.entry.kind for row in self.rows} | {
+            peer.kind for peer in (self.peers.row if self.peers else [])
+        }
         return [kind for kind in KIND_NAMES if kind in present]
 
     @property
     def tracks(self) -> list[str]:
         """Tracks that have a row, in the spec's order."""
-        present = {row.entry.track for row in self.rows} | {peer.track for peer in (self.peers.row if self.peers else [])}
+        present = {row.entry.track for row in self.rows} | {
+            peer.track for peer in (self.peers.row if self.peers else [])
+        }
         known = [track for track in self.spec.tracks if track in present]
         return known + sorted(track for track in present if track and track not in known)
 
@@ -145,13 +169,15 @@ class TaskBoard:
         return sorted(found.values(), key=lambda row: order.get(row.entry.track, -1))
 
     def tied(self, row: Row) -> list[Row]:
-        """Other grouped rows that share a letter with this one or whose paired difference from it covers zero."""
+        """Other grouped rows that share a letter with this one or whose paired difference
+        from it covers zero."""
         mine = set(letters(row.groups))
         verdicts = {difference.other: difference.verdict for difference in row.differences}
         return [
             other
             for other in self.rows
-            if other is not row and (mine & set(letters(other.groups)) or verdicts.get(other.entry.id) == "tied")
+            if other is not row
+            and (mine & set(letters(other.groups)) or verdicts.get(other.entry.id) == "tied")
         ]
 
 
@@ -193,18 +219,27 @@ def read(
 ) -> Board:
     """The board under `root` (default: this installation's files), checked but not yet ranked.
 
-    Cards come from the registry; with another root they come from that folder (`benchmarks/*/*.toml`,
-    `datasets/*/*/card.toml`, `zoo/*/weights/*.toml`), or as given. With `only`, entries of that task version (`<task>@<version>`) alone.
+    Cards come from the registry; with another root they come from that folder
+    (`benchmarks/*/*.toml`, `datasets/*/*/card.toml`, `zoo/*/weights/*.toml`), or as given.
+    With `only`, entries of that task version (`<task>@<version>`) alone.
     """
     problems: list[str] = []
     here = root is None
     root = files.share() if root is None else Path(root)
     if tasks is None:
-        tasks = registry.tasks() if here else _cards(root, "benchmarks/*/*.toml", TaskSpec, problems)
+        tasks = (
+            registry.tasks() if here else _cards(root, "benchmarks/*/*.toml", TaskSpec, problems)
+        )
     if datasets is None:
-        datasets = registry.datasets() if here else _cards(root, "datasets/*/*/card.toml", DatasetCard, problems)
+        datasets = (
+            registry.datasets()
+            if here
+            else _cards(root, "datasets/*/*/card.toml", DatasetCard, problems)
+        )
     if models is None:
-        models = registry.models() if here else _cards(root, "zoo/*/weights/*.toml", ModelCard, problems)
+        models = (
+            registry.models() if here else _cards(root, "zoo/*/weights/*.toml", ModelCard, problems)
+        )
     digest = hashlib.sha256()
     boards: dict[str, TaskBoard] = {spec.key: TaskBoard(spec, []) for spec in tasks.values()}
     for path in _sorted(root / "leaderboard" / "entries" / (only or ""), "*.json"):
@@ -229,8 +264,17 @@ def read(
         digest.update(cards.dump(card).encode())
     for board in boards.values():
         _sort(board)
-    ordered = sorted(boards.values(), key=lambda board: (board.retired, board.spec.id, -board.spec.version))
-    return Board(ordered, dict(sorted(models.items())), dict(sorted(datasets.items())), problems, digest.hexdigest(), figures)
+    ordered = sorted(
+        boards.values(), key=lambda board: (board.retired, board.spec.id, -board.spec.version)
+    )
+    return Board(
+        ordered,
+        dict(sorted(models.items())),
+        dict(sorted(datasets.items())),
+        problems,
+        digest.hexdigest(),
+        figures,
+    )
 
 
 def place(identifier: str) -> str:
@@ -241,7 +285,10 @@ def place(identifier: str) -> str:
     """
     for part in identifier.split("/"):
         if not SAFE_PART.fullmatch(part) or ".." in part:
-            raise BoardError(f"{identifier!r} cannot name a page: {part!r} is not made of a-z, 0-9, '_', '-', '.', '@'")
+            raise BoardError(
+                f"{identifier!r} cannot name a page: {part!r} is not made of a-z, 0-9, '_', '-', "
+                "'.', '@'"
+            )
     return identifier
 
 
@@ -265,7 +312,8 @@ def _collect(digest: Any, root: Path, path: Path) -> None:
 
 
 def _below(root: Path, message: str) -> str:
-    """A message without the place where the checkout happens to lie: the site must not depend on it."""
+    """A message without the place where the checkout happens to lie: the site must not
+    depend on it."""
     return message.replace(f"{root}/", "")
 
 
@@ -274,16 +322,23 @@ def _row(root: Path, path: Path, tasks: Mapping[str, TaskSpec], problems: list[s
     try:
         entry = cards.read(path, Entry)
         if source != f"leaderboard/entries/{place(entry.id)}.json":
-            raise CardError(f"{source}: its id {entry.id!r} belongs to leaderboard/entries/{entry.id}.json")
+            raise CardError(
+                f"{source}: its id {entry.id!r} belongs to leaderboard/entries/{entry.id}.json"
+            )
         if entry.task not in tasks:
             raise CardError(f"{source}: no task is called {entry.task!r}")
         spec = tasks[entry.task]
         if entry.task_version > spec.version:
-            raise CardError(f"{source}: {entry.task} has no version {entry.task_version}; the newest is {spec.version}")
+            raise CardError(
+                f"{source}: {entry.task} has no version {entry.task_version}; the newest is "
+                f"{spec.version}"
+            )
         if entry.task_version == spec.version:
             defined = {name for metric in spec.metric for name in metric.names}
             if unknown := sorted(set(entry.metrics) - defined):
-                raise CardError(f"{source}: task {spec.key} does not define metric {', '.join(unknown)}")
+                raise CardError(
+                    f"{source}: task {spec.key} does not define metric {', '.join(unknown)}"
+                )
         if both := sorted(set(entry.metrics) & set(entry.declined)):
             raise CardError(f"{source}: {', '.join(both)} is both scored and declined")
     except (CardError, BoardError) as error:
@@ -292,27 +347,43 @@ def _row(root: Path, path: Path, tasks: Mapping[str, TaskSpec], problems: list[s
     return Row(entry, source, files.sha256(path), path.parent / entry.record)
 
 
-def _board_of(boards: dict[str, TaskBoard], tasks: Mapping[str, TaskSpec], task: str, version: int) -> TaskBoard:
-    """The board of a task version; an older version is shown as retired, with the newest version's text."""
+def _board_of(
+    boards: dict[str, TaskBoard], tasks: Mapping[str, TaskSpec], task: str, version: int
+) -> TaskBoard:
+    """The board of a task version; an older version is shown as retired, with the newest
+    version's text."""
     key = f"{task}@{version}"
     if key not in boards:
-        boards[key] = TaskBoard(tasks[task].model_copy(update={"version": version}), [], retired=True)
+        boards[key] = TaskBoard(
+            tasks[task].model_copy(update={"version": version}), [], retired=True
+        )
     return boards[key]
 
 
-def _add_peers(root: Path, path: Path, boards: dict[str, TaskBoard], tasks: Mapping[str, TaskSpec], problems: list[str]) -> None:
+def _add_peers(
+    root: Path,
+    path: Path,
+    boards: dict[str, TaskBoard],
+    tasks: Mapping[str, TaskSpec],
+    problems: list[str],
+) -> None:
     source = path.relative_to(root).as_posix()
     try:
         table = cards.read(path, PeerTable)
         if source != f"leaderboard/peers/{place(table.task)}@{table.task_version}.toml":
-            raise CardError(f"{source}: it is about {table.task}@{table.task_version}, so it belongs to another place")
+            raise CardError(
+                f"{source}: it is about {table.task}@{table.task_version}, so it belongs to "
+                "another place"
+            )
         if table.task not in tasks or table.task_version > tasks[table.task].version:
             raise CardError(f"{source}: there is no task {table.task}@{table.task_version}")
         board = _board_of(boards, tasks, table.task, table.task_version)
         if not board.retired:
             defined = {name for metric in board.spec.metric for name in metric.names}
             if unknown := sorted({name for row in table.row for name in row.metrics} - defined):
-                raise CardError(f"{source}: task {board.key} does not define metric {', '.join(unknown)}")
+                raise CardError(
+                    f"{source}: task {board.key} does not define metric {', '.join(unknown)}"
+                )
         board.peers = table
     except (CardError, BoardError) as error:
         problems.append(_below(root, str(error)))
@@ -324,7 +395,10 @@ def _add_verification(root: Path, path: Path, rows: Mapping[str, Row], problems:
         verification = cards.read(path, Verification)
         row = rows.get(source.split("/", 2)[2])
         if row is None or row.entry.id != verification.entry:
-            raise CardError(f"{source}: no entry {verification.entry!r} lies at the same path below leaderboard/entries")
+            raise CardError(
+                f"{source}: no entry {verification.entry!r} lies at the same path below "
+                "leaderboard/entries"
+            )
         row.verification = verification
         row.stale = verification.entry_sha256 != row.sha256
     except CardError as error:
@@ -339,9 +413,12 @@ def _figures(root: Path, path: Path, card: DatasetCard, problems: list[str]) -> 
         known = {file.name: file.sha256 for file in card.file}
         if found.dataset != card.id:
             raise CardError(f"{source}: its pictures are of {found.dataset}")
-        if other := sorted(name for name, digest in found.made_from.items() if known.get(name) != digest):
+        if other := sorted(
+            name for name, digest in found.made_from.items() if known.get(name) != digest
+        ):
             raise CardError(
-                f"{source}: made from another {', '.join(other)} than the card's; `zoo figures {card.id} --format json` makes it anew"
+                f"{source}: made from another {', '.join(other)} than the card's; `zoo figures "
+                f"{card.id} --format json` makes it anew"
             )
     except CardError as error:
         problems.append(_below(root, str(error)))
@@ -350,8 +427,14 @@ def _figures(root: Path, path: Path, card: DatasetCard, problems: list[str]) -> 
 
 
 def badness(value: float, direction: str) -> float:
-    """A score turned so that smaller is better (as `zoo.scoring.stats.badness`, for one number and without numpy)."""
-    return {"higher": -value, "lower": value, "nearer_one": abs(value - 1), "nearer_zero": abs(value)}[direction]
+    """A score turned so that smaller is better (as `zoo.scoring.stats.badness`, for one
+    number and without numpy)."""
+    return {
+        "higher": -value,
+        "lower": value,
+        "nearer_one": abs(value - 1),
+        "nearer_zero": abs(value),
+    }[direction]
 
 
 def _sort(board: TaskBoard) -> None:

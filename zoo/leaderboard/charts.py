@@ -1,8 +1,10 @@
-"""The board's charts as inline SVG, drawn by matplotlib: byte-identical when rebuilt, and following the page's theme.
+"""The board's charts as inline SVG, drawn by matplotlib: byte-identical when rebuilt, and
+following the page's theme.
 
-Colours are written as CSS variables (`var(--s0, ...)`), so one drawing serves light and dark; text stays text. Series differ by
-colour *and* marker *and* dash. Every series of a lead chart is in the drawing; those beyond the best few are hidden until the
-reader ticks them in the table below (without JavaScript the table itself has every number).
+Colours are written as CSS variables (`var(--s0, ...)`), so one drawing serves light and
+dark; text stays text. Series differ by colour *and* marker *and* dash. Every series of a
+lead chart is in the drawing; those beyond the best few are hidden until the reader ticks
+them in the table below (without JavaScript the table itself has every number).
 """
 
 from __future__ import annotations
@@ -25,10 +27,16 @@ if TYPE_CHECKING:
 
 INK, FAINT, PAPER = "#1b1f24", "#c9ced6", "#fdfdfe"
 COLOURS = ("#0b62a8", "#c14f00", "#00785a", "#a8397a", "#7a6000", "#5b4bc4", "#0f7f8c", "#8a4b2a")
-"""Light-theme colours, from Okabe & Ito's set, darkened to 3:1 on white; site.css holds the dark ones as --s0 ... --s7."""
+"""Light-theme colours, from Okabe & Ito's set, darkened to 3:1 on white; site.css holds the
+dark ones as --s0 ... --s7."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
-KIND_STYLES = {"model": ("o", 0), "baseline": ("s", 4), "solver": ("D", 2), "forecast_centre": ("^", 1)}
+KIND_STYLES = {
+    "model": ("o", 0),
+    "baseline": ("s", 4),
+    "solver": ("D", 2),
+    "forecast_centre": ("^", 1),
+}
 SIZE = (4.8, 3.1)
 LONGEST = 28
 """Characters of a name written beside its point; the tooltip and the table have it whole."""
@@ -70,9 +78,14 @@ class Point:
 
 
 def style(number: int, *, published: bool = False) -> Style:
-    """The look of the n-th series; the first eight differ in colour, the first 32 in colour or dash, the first 72 in colour or marker."""
+    """The look of the n-th series; the first eight differ in colour, the first 32 in colour
+    or dash, the first 72 in colour or marker."""
     dash = ("", "5 1.6", "1.4 1.4", "6 1.5 1.4 1.5")[DASHES.index(dashes(number))]
-    return Style(-1, "o", "1 2.2") if published else Style(number % len(COLOURS), MARKERS[number % len(MARKERS)], dash)
+    return (
+        Style(-1, "o", "1 2.2")
+        if published
+        else Style(number % len(COLOURS), MARKERS[number % len(MARKERS)], dash)
+    )
 
 
 def dashes(number: int) -> Any:
@@ -109,7 +122,9 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
         ]
         banded = [(x, *bounds) for x, _, bounds in given if bounds is not None]
         if len(banded) > 1:
-            band = axes.fill_between(*zip(*banded, strict=True), color=colour, alpha=0.11, linewidth=0)
+            band = axes.fill_between(
+                *zip(*banded, strict=True), color=colour, alpha=0.11, linewidth=0
+            )
             band.set_gid(f"series {line.key} band")
             if line.shown:
                 values += [bound for _, low, high in banded for bound in (low, high)]
@@ -133,7 +148,10 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     axes.set_ylabel(_short(metric.label, metric))
     first = ", ".join(line.name for line in series if line.shown)
     title = f"{metric.label} by {along(metric)}"
-    desc = f"{title}, {DIRECTIONS[metric.direction]}. Shown first: {first}. Bands are 95 % intervals. The table below has every number."
+    desc = (
+        f"{title}, {DIRECTIONS[metric.direction]}. Shown first: {first}. Bands are 95 % "
+        "intervals. The table below has every number."
+    )
     svg = inline_svg(figure, name=name, title=title, desc=desc)
     titles = {line.key: line.name for line in series}
     hidden = {line.key for line in series if not line.shown}
@@ -141,7 +159,10 @@ def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
     def group(match: re.Match) -> str:
         key = match.group(1)
         display = ' display="none"' if key in hidden else ""
-        return f'<g class="series" data-series="{key}"{display}><title>{html.escape(titles[key])}</title>'
+        return (
+            '<g class="series" '
+            f'data-series="{key}"{display}><title>{html.escape(titles[key])}</title>'
+        )
 
     return re.sub(r'<g id="series (\w+) \w+">', group, svg)
 
@@ -169,7 +190,9 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
         bar.lines[0].set_gid(f"point {number}")
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.1)
-    few = axes.get_xlim()[1] < 100 * axes.get_xlim()[0]  # one or two decades: their 2 and 5 are named too
+    few = (
+        axes.get_xlim()[1] < 100 * axes.get_xlim()[0]
+    )  # one or two decades: their 2 and 5 are named too
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0) if few else tuple(range(2, 10))))
     axes.xaxis.set_minor_formatter("{x:g}" if few else NullFormatter())
@@ -177,14 +200,28 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
     axes.set_xlabel("latency per example (ms, logarithmic)")
     axes.set_ylabel(_short(metric_label, metric))
     title = f"{metric_label} against latency"
-    desc = f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores has every number."
+    desc = (
+        f"{title}: bars are 95 % intervals, {DIRECTIONS[metric.direction]}. The table of scores "
+        "has every number."
+    )
     svg = inline_svg(figure, name=name, title=title, desc=desc)
-    return re.sub(r'<g id="point (\d+)">', lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>", svg)
+    return re.sub(
+        r'<g id="point (\d+)">',
+        lambda match: f"<g><title>{html.escape(points[int(match.group(1))].name)}</title>",
+        svg,
+    )
 
 
 @styled
-def steps(metric: MetricSpec, metric_label: str, lines: Sequence[tuple[str, Sequence[tuple[datetime, float]]]], *, name: str) -> str:
-    """A score by date that only ever gets better: one line of steps a series, each (name, [(date, value)])."""
+def steps(
+    metric: MetricSpec,
+    metric_label: str,
+    lines: Sequence[tuple[str, Sequence[tuple[datetime, float]]]],
+    *,
+    name: str,
+) -> str:
+    """A score by date that only ever gets better: one line of steps a series, each (name,
+    [(date, value)])."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
     figure, axes = blank()
@@ -192,7 +229,14 @@ def steps(metric: MetricSpec, metric_label: str, lines: Sequence[tuple[str, Sequ
         days = [float(date2num(when.replace(tzinfo=None))) for when, _ in points]
         values, colour = [value for _, value in points], COLOURS[number % len(COLOURS)]
         axes.step(days, values, where="post", color=colour, linestyle=dashes(number), linewidth=1.5)
-        axes.plot(days[:-1], values[:-1], linestyle="none", marker=MARKERS[number % len(MARKERS)], markersize=4.5, color=colour)
+        axes.plot(
+            days[:-1],
+            values[:-1],
+            linestyle="none",
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=4.5,
+            color=colour,
+        )
     locator = AutoDateLocator(minticks=2, maxticks=5)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -217,7 +261,8 @@ def blank() -> tuple[Figure, Any]:
 
 
 def settings(name: str) -> dict[str, Any]:
-    """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in typed text starts no formula."""
+    """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in
+    typed text starts no formula."""
     return {
         "text.parse_math": False,
         "svg.hashsalt": f"zoo {name}",
@@ -244,13 +289,18 @@ def settings(name: str) -> dict[str, Any]:
 
 
 def _short(name: str, metric: MetricSpec) -> str:
-    """An axis label that fits: a long one gives way to the metric's name (the caption has it in full)."""
+    """An axis label that fits: a long one gives way to the metric's name (the caption has
+    it in full)."""
     fits = len(name) <= 34
-    return f"{titled(name if fits else metric.name.replace('_', ' '), metric)} {ARROWS[metric.direction]}"
+    return (
+        f"{titled(name if fits else metric.name.replace('_', ' '), metric)} "
+        f"{ARROWS[metric.direction]}"
+    )
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """The range of the values, with far outliers (beyond four interquartile ranges) left outside."""
+    """The range of the values, with far outliers (beyond four interquartile ranges) left
+    outside."""
     import numpy as np
 
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
@@ -261,48 +311,74 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _label(axes: Any, points: Sequence[Point]) -> None:
-    """Names beside points where they cover no other name and no point, on the side with more room first; the rest are tooltips only."""
+    """Names beside points where they cover no other name and no point, on the side with
+    more room first; the rest are tooltips only."""
     size, letter = 7.5, 4.5  # points of type, and the mean width of one letter
     wide, high = SIZE[0] * 72 * axes.get_position().width, SIZE[1] * 72 * axes.get_position().height
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     places = [
-        (math.log(point.cost / left) / math.log(right / left) * wide, (point.value - bottom) / (top - bottom) * high) for point in points
+        (
+            math.log(point.cost / left) / math.log(right / left) * wide,
+            (point.value - bottom) / (top - bottom) * high,
+        )
+        for point in points
     ]
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
     for point, (x, y) in zip(points, places, strict=True):
         if not point.labelled:
             continue
-        name = point.name if len(point.name) <= LONGEST else f"{point.name[: LONGEST - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}"
+        name = (
+            point.name
+            if len(point.name) <= LONGEST
+            else f"{point.name[: LONGEST - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}"
+        )
         leftward = x > wide / 2
         for side, up in ((leftward, 3), (leftward, -9), (not leftward, 3), (not leftward, -9)):
             begin = x - 7 - letter * len(name) if side else x + 7
             box = (begin, y + up - 1, begin + letter * len(name), y + up + size)
             inside = box[0] >= 0 and box[2] <= wide + 4
-            if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+            if inside and not any(
+                box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken
+            ):
                 taken.append(box)
                 offset, ha = (-7 if side else 7, up), "right" if side else "left"
                 axes.annotate(
-                    name, (point.cost, point.value), xytext=offset, textcoords="offset points", fontsize=size, ha=ha, color=INK
+                    name,
+                    (point.cost, point.value),
+                    xytext=offset,
+                    textcoords="offset points",
+                    fontsize=size,
+                    ha=ha,
+                    color=INK,
                 )
                 break
 
 
 def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
-    """The drawing as an inline SVG element: no XML head, no namespaces, themed colours, `<title>` and `<desc>`."""
+    """The drawing as an inline SVG element: no XML head, no namespaces, themed colours,
+    `<title>` and `<desc>`."""
     import io
 
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     output = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(output, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    FigureCanvasSVG(figure).print_svg(
+        output, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     svg = output.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)  # would style the whole page; site.css says it
+    svg = re.sub(
+        r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL
+    )  # would style the whole page; site.css says it
     svg = re.sub(r"font(?:-family)?: [^;\"]*;? ?", _font, svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _two_decimals, tag.group()), svg)  # coordinates, never tick labels
-    svg = re.sub(r'<g id="(?:figure|axes|matplotlib\.axis|patch|xtick|ytick|line2d|text)_?\d+">', "<g>", svg)
+    svg = re.sub(
+        r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _two_decimals, tag.group()), svg
+    )  # coordinates, never tick labels
+    svg = re.sub(
+        r'<g id="(?:figure|axes|matplotlib\.axis|patch|xtick|ytick|line2d|text)_?\d+">', "<g>", svg
+    )
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     for number, colour in enumerate(COLOURS):
         svg = svg.replace(colour, f"var(--s{number}, {colour})")
@@ -311,8 +387,14 @@ def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     svg = re.sub(r"\n\s*", "\n", svg)
     identifier = re.sub(r"[^a-z0-9]+", "-", name.lower())
     view = re.search(r'viewBox="([^"]*)"', svg).group(1)
-    head = f'<svg class="chart" role="img" aria-labelledby="{identifier}-t {identifier}-d" viewBox="{view}">'
-    text = f'<title id="{identifier}-t">{html.escape(title)}</title><desc id="{identifier}-d">{html.escape(desc)}</desc>'
+    head = (
+        f'<svg class="chart" role="img" aria-labelledby="{identifier}-t {identifier}-d" '
+        f'viewBox="{view}">'
+    )
+    text = (
+        f'<title id="{identifier}-t">{html.escape(title)}</title><desc '
+        f'id="{identifier}-d">{html.escape(desc)}</desc>'
+    )
     return re.sub(r"<svg[^>]*>", lambda _: head + text, svg, count=1).strip()
 
 

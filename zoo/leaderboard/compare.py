@@ -1,8 +1,10 @@
-"""What the compare page needs: every row's scores on the task's resamples, packed so that a page opened from disk can pair any two.
+"""What the compare page needs: every row's scores on the task's resamples, packed so that a
+page opened from disk can pair any two.
 
-A paired interval of two rows is the spread of the differences of their scores over common resamples. Those of all pairs would be
-too many numbers, those of all rows are few: each score is stored as sixteen bits between the row's smallest and largest, so a
-difference is right to a hundred-thousandth of the row's own spread, far below the printed digits.
+A paired interval of two rows is the spread of the differences of their scores over common
+resamples. Those of all pairs would be too many numbers, those of all rows are few: each
+score is stored as sixteen bits between the row's smallest and largest, so a difference is
+right to a hundred-thousandth of the row's own spread, far below the printed digits.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def metrics(task: TaskBoard) -> list[str]:
 
 
 def script(task: TaskBoard) -> str | None:
-    """A script that sets `scizooCompare`: a page on disk may load scripts, but may not fetch JSON. None for fewer than two rows."""
+    """A script that sets `scizooCompare`: a page on disk may load scripts, but may not
+    fetch JSON. None for fewer than two rows."""
     able = rows(task)
     if len(able) < 2:
         return None
@@ -63,7 +66,9 @@ def script(task: TaskBoard) -> str | None:
         "left": len(rows(task)) - len(able),
     }
     packed = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return "window.scizooCompare = " + packed.replace("<", "\\u003c") + ";\n"  # no title can end a script, wherever it is pasted
+    return (
+        "window.scizooCompare = " + packed.replace("<", "\\u003c") + ";\n"
+    )  # no title can end a script, wherever it is pasted
 
 
 def _row(row: Row, names: list[str]) -> dict[str, Any]:
@@ -74,23 +79,37 @@ def _row(row: Row, names: list[str]) -> dict[str, Any]:
             continue
         low, high, packed = pack(row.samples[name])
         scores[name] = {"v": score.value, "ci": score.ci95, "lo": low, "hi": high, "q": packed}
-    return {"name": row.name, "title": row.entry.title, "kind": row.entry.kind, "groups": text.groups(row.groups), "scores": scores}
+    return {
+        "name": row.name,
+        "title": row.entry.title,
+        "kind": row.entry.kind,
+        "groups": text.groups(row.groups),
+        "scores": scores,
+    }
 
 
 def pack(samples: np.ndarray) -> tuple[float, float, str]:
-    """(smallest, largest, base64 of little-endian uint16): an undefined resample is the largest code, 65535."""
+    """(smallest, largest, base64 of little-endian uint16): an undefined resample is the
+    largest code, 65535."""
     import numpy as np
 
     finite = np.isfinite(samples)
-    low, high = (float(samples[finite].min()), float(samples[finite].max())) if finite.any() else (0.0, 0.0)
-    scaled = np.zeros(len(samples)) if high == low else (np.where(finite, samples, low) - low) / (high - low)
+    low, high = (
+        (float(samples[finite].min()), float(samples[finite].max())) if finite.any() else (0.0, 0.0)
+    )
+    scaled = (
+        np.zeros(len(samples))
+        if high == low
+        else (np.where(finite, samples, low) - low) / (high - low)
+    )
     codes = np.where(finite, np.rint(scaled * (STEPS - 1)), STEPS).astype("<u2")
     return low, high, base64.b64encode(codes.tobytes()).decode("ascii")
 
 
 @dataclasses.dataclass(frozen=True)
 class Matrix:
-    """Paired differences of the headline among the best rows: `cells[i][j]` is row i minus row j, None on the diagonal."""
+    """Paired differences of the headline among the best rows: `cells[i][j]` is row i minus
+    row j, None on the diagonal."""
 
     rows: list[Row]
     cells: list[list[Difference | None]]
@@ -101,6 +120,13 @@ def matrix(task: TaskBoard) -> Matrix | None:
     able = rows(task)
     if len(able) < 2:
         return None
-    able = able[: MATRIX if len(able) <= ranks.MANY else ranks.FEWER + 1]  # all of whose pairs are known
-    found = {row.entry.id: {difference.other: difference for difference in row.differences} for row in able}
-    return Matrix(able, [[found[one.entry.id].get(other.entry.id) for other in able] for one in able])
+    able = able[
+        : MATRIX if len(able) <= ranks.MANY else ranks.FEWER + 1
+    ]  # all of whose pairs are known
+    found = {
+        row.entry.id: {difference.other: difference for difference in row.differences}
+        for row in able
+    }
+    return Matrix(
+        able, [[found[one.entry.id].get(other.entry.id) for other in able] for one in able]
+    )

@@ -1,4 +1,5 @@
-"""Datasets as Croissant 1.0 (JSON-LD of MLCommons), for search engines and loaders that know it: exported from the cards, never typed.
+"""Datasets as Croissant 1.0 (JSON-LD of MLCommons), for search engines and loaders that
+know it: exported from the cards, never typed.
 
 https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 """
@@ -66,8 +67,9 @@ def text(card: DatasetCard) -> str:
 def metadata(card: DatasetCard) -> dict[str, Any]:
     """The card as Croissant metadata.
 
-    Files are `FileObject`s with SHA-256 and size. What lies in the repository alone is named by its path in it. Record sets are left
-    out: the fields of NetCDF, ROOT and Zarr files have more than one axis, which Croissant's tables cannot say.
+    Files are `FileObject`s with SHA-256 and size. What lies in the repository alone is
+    named by its path in it. Record sets are left out: the fields of NetCDF, ROOT and Zarr
+    files have more than one axis, which Croissant's tables cannot say.
     """
     described = [f"{card.summary.strip()} Truth: {card.truth}."]
     if card.caveats:
@@ -89,13 +91,19 @@ def metadata(card: DatasetCard) -> dict[str, Any]:
         "distribution": [_file(card, file) for file in card.file],
     }
     if card.variables:
-        content["variableMeasured"] = [f"{name}: {meaning}" for name, meaning in card.variables.items()]
+        content["variableMeasured"] = [
+            f"{name}: {meaning}" for name, meaning in card.variables.items()
+        ]
     return content
 
 
 def _file(card: DatasetCard, file: FileCard) -> dict[str, Any]:
     suffix = file.name[file.name.rfind(".") :]
-    kind = "application/zip" if suffix == ".zip" else FORMATS.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+    kind = (
+        "application/zip"
+        if suffix == ".zip"
+        else FORMATS.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+    )
     return {
         "@type": "cr:FileObject",
         "@id": file.name,

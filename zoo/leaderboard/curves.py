@@ -62,13 +62,24 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
     rows = [row for row in task.rows if any(name in row.entry.metrics for name in metric.names)]
     chosen = first(rows)
     lines, series = [], []
-    numbers = {id(row): number for number, row in enumerate([*chosen, *(row for row in rows if row not in chosen)])}
+    numbers = {
+        id(row): number
+        for number, row in enumerate([*chosen, *(row for row in rows if row not in chosen)])
+    }
     for position, row in enumerate(rows):
         scores = [row.score(name) for name in metric.names]
         values = tuple(score.value if score else None for score in scores)
         line = Line(f"r{position}", row.entry.title, numbers[id(row)], row in chosen, row, values)
         lines.append(line)
-        series.append(charts.Series(line.key, line.name, values, tuple(score.ci95 if score else None for score in scores), line.shown))
+        series.append(
+            charts.Series(
+                line.key,
+                line.name,
+                values,
+                tuple(score.ci95 if score else None for score in scores),
+                line.shown,
+            )
+        )
     for position, peer in enumerate(task.peers.row if task.peers else []):
         values = tuple(peer.metrics.get(name) for name in metric.names)
         if any(value is not None for value in values):
@@ -77,31 +88,49 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
             series.append(charts.Series(line.key, line.name, values, (), False, True))
     if not series:
         return None
-    ordered = sorted(zip(lines, series, strict=True), key=lambda pair: (pair[0].number < 0, pair[0].number))
+    ordered = sorted(
+        zip(lines, series, strict=True), key=lambda pair: (pair[0].number < 0, pair[0].number)
+    )
     svg = charts.by_lead(metric, [one for _, one in ordered], name=f"{task.key} {metric.name}")
     drawn = {line.key for line, _ in ordered[: charts.DRAWN]}
-    return Curve(Markup(svg), [line if line.key in drawn else dataclasses.replace(line, key="") for line in lines])
+    return Curve(
+        Markup(svg),
+        [line if line.key in drawn else dataclasses.replace(line, key="") for line in lines],
+    )
 
 
 def cost(task: TaskBoard) -> Markup | None:
-    """The cost chart; forecast centres are left out, since what their forecasts cost is not measured here."""
+    """The cost chart; forecast centres are left out, since what their forecasts cost is not
+    measured here."""
     headline = task.spec.headline
     metric = task.spec.metric_of(headline)
     rows = [
         row
         for row in task.rows
-        if row.entry.kind not in text.STORED and row.score(headline) is not None and row.entry.cost.latency_ms_p50 > 0
+        if row.entry.kind not in text.STORED
+        and row.score(headline) is not None
+        and row.entry.cost.latency_ms_p50 > 0
     ]
     if len(rows) < 2:
         return None
     front = _front(rows, headline, metric.direction)
     kept = {row.name for row in [*rows[:COSTS], *front]}  # rows come best first
     points = [
-        charts.Point(row.entry.title, row.entry.kind, row.entry.cost.latency_ms_p50, score.value, score.ci95, row in front)
+        charts.Point(
+            row.entry.title,
+            row.entry.kind,
+            row.entry.cost.latency_ms_p50,
+            score.value,
+            score.ci95,
+            row in front,
+        )
         for row in rows
         if row.name in kept and (score := row.score(headline))
     ]
-    name = next((column.label for column in task.spec.table if column.metric == headline), text.label(metric, headline))
+    name = next(
+        (column.label for column in task.spec.table if column.metric == headline),
+        text.label(metric, headline),
+    )
     return Markup(charts.cost(metric, name, points, name=f"{task.key} cost"))
 
 
@@ -117,8 +146,16 @@ class Heat:
 def heats(task: TaskBoard) -> list[Heat]:
     """A shaded table for each row that has one; all on one scale."""
     metric = task.spec.metric_of(task.spec.headline)
-    columns = [f"{position:g}" for position in metric.positions] or [text.point(metric, name) for name in metric.names]
-    values = [value for table in task.start_months.values() for line in table for value in line if math.isfinite(value)]
+    columns = [f"{position:g}" for position in metric.positions] or [
+        text.point(metric, name) for name in metric.names
+    ]
+    values = [
+        value
+        for table in task.start_months.values()
+        for line in table
+        for value in line
+        if math.isfinite(value)
+    ]
     low, span = (min(values), max(values) - min(values)) if values else (0.0, 1.0)
     return [
         Heat(
@@ -143,13 +180,15 @@ def swatch(number: int, *, marker: bool = True) -> Markup:
     look = charts.style(max(number, 0), published=number < 0)
     colour = "var(--muted)" if look.colour < 0 else f"var(--s{look.colour})"
     return Markup(
-        '<svg class="swatch" viewBox="0 0 20 14" aria-hidden="true"><path d="M0 7h20" style="stroke:{0};stroke-dasharray:{1}"/>'
+        '<svg class="swatch" viewBox="0 0 20 14" aria-hidden="true"><path d="M0 7h20" '
+        'style="stroke:{0};stroke-dasharray:{1}"/>'
         '<path d="{2}" style="fill:{0};stroke:none"/></svg>'
     ).format(colour, look.dash or "none", SHAPES[look.marker] if marker else "")
 
 
 def first(rows: list[Row], count: int = FIRST) -> list[Row]:
-    """The `count` rows a chart begins with: the best of every kind and track, so that a baseline is always in sight, then the best few.
+    """The `count` rows a chart begins with: the best of every kind and track, so that a
+    baseline is always in sight, then the best few.
 
     Rows that could be compared with the rest come before those that could not.
     """

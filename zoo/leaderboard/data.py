@@ -1,4 +1,5 @@
-"""The board as data: JSON, CSV and the Atom feed. They say what the pages say, from the same rows."""
+"""The board as data: JSON, CSV and the Atom feed. They say what the pages say, from the
+same rows."""
 
 from __future__ import annotations
 
@@ -54,14 +55,20 @@ def entry(task: TaskBoard, row: Row) -> dict[str, Any]:
         "no_group": row.no_group or None,
         "difference_to_best": None
         if best is None
-        else {"best": best.other, "value": best.value, "ci95": [best.low, best.high], "verdict": best.verdict},
+        else {
+            "best": best.other,
+            "value": best.value,
+            "ci95": [best.low, best.high],
+            "verdict": best.verdict,
+        },
         "verified": row.verified,
         "entry": row.entry.model_dump(mode="json"),
     }
 
 
 def all_json(board: Board) -> tuple[str, dict[str, str]]:
-    """(every row of the board, by task key: one task version with its spec, its rows, and the published rows apart)."""
+    """(every row of the board, by task key: one task version with its spec, its rows, and
+    the published rows apart)."""
     blocks = {task.key: [_block(entry(task, row)) for row in task.rows] for task in board.tasks}
     head = {"schema_version": 1, "digest": board.digest}
     every = [block for of_task in blocks.values() for block in of_task]
@@ -70,7 +77,12 @@ def all_json(board: Board) -> tuple[str, dict[str, str]]:
 
 def _task(task: TaskBoard, blocks: list[str]) -> str:
     peers = task.peers.model_dump(mode="json") if task.peers else None
-    content = {"schema_version": 1, "task": task.spec.model_dump(mode="json"), "retired": task.retired, "published_not_rerun": peers}
+    content = {
+        "schema_version": 1,
+        "task": task.spec.model_dump(mode="json"),
+        "retired": task.retired,
+        "published_not_rerun": peers,
+    }
     return _listing(content, blocks)
 
 
@@ -80,13 +92,17 @@ def _block(content: dict[str, Any]) -> str:
 
 
 def _listing(content: dict[str, Any], blocks: list[str]) -> str:
-    """The object with `entries` besides, from ready blocks. Typed text has no raw line break in JSON, so the key is found for sure."""
+    """The object with `entries` besides, from ready blocks. Typed text has no raw line
+    break in JSON, so the key is found for sure."""
     body = "[\n" + ",\n".join(blocks) + "\n ]" if blocks else "[]"
-    return _json(content | {"entries": None}).replace('\n "entries": null', f'\n "entries": {body}', 1)
+    return _json(content | {"entries": None}).replace(
+        '\n "entries": null', f'\n "entries": {body}', 1
+    )
 
 
 def all_csv(board: Board) -> tuple[str, dict[str, str]]:
-    """(the whole board, by task key: one task version); a line per row and metric, published rows with `published` = 1 and no interval."""
+    """(the whole board, by task key: one task version); a line per row and metric,
+    published rows with `published` = 1 and no interval."""
     head, of_task = _csv([]), {task.key: _csv(_task_lines(task)) for task in board.tasks}
     return head + "".join(content.removeprefix(head) for content in of_task.values()), of_task
 
@@ -140,11 +156,19 @@ def _lines(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
     for metric, score in it.metrics.items():
         low, high = score.ci95 or ("", "")
         bounds = {"low": repr(low) if low != "" else "", "high": repr(high) if high != "" else ""}
-        lines.append(shared | {"metric": metric, "value": repr(score.value)} | bounds | _meaning(task, metric))
+        lines.append(
+            shared
+            | {"metric": metric, "value": repr(score.value)}
+            | bounds
+            | _meaning(task, metric)
+        )
     known = {name for family in task.spec.metric for name in family.names}
     for metric in sorted(known - set(it.metrics)) if not task.retired else []:
         lines.append(shared | {"metric": metric, "gap": row.gap(metric)} | _meaning(task, metric))
-    order = {name: number for number, name in enumerate(name for family in task.spec.metric for name in family.names)}
+    order = {
+        name: number
+        for number, name in enumerate(name for family in task.spec.metric for name in family.names)
+    }
     return sorted(lines, key=lambda line: (order.get(line["metric"], len(order)), line["metric"]))
 
 
@@ -167,9 +191,14 @@ def _json(content: Any) -> str:
 
 
 def feed(board: Board, *, limit: int = 50) -> str:
-    """An Atom feed of the newest entries; every date is an entry's own, so a rebuild changes nothing."""
+    """An Atom feed of the newest entries; every date is an entry's own, so a rebuild
+    changes nothing."""
     newest = board.newest(limit)
-    updated = utc(newest[0][1].entry.provenance.created).isoformat() if newest else "1970-01-01T00:00:00+00:00"
+    updated = (
+        utc(newest[0][1].entry.provenance.created).isoformat()
+        if newest
+        else "1970-01-01T00:00:00+00:00"
+    )
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',
         '<feed xmlns="http://www.w3.org/2005/Atom">',
@@ -201,4 +230,6 @@ def _urn(name: str) -> str:
 
 def _xml(text: str) -> str:
     """Escaped, without the control characters that XML 1.0 forbids."""
-    return escape("".join(character for character in text if character >= " " or character in "\t\n"))
+    return escape(
+        "".join(character for character in text if character >= " " or character in "\t\n")
+    )

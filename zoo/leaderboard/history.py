@@ -1,4 +1,5 @@
-"""The best score so far of every task, by the dates of its entries; nothing but the entries' own files says what was when."""
+"""The best score so far of every task, by the dates of its entries; nothing but the
+entries' own files says what was when."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class Record:
 
 
 def records(task: TaskBoard) -> list[Record]:
-    """Entries that were best when they came, oldest first; each track on its own. Entries of one moment count together, best first."""
+    """Entries that were best when they came, oldest first; each track on its own. Entries
+    of one moment count together, best first."""
     headline = task.spec.headline
     direction = task.spec.metric_of(headline).direction
     best: dict[str | None, float] = {}
@@ -32,16 +34,21 @@ def records(task: TaskBoard) -> list[Record]:
     def bad(row: Row) -> float:
         return badness(row.score(headline).value, direction)
 
-    for row in sorted(scored, key=lambda row: (text.day(row.entry.provenance.created), bad(row), row.name)):
+    for row in sorted(
+        scored, key=lambda row: (text.day(row.entry.provenance.created), bad(row), row.name)
+    ):
         track = row.entry.track
         if track not in best or bad(row) < badness(best[track], direction):
-            found.append(Record(row, text.utc(row.entry.provenance.created), track, best.get(track)))
+            found.append(
+                Record(row, text.utc(row.entry.provenance.created), track, best.get(track))
+            )
             best[track] = row.score(headline).value
     return found
 
 
 def chart(task: TaskBoard, found: list[Record]) -> Markup | None:
-    """Steps of the best score by date, one line a track; None where nothing has been improved on yet."""
+    """Steps of the best score by date, one line a track; None where nothing has been
+    improved on yet."""
     if len({record.when.date() for record in found}) < 2:
         return None
     last = max(text.utc(row.entry.provenance.created) for row in task.rows)
@@ -51,4 +58,8 @@ def chart(task: TaskBoard, found: list[Record]) -> Markup | None:
         points = [(record.when, record.row.score(task.spec.headline).value) for record in own]
         lines.append((track or "best so far", [*points, (last, points[-1][1])]))
     metric = task.spec.metric_of(task.spec.headline)
-    return Markup(charts.steps(metric, text.label(metric, task.spec.headline), lines, name=f"{task.key} history"))
+    return Markup(
+        charts.steps(
+            metric, text.label(metric, task.spec.headline), lines, name=f"{task.key} history"
+        )
+    )

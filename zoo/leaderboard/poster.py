@@ -1,6 +1,8 @@
-"""The board at a glance as one small SVG, for the README: the best rows of every task with their intervals and letters.
+"""The board at a glance as one small SVG, for the README: the best rows of every task with
+their intervals and letters.
 
-Plain shapes and text, no script, no font file, nothing from outside; it follows the reader's light or dark theme, also as an image.
+Plain shapes and text, no script, no font file, nothing from outside; it follows the
+reader's light or dark theme, also as an image.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ text{font:11px system-ui,sans-serif;fill:#1b1f24}.t{font-weight:600;font-size:12
 
 def svg(board: Board) -> str:
     """The picture: two columns of panels, one a task that has rows."""
-    tasks = [task for task in board.tasks if not task.retired and any(row.score(task.spec.headline) for row in task.rows)]
+    tasks = [
+        task
+        for task in board.tasks
+        if not task.retired and any(row.score(task.spec.headline) for row in task.rows)
+    ]
     heights = [HEAD + LINE * len(_best(task)) + GAP for task in tasks]
     columns: list[list[tuple[int, TaskBoard]]] = [[], []]
     bottoms = [30, 30]
@@ -36,13 +42,20 @@ def svg(board: Board) -> str:
     width, height = 2 * WIDTH + 36, max(bottoms) + 8
     said = "best rows of every task with 95 % intervals; rows that share a letter are tied"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-labelledby="t"><title id="t">scizoo leaderboard: {said}</title><style>{STYLE.strip()}</style>',
-        f'<rect class="r" width="{width}" height="{height}" rx="6"/><text x="12" y="19" class="m">{said}</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" '
+        'aria-labelledby="t"><title id="t">scizoo leaderboard: '
+        f"{said}</title><style>{STYLE.strip()}</style>",
+        (
+            f'<rect class="r" width="{width}" height="{height}" rx="6"/><text x="12" y="19" '
+            f'class="m">{said}</text>'
+        ),
     ]
     for number, column in enumerate(columns):
         for top, task in column:
-            parts.append(f'<g transform="translate({12 + number * (WIDTH + 12)} {top})">{_panel(task)}</g>')
+            parts.append(
+                f'<g transform="translate({12 + number * (WIDTH + 12)} {top})">{_panel(task)}</g>'
+            )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -61,7 +74,11 @@ def _panel(task: TaskBoard) -> str:
     metric = spec.metric_of(spec.headline)
     places = text.decimals(task)[spec.headline]
     rows = _best(task)
-    spans = [score.ci95 or (score.value, score.value) for row in rows if (score := row.score(spec.headline))]
+    spans = [
+        score.ci95 or (score.value, score.value)
+        for row in rows
+        if (score := row.score(spec.headline))
+    ]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     stretch = (SCALE[1] - SCALE[0]) / ((high - low) or 1.0)
 
@@ -80,16 +97,24 @@ def _panel(task: TaskBoard) -> str:
         lines.append(
             f'<g class="{"a" if row.entry.kind == "model" else "b"}">'
             f'<text y="{y}">{_text(_short(row.entry.title, LONGEST))}</text>'
-            f'<text x="{NAME + 50}" y="{y}" text-anchor="end">{text.number(score.value, places)}</text>'
-            f'<path class="s" d="M{x(span[0])} {y - 4}H{x(span[1])}"/><circle class="p" cx="{x(score.value)}" cy="{y - 4}" r="3"/>'
-            f"<title>{_text(row.entry.title)}: {text.number(score.value, places)} {text.interval(score.ci95, places)}</title>"
-            f'<text class="g" x="{WIDTH - 12}" y="{y}" text-anchor="end">{_text(text.groups(row.groups))}</text></g>'
+            f'<text x="{NAME + 50}" y="{y}" '
+            f'text-anchor="end">{text.number(score.value, places)}</text>'
+            f'<path class="s" d="M{x(span[0])} {y - 4}H{x(span[1])}"/><circle class="p" '
+            f'cx="{x(score.value)}" cy="{y - 4}" r="3"/>'
+            f"<title>{_text(row.entry.title)}: {text.number(score.value, places)} "
+            f"{text.interval(score.ci95, places)}</title>"
+            f'<text class="g" x="{WIDTH - 12}" y="{y}" '
+            f'text-anchor="end">{_text(text.groups(row.groups))}</text></g>'
         )
     return "".join(lines)
 
 
 def _short(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}"
+    return (
+        name
+        if len(name) <= longest
+        else f"{name[: longest - 1].rstrip(' ,')}\N{HORIZONTAL ELLIPSIS}"
+    )
 
 
 def _text(typed: str) -> str:

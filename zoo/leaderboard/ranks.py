@@ -1,8 +1,10 @@
-"""Rank groups and paired differences of a task's rows, from their stored per-example records; numpy only, no JAX.
+"""Rank groups and paired differences of a task's rows, from their stored per-example
+records; numpy only, no JAX.
 
-A row whose record is missing, altered or unreadable keeps its own interval and gets no letter; `Row.no_group` says why. So does
-a row that was scored on clearly fewer examples than the others (a system whose archive ends early): a score over other years is
-another question. Its difference from the best row is still given, on the examples that both have.
+A row whose record is missing, altered or unreadable keeps its own interval and gets no
+letter; `Row.no_group` says why. So does a row that was scored on clearly fewer examples
+than the others (a system whose archive ends early): a score over other years is another
+question. Its difference from the best row is still given, on the examples that both have.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 NEIGHBOURS, FEWER, MANY = 12, 5, 200
-"""How many rows above and below an entry its page compares it with; how many in a task of more than `MANY` rows."""
+"""How many rows above and below an entry its page compares it with; how many in a task of
+more than `MANY` rows."""
 PICTURED = 6
 """How many rows a picture made from records shows."""
 AGREEMENT = 1e-6
-"""Relative difference up to which a record's score is the entry's score (the *rescored* rung of `zoo verify`)."""
+"""Relative difference up to which a record's score is the entry's score (the *rescored*
+rung of `zoo verify`)."""
 
 
 def rank(board: Board) -> Board:
@@ -37,7 +41,8 @@ def rank(board: Board) -> Board:
 
 @dataclasses.dataclass
 class _Scored:
-    """A row's record and what was drawn from it: the headline and the table's scores on every resample, and which examples count."""
+    """A row's record and what was drawn from it: the headline and the table's scores on
+    every resample, and which examples count."""
 
     arrays: dict[str, np.ndarray]
     drawn: np.ndarray
@@ -60,9 +65,17 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
         if item is not None and not item.counts.all():
             row.coverage = int(item.counts.sum())
             if item.counts.mean() < stats.COVERAGE:
-                row.no_group = f"it has this score on {row.coverage} of {len(item.counts)} examples only"
-    values = [score.value if (score := row.score(board.spec.headline)) is not None else math.nan for row in board.rows]
-    drawn = [item.drawn if item is not None and not row.no_group else None for row, item in zip(board.rows, scored, strict=True)]
+                row.no_group = (
+                    f"it has this score on {row.coverage} of {len(item.counts)} examples only"
+                )
+    values = [
+        score.value if (score := row.score(board.spec.headline)) is not None else math.nan
+        for row in board.rows
+    ]
+    drawn = [
+        item.drawn if item is not None and not row.no_group else None
+        for row, item in zip(board.rows, scored, strict=True)
+    ]
     for row, groups in zip(board.rows, stats.rank_groups(values, drawn, direction), strict=True):
         row.groups = groups
     grouped = [index for index, samples in enumerate(drawn) if samples is not None]
@@ -72,33 +85,48 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
         import numpy as np
 
         board.detectable = stats.detectable_difference(
-            np.array([values[index] for index in grouped]), np.stack([drawn[index] for index in grouped]), direction
+            np.array([values[index] for index in grouped]),
+            np.stack([drawn[index] for index in grouped]),
+            direction,
         )
     for position, index in enumerate(grouped):
         reach = NEIGHBOURS if len(grouped) <= MANY else FEWER
         near = grouped[max(0, position - reach) : position + reach + 1]
-        board.rows[index].differences = _differences(board, index, [other for other in near if other != index], drawn, direction)
+        board.rows[index].differences = _differences(
+            board, index, [other for other in near if other != index], drawn, direction
+        )
     for index, item in enumerate(scored):
         if grouped and item is not None and index != grouped[0]:
-            board.rows[index].to_best = _to_best(board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights)
+            board.rows[index].to_best = _to_best(
+                board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights
+            )
     _start_months(board, scored, formulas)
     _figures(board, scored, formulas, problems)
 
 
-def _figures(board: TaskBoard, scored: list[_Scored | None], formulas: Any, problems: list[str]) -> None:
+def _figures(
+    board: TaskBoard, scored: list[_Scored | None], formulas: Any, problems: list[str]
+) -> None:
     """What the records of the best few rows show besides their scores."""
-    records = {row.name: item.arrays for row, item in zip(board.rows, scored, strict=True) if item is not None}
+    records = {
+        row.name: item.arrays
+        for row, item in zip(board.rows, scored, strict=True)
+        if item is not None
+    }
     if not hasattr(formulas, "figures"):
         return
     for row in curves.first([row for row in board.rows if row.name in records], PICTURED):
         try:
             board.figures[row.name] = list(formulas.figures(records[row.name]))
         except Exception as error:  # as above: a plug-in's pictures must not stop the board
-            problems.append(f"{row.source}: no pictures of its record ({type(error).__name__}: {error})")
+            problems.append(
+                f"{row.source}: no pictures of its record ({type(error).__name__}: {error})"
+            )
 
 
 def _start_months(board: TaskBoard, scored: list[_Scored | None], formulas: Any) -> None:
-    """The headline family by month of issue, for the best row of every kind; only seasonal tasks have such a table."""
+    """The headline family by month of issue, for the best row of every kind; only seasonal
+    tasks have such a table."""
     family = board.spec.metric_of(board.spec.headline)
     seen: set[str] = set()
     for row, item in zip(board.rows, scored, strict=True):
@@ -111,7 +139,12 @@ def _start_months(board: TaskBoard, scored: list[_Scored | None], formulas: Any)
 
 
 def _to_best(
-    board: TaskBoard, index: int, best: int, pair: tuple[_Scored, _Scored], formulas: Any, weights: dict[int, np.ndarray]
+    board: TaskBoard,
+    index: int,
+    best: int,
+    pair: tuple[_Scored, _Scored],
+    formulas: Any,
+    weights: dict[int, np.ndarray],
 ) -> Difference:
     """Difference from the best row on the examples that both have."""
     from zoo.scoring import stats
@@ -126,11 +159,20 @@ def _to_best(
     whole = (both / both.sum())[None]
     drawn = [stats.resample(formulas, item.arrays, kept)[headline] for item in pair]
     values = [float(stats.resample(formulas, item.arrays, whole)[headline][0]) for item in pair]
-    return _difference(board, index, best, *drawn, direction, values=(values[0], values[1]), examples=int(both.sum()))
+    return _difference(
+        board,
+        index,
+        best,
+        *drawn,
+        direction,
+        values=(values[0], values[1]),
+        examples=int(both.sum()),
+    )
 
 
 def _formulas(board: TaskBoard) -> Any:
-    """The task's `statistics` and `values`, bound to no data; None (with the reason on every row) where they cannot be had."""
+    """The task's `statistics` and `values`, bound to no data; None (with the reason on
+    every row) where they cannot be had."""
     from zoo import registry
 
     reason = ""
@@ -139,7 +181,9 @@ def _formulas(board: TaskBoard) -> Any:
     elif board.rows:
         try:
             return registry.resolve(board.spec.code)(board.spec, file=_no_file)
-        except Exception as error:  # the task's code is a plug-in: whatever it raises, its rows are still shown
+        except (
+            Exception
+        ) as error:  # the task's code is a plug-in: whatever it raises, its rows are still shown
             reason = f"the task's code {board.spec.code} cannot be loaded ({type(error).__name__})"
     for row in board.rows:
         row.no_group = reason
@@ -147,7 +191,9 @@ def _formulas(board: TaskBoard) -> Any:
 
 
 def _no_file(name: str) -> Path:
-    raise FileNotFoundError(f"the board compares records and opens no data file (asked for {name!r})")
+    raise FileNotFoundError(
+        f"the board compares records and opens no data file (asked for {name!r})"
+    )
 
 
 def _common_examples(rows: list[Row]) -> str:
@@ -156,8 +202,11 @@ def _common_examples(rows: list[Row]) -> str:
     return min(counts, key=lambda digest: (-counts[digest], digest)) if counts else ""
 
 
-def _scored(row: Row, board: TaskBoard, formulas: Any, common: str, weights: dict[int, np.ndarray]) -> _Scored | None:
-    """The row's record and its resampled headline; None, with the reason in `row.no_group`, where there is none."""
+def _scored(
+    row: Row, board: TaskBoard, formulas: Any, common: str, weights: dict[int, np.ndarray]
+) -> _Scored | None:
+    """The row's record and its resampled headline; None, with the reason in `row.no_group`,
+    where there is none."""
     score = row.score(board.spec.headline)
     if score is None:
         row.no_group = "it has no headline score"
@@ -170,12 +219,16 @@ def _scored(row: Row, board: TaskBoard, formulas: Any, common: str, weights: dic
     else:
         try:
             return _draw(row, board, formulas, score.value, weights)
-        except Exception as error:  # a record is a stranger's file and the formulas a plug-in's: no error of theirs stops the board
+        # a record is a stranger's file and the formulas a plug-in's: no error of theirs
+        # stops the board
+        except Exception as error:
             row.no_group = f"its per-example record cannot be scored ({type(error).__name__})"
     return None
 
 
-def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: dict[int, np.ndarray]) -> _Scored | None:
+def _draw(
+    row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: dict[int, np.ndarray]
+) -> _Scored | None:
     import numpy as np
 
     from zoo.scoring import record, stats
@@ -202,7 +255,8 @@ def _draw(row: Row, board: TaskBoard, formulas: Any, claimed: float, weights: di
 def _differences(
     board: TaskBoard, index: int, others: list[int], drawn: list[np.ndarray | None], direction: str
 ) -> list[Difference]:
-    """`_difference` to several rows; all quantiles at once where every resample is defined and the direction is plain."""
+    """`_difference` to several rows; all quantiles at once where every resample is defined
+    and the direction is plain."""
     import numpy as np
 
     from zoo.scoring import stats
@@ -211,9 +265,15 @@ def _differences(
         return []
     apart = drawn[index] - np.stack([drawn[other] for other in others])
     if direction not in ("higher", "lower") or not np.isfinite(apart).all():
-        return [_difference(board, index, other, drawn[index], drawn[other], direction) for other in others]
+        return [
+            _difference(board, index, other, drawn[index], drawn[other], direction)
+            for other in others
+        ]
     apart.sort(axis=1)
-    bounds = np.stack([_quantile(apart, share) for share in ((1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2)], axis=1)
+    bounds = np.stack(
+        [_quantile(apart, share) for share in ((1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2)],
+        axis=1,
+    )
     mine = board.rows[index].score(board.spec.headline).value
     found = []
     for other, (low, high) in zip(others, bounds.tolist(), strict=True):
@@ -222,7 +282,11 @@ def _differences(
         verdict = "tied"
         if low > 0 or high < 0:
             verdict = "better" if (value < 0) == (direction == "lower") else "worse"
-        found.append(Difference(row.entry.id, row.entry.title, value, min(low, value), max(high, value), verdict))
+        found.append(
+            Difference(
+                row.entry.id, row.entry.title, value, min(low, value), max(high, value), verdict
+            )
+        )
     return found
 
 
@@ -245,13 +309,24 @@ def _difference(
     values: tuple[float, float] | None = None,
     examples: int | None = None,
 ) -> Difference:
-    """Paired difference of two rows: the interval in the metric's unit, the verdict by badness as in `stats.rank_groups`."""
+    """Paired difference of two rows: the interval in the metric's unit, the verdict by
+    badness as in `stats.rank_groups`."""
     from zoo.scoring import stats
 
-    first, second = values or tuple(board.rows[i].score(board.spec.headline).value for i in (index, other))
+    first, second = values or tuple(
+        board.rows[i].score(board.spec.headline).value for i in (index, other)
+    )
     bounds = stats.interval(mine - theirs, first - second)
     verdict = "tied"
     if stats.differ(stats.badness(mine, direction), stats.badness(theirs, direction)):
         verdict = "better" if badness(first, direction) < badness(second, direction) else "worse"
     low, high = bounds if bounds is not None else (None, None)
-    return Difference(board.rows[other].entry.id, board.rows[other].entry.title, first - second, low, high, verdict, examples)
+    return Difference(
+        board.rows[other].entry.id,
+        board.rows[other].entry.title,
+        first - second,
+        low,
+        high,
+        verdict,
+        examples,
+    )

@@ -1,4 +1,5 @@
-"""The static site: every page from one `Board`, by Jinja with autoescape; relative links only, no network, same bytes every time."""
+"""The static site: every page from one `Board`, by Jinja with autoescape; relative links
+only, no network, same bytes every time."""
 
 from __future__ import annotations
 
@@ -9,7 +10,18 @@ from typing import Any
 from zoo import files
 from zoo.cards import MetricSpec
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import compare, croissant, curves, data, history, pictures, poster, ranks, tables, text
+from zoo.leaderboard import (
+    compare,
+    croissant,
+    curves,
+    data,
+    history,
+    pictures,
+    poster,
+    ranks,
+    tables,
+    text,
+)
 from zoo.leaderboard.board import KIND_NAMES, Board, BoardError, Row, TaskBoard, place
 
 HERE = Path(__file__).parent
@@ -38,13 +50,21 @@ POSTER = "board.svg"
 """The picture beside the tables."""
 
 
-def build(out: str | Path | None = None, *, root: str | Path | None = None, readme: str | Path | None = None) -> list[Path]:
-    """Writes the tables, their picture and the site; returns the README's path and the first page's.
+def build(
+    out: str | Path | None = None,
+    *,
+    root: str | Path | None = None,
+    readme: str | Path | None = None,
+) -> list[Path]:
+    """Writes the tables, their picture and the site; returns the README's path and the
+    first page's.
 
     Args:
         out: the site's folder; default `leaderboard/_site` under the root.
-        root: folder with benchmarks/, datasets/ and leaderboard/; default this checkout or installation.
-        readme: where the Markdown tables go; default `leaderboard/README.md` in a checkout, else `README.md` beside the pages.
+        root: folder with benchmarks/, datasets/ and leaderboard/; default this checkout or
+            installation.
+        readme: where the Markdown tables go; default `leaderboard/README.md` in a checkout,
+            else `README.md` beside the pages.
 
     Raises:
         BoardError: `out` holds files that are no such site; nothing was written.
@@ -52,7 +72,11 @@ def build(out: str | Path | None = None, *, root: str | Path | None = None, read
     base = files.share() if root is None else Path(root)
     out = Path(out) if out is not None else base / "leaderboard" / "_site"
     if readme is None:
-        readme = base / "leaderboard" / "README.md" if (base / "pyproject.toml").is_file() else out / "README.md"
+        readme = (
+            base / "leaderboard" / "README.md"
+            if (base / "pyproject.toml").is_file()
+            else out / "README.md"
+        )
     earlier = _earlier(out)
     board = ranks.rank(boards.read(None if root is None else base))
     pages = render(board)
@@ -70,22 +94,36 @@ def render(board: Board) -> Pages:
     from zoo.scoring import stats
 
     render_page = _renderer(board)
-    pages = {f"assets/{name}": (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
-    pages["index.html"] = render_page("index.html", "index.html", newest=board.newest(10), domains=_domains(board))
+    pages = {
+        f"assets/{name}": (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS
+    }
+    pages["index.html"] = render_page(
+        "index.html", "index.html", newest=board.newest(10), domains=_domains(board)
+    )
     pages["methods.html"] = render_page("methods.html", "methods.html", coverage=stats.COVERAGE)
     for task in board.tasks:
         pages |= _task(task, render_page)
     places = {task.key: text.decimals(task) for task in board.tasks}
     for task, row in board.rows():
         name = f"entries/{place(row.entry.id)}.html"
-        context = {"task": task, "row": row, "places": places[task.key], "matrices": _matrices(task, row), "seeds": _seeds(task, row)}
-        pages[name] = render_page("entry.html", name, card=board.models.get(row.entry.model), **context)
+        context = {
+            "task": task,
+            "row": row,
+            "places": places[task.key],
+            "matrices": _matrices(task, row),
+            "seeds": _seeds(task, row),
+        }
+        pages[name] = render_page(
+            "entry.html", name, card=board.models.get(row.entry.model), **context
+        )
     of_model: dict[str, list[tuple[TaskBoard, Row]]] = {}
     for task, row in board.rows():
         of_model.setdefault(row.entry.model, []).append((task, row))
     for identifier, card in board.models.items():
         name = f"models/{place(identifier)}.html"
-        pages[name] = render_page("model.html", name, card=card, rows=of_model.get(identifier, []), places=places)
+        pages[name] = render_page(
+            "model.html", name, card=card, rows=of_model.get(identifier, []), places=places
+        )
     for identifier, dataset in board.datasets.items():
         name = f"datasets/{place(identifier)}.html"
         tasks = [task for task in board.tasks if task.spec.dataset == identifier]
@@ -95,8 +133,13 @@ def render(board: Board) -> Pages:
     pages["models/index.html"] = render_page("models.html", "models/index.html")
     pages["datasets/index.html"] = render_page("datasets.html", "datasets/index.html")
     pages["history.html"] = render_page("history.html", "history.html", histories=_histories(board))
-    for suffix, (whole, of_task) in {"json": data.all_json(board), "csv": data.all_csv(board)}.items():
-        pages |= {f"data/entries.{suffix}": whole} | {f"data/{key}.{suffix}": content for key, content in of_task.items()}
+    for suffix, (whole, of_task) in {
+        "json": data.all_json(board),
+        "csv": data.all_csv(board),
+    }.items():
+        pages |= {f"data/entries.{suffix}": whole} | {
+            f"data/{key}.{suffix}": content for key, content in of_task.items()
+        }
     pages["feed.xml"] = data.feed(board)
     return dict(sorted(pages.items()))
 
@@ -126,7 +169,9 @@ def _renderer(board: Board) -> Any:
     }
 
     def render_page(template: str, name: str, **context: Any) -> str:
-        return environment.get_template(template).render(root="../" * name.count("/"), page=name, **context)
+        return environment.get_template(template).render(
+            root="../" * name.count("/"), page=name, **context
+        )
 
     return render_page
 
@@ -138,8 +183,12 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
     ordered = [headline, *(metric for metric in task.spec.metric if metric is not headline)]
     drawn = {metric.name: curves.family(task, metric) for metric in ordered if metric.positions}
     drawn = {name: curve for name, curve in drawn.items() if curve is not None}
-    scalars = [(metric, name) for metric in ordered if metric.name not in drawn for name in metric.names]
-    column = next((column.label for column in task.spec.table if column.metric == task.spec.headline), None)
+    scalars = [
+        (metric, name) for metric in ordered if metric.name not in drawn for name in metric.names
+    ]
+    column = next(
+        (column.label for column in task.spec.table if column.metric == task.spec.headline), None
+    )
     context = {
         "task": task,
         "spec": task.spec,
@@ -153,13 +202,23 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
     main, every, pair = _page_of(task), _page_of(task, "metrics"), _page_of(task, "compare")
     packed = compare.script(task)
     context["comparable"] = packed is not None
-    drawings = {"cost": curves.cost(task), "heats": curves.heats(task), "whiskers": _whiskers(task), "pictures": pictures.of_task(task)}
+    drawings = {
+        "cost": curves.cost(task),
+        "heats": curves.heats(task),
+        "whiskers": _whiskers(task),
+        "pictures": pictures.of_task(task),
+    }
     return {
         main: render_page("task.html", main, **drawings, **context),
         every: render_page("metrics.html", every, **context),
-        **({} if packed is None else {
-            pair: render_page("compare.html", pair, matrix=compare.matrix(task), **context), f"{pair.removesuffix('.html')}.js": packed,
-        }),
+        **(
+            {}
+            if packed is None
+            else {
+                pair: render_page("compare.html", pair, matrix=compare.matrix(task), **context),
+                f"{pair.removesuffix('.html')}.js": packed,
+            }
+        ),
     }
 
 
@@ -183,21 +242,30 @@ def _domains(board: Board) -> dict[str, list[TaskBoard]]:
 
 def _whiskers(task: TaskBoard) -> dict[str, tuple[float, float, float]]:
     """Headline scores and interval ends as positions 0..100 on one common scale, by row name."""
-    scores = {row.name: score for row in task.rows if (score := row.score(task.spec.headline)) is not None}
+    scores = {
+        row.name: score for row in task.rows if (score := row.score(task.spec.headline)) is not None
+    }
     spans = {name: (score.ci95 or (score.value, score.value)) for name, score in scores.items()}
     if not spans:
         return {}
     low, high = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     scale = 100 / ((high - low) or 1.0)
-    return {name: tuple(round((x - low) * scale, 1) for x in (span[0], scores[name].value, span[1])) for name, span in spans.items()}
+    return {
+        name: tuple(round((x - low) * scale, 1) for x in (span[0], scores[name].value, span[1]))
+        for name, span in spans.items()
+    }
 
 
 def _matrices(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
-    """The metrics of an entry page: families that share their points in one matrix, single values in one list."""
+    """The metrics of an entry page: families that share their points in one matrix, single
+    values in one list."""
     groups: dict[tuple[str, ...], list[MetricSpec]] = {}
     for metric in task.spec.metric:
         groups.setdefault(tuple(metric.at), []).append(metric)
-    matrices = [{"points": list(points), "axis": metrics[0].axis or "", "metrics": metrics} for points, metrics in groups.items()]
+    matrices = [
+        {"points": list(points), "axis": metrics[0].axis or "", "metrics": metrics}
+        for points, metrics in groups.items()
+    ]
     known = {name for metric in task.spec.metric for name in metric.names}
     return (
         [*matrices, {"points": None, "axis": "", "metrics": sorted(set(row.entry.metrics) - known)}]
@@ -207,18 +275,28 @@ def _matrices(task: TaskBoard, row: Row) -> list[dict[str, Any]]:
 
 
 def _seeds(task: TaskBoard, row: Row) -> dict[str, Any]:
-    """Per-seed scores of the metrics that the short table shows, with mean and standard deviation over seeds."""
+    """Per-seed scores of the metrics that the short table shows, with mean and standard
+    deviation over seeds."""
     import statistics
 
     seeds = row.entry.training_seeds
-    names = list(dict.fromkeys([task.spec.headline, *(column.metric for column in task.spec.table)]))
+    names = list(
+        dict.fromkeys([task.spec.headline, *(column.metric for column in task.spec.table)])
+    )
     names = [name for name in names if any(name in seed.metrics for seed in seeds)]
     summary = {}
     for name in names:
         values = [seed.metrics[name] for seed in seeds if name in seed.metrics]
-        summary[name] = (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        summary[name] = (
+            statistics.fmean(values),
+            statistics.stdev(values) if len(values) > 1 else None,
+        )
     labels = {column.metric: column.label for column in task.spec.table}
-    return {"names": names, "labels": {name: labels.get(name, name) for name in names}, "summary": summary}
+    return {
+        "names": names,
+        "labels": {name: labels.get(name, name) for name in names},
+        "summary": summary,
+    }
 
 
 def _earlier(out: Path) -> set[str]:
@@ -233,7 +311,8 @@ def _earlier(out: Path) -> set[str]:
     strange = sorted(name for name in found if not ours.fullmatch(name))
     if not out.is_dir() or strange or (found and not {"index.html", "assets/site.css"} <= found):
         raise BoardError(
-            f"{out} holds files that are no leaderboard ({', '.join(strange[:3]) or 'index.html is missing'}); name a new or empty one"
+            f"{out} holds files that are no leaderboard "
+            f"({', '.join(strange[:3]) or 'index.html is missing'}); name a new or empty one"
         )
     return found - {"README.md", POSTER}
 

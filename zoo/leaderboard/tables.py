@@ -21,18 +21,28 @@ def markdown(board: Board) -> str:
     """The whole file."""
     parts = [
         "# Leaderboard",
-        "Written by `zoo leaderboard build` from the files in `entries/`, `peers/` and `verified/`; do not edit. "
-        "The same command writes pages with charts, every metric and every entry to `_site/`: open `_site/index.html`.",
+        "Written by `zoo leaderboard build` from the files in `entries/`, `peers/` and "
+        "`verified/`; do not edit. "
+        "The same command writes pages with charts, every metric and every entry to `_site/`: "
+        "open `_site/index.html`.",
         "![The best rows of every task](board.svg)",
-        "Intervals are 95 % bootstrap intervals over the test set. **Rows that share a letter are tied**: "
-        "their paired difference is not significant once all pairs of the table are allowed for (Holm). "
-        "A dash is a gap, never averaged over. Published rows were *not* re-run and are never ranked with ours.",
+        "Intervals are 95 % bootstrap intervals over the test set. **Rows that share a letter are "
+        "tied**: "
+        "their paired difference is not significant once all pairs of the table are allowed for "
+        "(Holm). "
+        "A dash is a gap, never averaged over. Published rows were *not* re-run and are never "
+        "ranked with ours.",
     ]
     parts += [_task(task) for task in board.tasks if task.rows or task.peers]
     if not any(task.rows for task in board.tasks):
-        parts.append("No entry yet. `zoo bench <task>` computes rows, and `--entries leaderboard/entries` writes them as entries.")
+        parts.append(
+            "No entry yet. `zoo bench <task>` computes rows, and `--entries leaderboard/entries` "
+            "writes them as entries."
+        )
     if board.problems:
-        parts.append("## Left out\n\n" + "\n".join(f"* {cell(problem)}" for problem in board.problems))
+        parts.append(
+            "## Left out\n\n" + "\n".join(f"* {cell(problem)}" for problem in board.problems)
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,7 +52,10 @@ def _task(task: TaskBoard) -> str:
     headline = spec.metric_of(spec.headline)
     others = [column for column in spec.table if column.metric != spec.headline]
     tracks = bool(task.tracks)
-    title = next((column.label for column in spec.table if column.metric == spec.headline), text.label(headline, spec.headline))
+    title = next(
+        (column.label for column in spec.table if column.metric == spec.headline),
+        text.label(headline, spec.headline),
+    )
     heads = [
         "Group",
         "Row",
@@ -50,11 +63,20 @@ def _task(task: TaskBoard) -> str:
         *(["Track"] if tracks else []),
         f"{cell(text.titled(title, headline))} {text.ARROWS[headline.direction]}",
     ]
-    heads += [f"{cell(column.label)} {text.ARROWS[spec.metric_of(column.metric).direction]}" for column in others] + ["Params", "Verified"]
+    heads += [
+        f"{cell(column.label)} {text.ARROWS[spec.metric_of(column.metric).direction]}"
+        for column in others
+    ] + ["Params", "Verified"]
     left = 4 if tracks else 3
-    lines = [_line(heads), "|" + "|".join(["---"] * left + ["---:"] * (len(heads) - left - 1) + ["---"]) + "|"]
+    lines = [
+        _line(heads),
+        "|" + "|".join(["---"] * left + ["---:"] * (len(heads) - left - 1) + ["---"]) + "|",
+    ]
     for row in task.rows:
-        values = [_score(row, spec.headline, places, interval=True), *(_score(row, column.metric, places) for column in others)]
+        values = [
+            _score(row, spec.headline, places, interval=True),
+            *(_score(row, column.metric, places) for column in others),
+        ]
         lines.append(
             _line(
                 [
@@ -68,9 +90,16 @@ def _task(task: TaskBoard) -> str:
                 ]
             )
         )
-    about = [f"*{cell(spec.truth)} truth*", f"resampled: {cell(spec.resampling.unit)}", text.DIRECTIONS[headline.direction]]
+    about = [
+        f"*{cell(spec.truth)} truth*",
+        f"resampled: {cell(spec.resampling.unit)}",
+        text.DIRECTIONS[headline.direction],
+    ]
     retired = " (retired version)" if task.retired else ""
-    parts = [f"## {cell(spec.title)}{retired}", f"`{task.key}`, {', '.join(about)}. {cell(spec.summary)}"]
+    parts = [
+        f"## {cell(spec.title)}{retired}",
+        f"`{task.key}`, {', '.join(about)}. {cell(spec.summary)}",
+    ]
     parts.append("\n".join(lines) if task.rows else "No entry yet.")
     if task.peers:
         parts.append(_peers(task, places))
@@ -78,14 +107,38 @@ def _task(task: TaskBoard) -> str:
 
 
 def _peers(task: TaskBoard, places: dict[str, int]) -> str:
-    columns = [(column.metric, column.label) for column in task.spec.table] or [(task.spec.headline, task.spec.headline)]
-    lines = [_line(["Published, not re-run", *(cell(label) for _, label in columns), "n", "Source", "Caveat"])]
+    columns = [(column.metric, column.label) for column in task.spec.table] or [
+        (task.spec.headline, task.spec.headline)
+    ]
+    lines = [
+        _line(
+            [
+                "Published, not re-run",
+                *(cell(label) for _, label in columns),
+                "n",
+                "Source",
+                "Caveat",
+            ]
+        )
+    ]
     lines.append("|---|" + "---:|" * (len(columns) + 1) + "---|---|")
     for peer in task.peers.row:
-        values = [text.number(peer.metrics.get(metric), places.get(metric)) for metric, _ in columns]
+        values = [
+            text.number(peer.metrics.get(metric), places.get(metric)) for metric, _ in columns
+        ]
         address = text.https(peer.url)
         source = f"[{cell(peer.source)}](<{address}>)" if address else cell(peer.source)
-        lines.append(_line([cell(peer.name), *values, str(peer.n_examples or text.DASH), source, cell(peer.caveat)]))
+        lines.append(
+            _line(
+                [
+                    cell(peer.name),
+                    *values,
+                    str(peer.n_examples or text.DASH),
+                    source,
+                    cell(peer.caveat),
+                ]
+            )
+        )
     return f"{cell(task.peers.note)}\n\n" + "\n".join(lines)
 
 

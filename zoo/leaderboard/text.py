@@ -1,4 +1,5 @@
-"""Numbers, dates and typed prose as the board prints them: the same in the tables, the pages and the charts."""
+"""Numbers, dates and typed prose as the board prints them: the same in the tables, the
+pages and the charts."""
 
 from __future__ import annotations
 
@@ -29,20 +30,26 @@ ARROWS = {
     "nearer_one": "\N{RIGHTWARDS ARROW}1",
     "nearer_zero": "\N{RIGHTWARDS ARROW}0",
 }
-GAPS = {"declined": "the predictor declines this metric", "absent": "not in the entry: the predictor does not give it"}
+GAPS = {
+    "declined": "the predictor declines this metric",
+    "absent": "not in the entry: the predictor does not give it",
+}
 LINK = re.compile(r"https://[^\s<>\"'`{}|\\^]+")
 INLINE = re.compile(
     r"`([^`\n]+)`|(https://[^\s<>\"'`{}|\\^]+)"
-    r"|\b(doi:)(10\.\d{4,9}/(?:\([^\s()\"'`]*\)|[^\s\"'`,()])+)"  # older ones hold brackets and more: (2002)015<1609:AIISAS>2.0.CO;2
+    # older ones hold brackets and more: (2002)015<1609:AIISAS>2.0.CO;2
+    r"|\b(doi:)(10\.\d{4,9}/(?:\([^\s()\"'`]*\)|[^\s\"'`,()])+)"
 )
 
 
 STORED = ("solver", "forecast_centre")
-"""Kinds whose forecasts are read from files: the time of reading says nothing about what they cost."""
+"""Kinds whose forecasts are read from files: the time of reading says nothing about what
+they cost."""
 
 
 def utc(moment: datetime) -> datetime:
-    """The moment in UTC; one without zone is taken to be UTC already, so that no machine's clock decides the order."""
+    """The moment in UTC; one without zone is taken to be UTC already, so that no machine's
+    clock decides the order."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -70,12 +77,18 @@ def significant(values: Iterable[float], *, digits: int = 3) -> int:
 
 
 def decimals(board: TaskBoard) -> dict[str, int]:
-    """Decimals of every metric of a task: its table column's, else its family's, else by the size of the scores."""
+    """Decimals of every metric of a task: its table column's, else its family's, else by
+    the size of the scores."""
     given = {column.metric: column.decimals for column in board.spec.table}
     families = {metric.split(".")[0]: places for metric, places in given.items()}
     found = {}
     for family in board.spec.metric:
-        values = [score.value for row in board.rows for name in family.names if (score := row.score(name)) is not None]
+        values = [
+            score.value
+            for row in board.rows
+            for name in family.names
+            if (score := row.score(name)) is not None
+        ]
         for name in family.names:
             found[name] = given.get(name, families.get(family.name, significant(values)))
     return found
@@ -83,7 +96,9 @@ def decimals(board: TaskBoard) -> dict[str, int]:
 
 def interval(bounds: tuple[float, float] | None, places: int | None = None) -> str:
     """An interval in brackets, or nothing where there is none."""
-    return f"[{number(bounds[0], places)}, {number(bounds[1], places)}]" if bounds is not None else ""
+    return (
+        f"[{number(bounds[0], places)}, {number(bounds[1], places)}]" if bounds is not None else ""
+    )
 
 
 def signed(value: float, places: int | None = None) -> str:
@@ -143,10 +158,14 @@ def unit(metric: MetricSpec) -> str:
     """The unit in brackets, with real exponents; nothing for a pure number."""
     if metric.unit in ("", "1", "-"):
         return ""
-    raised = str.maketrans("0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b")
+    raised = str.maketrans(
+        "0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b"
+    )
     if power := re.fullmatch(r"1e(-?\d+)", metric.unit):
         return f"(×10{power.group(1).translate(raised)})"
-    text = re.sub(r"(?<=[A-Za-z])(-?\d)(?!\d)", lambda match: match.group(1).translate(raised), metric.unit)
+    text = re.sub(
+        r"(?<=[A-Za-z])(-?\d)(?!\d)", lambda match: match.group(1).translate(raised), metric.unit
+    )
     return f"({text})"
 
 
@@ -161,9 +180,12 @@ def along(metric: MetricSpec) -> str:
 
 
 def point(metric: MetricSpec, name: str) -> str:
-    """The last part of a metric's full name as a reader expects it: `day5` is "day 5", `fpr_1e2` is "FPR 1e−2"."""
+    """The last part of a metric's full name as a reader expects it: `day5` is "day 5",
+    `fpr_1e2` is "FPR 1e−2"."""
     _, _, at = name.partition(".")
-    at = re.sub(r"\bfpr_(\d)e(\d)", rf"FPR \1E{MINUS}\2", at)  # a rate is below one, and a name holds no sign
+    at = re.sub(
+        r"\bfpr_(\d)e(\d)", rf"FPR \1E{MINUS}\2", at
+    )  # a rate is below one, and a name holds no sign
     return re.sub(r"(?<=[a-z])(?=\d)", " ", at).replace("_", " ").replace(f"E{MINUS}", f"e{MINUS}")
 
 
@@ -179,7 +201,8 @@ def https(address: str | None) -> str | None:
 
 
 def prose(text: str) -> Markup:
-    """Typed text as paragraphs and lists, escaped; `code`, https:// addresses and doi:... are marked up, nothing else."""
+    """Typed text as paragraphs and lists, escaped; `code`, https:// addresses and doi:...
+    are marked up, nothing else."""
     from markupsafe import Markup
 
     blocks = []
@@ -194,7 +217,11 @@ def prose(text: str) -> Markup:
             else:
                 break
         if items and lines[0].startswith(("- ", "* ")):
-            blocks.append(Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(item)) for item in items)))
+            blocks.append(
+                Markup("<ul>{}</ul>").format(
+                    Markup("").join(Markup("<li>{}</li>").format(inline(item)) for item in items)
+                )
+            )
         elif block.strip():
             blocks.append(Markup("<p>{}</p>").format(inline(" ".join(lines))))
     return Markup("\n").join(blocks)
@@ -213,7 +240,11 @@ def inline(text: str) -> Markup:
         else:
             shown = link.rstrip(".,;:)") if link else doi.rstrip(".,;:")
             address = shown if link else f"https://doi.org/{quote(shown, safe='/;:().')}"
-            parts.append(Markup('<a href="{}" rel="noreferrer">{}</a>').format(address, shown if link else f"doi:{shown}"))
+            parts.append(
+                Markup('<a href="{}" rel="noreferrer">{}</a>').format(
+                    address, shown if link else f"doi:{shown}"
+                )
+            )
             parts.append(escape((link or doi)[len(shown) :]))
         last = match.end()
     parts.append(escape(text[last:]))

@@ -1,9 +1,10 @@
 """The audit of events: the same jet or event in two splits, and what one observable alone tells.
 
-An event is recognised by its content: a 128-bit sum over the bits of every number in it, whatever the branch order of the file; labels and
-branches that begin with `aux_` or `gen` (truth, bookkeeping) are left out, so a copy under another label is found too. Simulated events
-are also compared by what made them, a file's seed (a branch, or the `manifest.json` of its build) and `aux_event`: both jets of an event
-belong to one split.
+An event is recognised by its content: a 128-bit sum over the bits of every number in it,
+whatever the branch order of the file; labels and branches that begin with `aux_` or `gen`
+(truth, bookkeeping) are left out, so a copy under another label is found too. Simulated
+events are also compared by what made them, a file's seed (a branch, or the `manifest.json`
+of its build) and `aux_event`: both jets of an event belong to one split.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from zoo.scoring.scores import auroc
 
 AT_ONCE = 20_000
 FEW = 0.001
-"""Share of a split that copies may be (near-empty events coincide by chance) before they are a leak."""
+"""Share of a split that copies may be (near-empty events coincide by chance) before they
+are a leak."""
 STRONG, TELLING = 0.75, 0.95
-"""AUC of one observable alone (or of its opposite) from which it is worth a sentence, and from which it answers the question."""
+"""AUC of one observable alone (or of its opposite) from which it is worth a sentence, and
+from which it answers the question."""
 EVENT = ("aux_event", "event", "eventNumber", "EventNumber")
 SEED = ("aux_seed", "seed", "run", "runNumber", "RunNumber")
 DATASETS = ("particle_physics/jet_tagging", "particle_physics/quark_gluon")
@@ -42,7 +45,8 @@ class Events:
         name: of the split.
         content: uint64 `[event, 2]`, equal for events that are equal number for number.
         empty: bool `[event]`: no particle, or nothing but zeros.
-        origin: int64 `[event, 2]`: seed (or run) and event number; None where the files do not tell both.
+        origin: int64 `[event, 2]`: seed (or run) and event number; None where the files do
+            not tell both.
         label: int64 `[event]`; None without `label_*` branches.
         classes: names of the labels.
         observables: float64 `[event]` by name.
@@ -60,7 +64,12 @@ class Events:
         return len(self.content)
 
 
-def read_events(paths: str | os.PathLike | Sequence[str | os.PathLike], *, name: str = "events", tree: str | None = None) -> Events:
+def read_events(
+    paths: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    name: str = "events",
+    tree: str | None = None,
+) -> Events:
     """What an audit needs of ROOT files (TTree or RNTuple), read piece by piece.
 
     Args:
@@ -69,7 +78,8 @@ def read_events(paths: str | os.PathLike | Sequence[str | os.PathLike], *, name:
         tree: name of the tree; None: the only one, or `tree`, or `Events`.
 
     Raises:
-        JetFileError: no such tree, no entry, no branch of numbers, damaged bytes, or files whose branches differ.
+        JetFileError: no such tree, no entry, no branch of numbers, damaged bytes, or files
+            whose branches differ.
         FileNotFoundError: there is no such file.
     """
     parts: list[dict[str, np.ndarray]] = []
@@ -88,30 +98,59 @@ def read_events(paths: str | os.PathLike | Sequence[str | os.PathLike], *, name:
                 if (seed := _seed_of(path)) is not None:
                     parts[-1].setdefault("id.aux_seed", np.full(len(parts[-1]["a"]), seed))
     # A seed is of use only where every file has one.
-    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0] if all(key in part for part in parts)}
+    joined = {
+        key: np.concatenate([part[key] for part in parts])
+        for key in parts[0]
+        if all(key in part for part in parts)
+    }
     labels = [key for key in joined if key.startswith("label_")]
     label = np.stack([joined[key] for key in labels], 1).argmax(1) if len(labels) > 1 else None
-    event, seed = (next((joined[f"id.{key}"] for key in keys if f"id.{key}" in joined), None) for keys in (EVENT, SEED))
+    event, seed = (
+        next((joined[f"id.{key}"] for key in keys if f"id.{key}" in joined), None)
+        for keys in (EVENT, SEED)
+    )
     observables: dict[str, np.ndarray] = {}
     for key in joined:  # the same number stands in a file under several names
-        if key.startswith("obs.") and not any(np.array_equal(joined[key], each) for each in observables.values()):
+        if key.startswith("obs.") and not any(
+            np.array_equal(joined[key], each) for each in observables.values()
+        ):
             observables[key[4:]] = joined[key]
     classes = tuple(key.removeprefix("label_") for key in labels)
     origin = None if event is None or seed is None else np.stack([seed, event], 1)
-    return Events(name, np.stack([joined["a"], joined["b"]], 1), joined["empty"], origin, label, classes, observables)
+    return Events(
+        name,
+        np.stack([joined["a"], joined["b"]], 1),
+        joined["empty"],
+        origin,
+        label,
+        classes,
+        observables,
+    )
 
 
-def audit(train: Events, dev: Events | None = None, test: Events | None = None, *, name: str = "events") -> Report:
+def audit(
+    train: Events, dev: Events | None = None, test: Events | None = None, *, name: str = "events"
+) -> Report:
     """The audit of one set of events; with `train` alone it says what lies within it."""
-    splits = {"train": train} | ({"dev": dev} if dev is not None else {}) | ({"test": test} if test is not None else {})
+    splits = (
+        {"train": train}
+        | ({"dev": dev} if dev is not None else {})
+        | ({"test": test} if test is not None else {})
+    )
     if len(splits) == 1:
         splits = {train.name: train}
     parts = (_copies(splits), _origins(splits), _observables(*list(splits.items())[-1]))
-    return Report(name, "events", {split: len(each) for split, each in splits.items()}, tuple(each for part in parts for each in part))
+    return Report(
+        name,
+        "events",
+        {split: len(each) for split, each in splits.items()},
+        tuple(each for part in parts for each in part),
+    )
 
 
 def audit_dataset(subset: str | None = None) -> Iterator[Report]:
-    """The audits of the jets that the repository carries (their training files are built, not shipped, from seeds of their own).
+    """The audits of the jets that the repository carries (their training files are built,
+    not shipped, from seeds of their own).
 
     Args:
         subset: "jet_tagging" or "quark_gluon"; None: both.
@@ -132,11 +171,17 @@ def audit_dataset(subset: str | None = None) -> Iterator[Report]:
 
 
 def audit_files(paths: Sequence[str | os.PathLike], *, tree: str | None = None) -> Report:
-    """The audit of a user's own ROOT files: train and test, or train, dev and test, or one split. Raises as `read_events`."""
+    """The audit of a user's own ROOT files: train and test, or train, dev and test, or one
+    split. Raises as `read_events`."""
     if not 1 <= len(paths) <= 3:
-        raise ValueError(f"{len(paths)} paths; give one split, or train and test, or train, dev and test (folders and globs too)")
+        raise ValueError(
+            f"{len(paths)} paths; give one split, or train and test, or train, dev and test "
+            "(folders and globs too)"
+        )
     names = {1: ("events",), 2: ("train", "test"), 3: ("train", "dev", "test")}[len(paths)]
-    found = [read_events(path, name=name, tree=tree) for path, name in zip(paths, names, strict=True)]
+    found = [
+        read_events(path, name=name, tree=tree) for path, name in zip(paths, names, strict=True)
+    ]
     label = ", ".join(os.path.basename(os.fspath(path)) for path in paths)
     return audit(found[0], *([None, found[1]] if len(found) == 2 else found[1:]), name=label)
 
@@ -196,9 +241,18 @@ def _look(tree: Tree, start: int, stop: int) -> dict[str, np.ndarray]:
         empty[of[bits != 0]] = False
         for total, salt in ((a, 0), (b, 1)):
             key = np.uint64(zlib.crc32(name.encode()) + (salt << 40))
-            np.add.at(total, of, _mixed(bits ^ _mixed(place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + key)))
+            np.add.at(
+                total,
+                of,
+                _mixed(
+                    bits ^ _mixed(place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + key)
+                ),
+            )
     if not used:
-        raise JetFileError(f"{tree.path} has no branch of numbers that is not truth or bookkeeping; it has {', '.join(tree.branches[:20])}")
+        raise JetFileError(
+            f"{tree.path} has no branch of numbers that is not truth or bookkeeping; it has "
+            f"{', '.join(tree.branches[:20])}"
+        )
     return out | {"a": a, "b": b, "empty": empty}
 
 
@@ -219,14 +273,17 @@ def _readable(tree: Tree, start: int, stop: int) -> dict[str, Ragged | np.ndarra
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser (Steele, Lea & Flood 2014, doi:10.1145/2714064.2660195): every bit in changes every bit out."""
+    """SplitMix64's finaliser (Steele, Lea & Flood 2014, doi:10.1145/2714064.2660195): every
+    bit in changes every bit out."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def _numbers(splits: dict[str, Events]) -> dict[str, np.ndarray]:
-    _, number = np.unique(np.concatenate([each.content for each in splits.values()]), axis=0, return_inverse=True)
+    _, number = np.unique(
+        np.concatenate([each.content for each in splits.values()]), axis=0, return_inverse=True
+    )
     parts = np.split(number.ravel(), np.cumsum([len(each) for each in splits.values()])[:-1])
     return dict(zip(splits, parts, strict=True))
 
@@ -238,25 +295,50 @@ def _copies(splits: dict[str, Events]) -> Iterator[Finding]:
         again = len(full) - len(np.unique(full))
         nothing = int(each.empty.sum())
         yield Finding(
-            f"copies.within_{split}", f"events given again within {split}", again, "note" if again else "ok",
-            "equal number for number", len(each),
-        )  # fmt: skip
+            f"copies.within_{split}",
+            f"events given again within {split}",
+            again,
+            "note" if again else "ok",
+            "equal number for number",
+            len(each),
+        )
         what, verdict = f"events of {split} without content", "note" if nothing else "ok"
-        yield Finding(f"empty.{split}", what, nothing, verdict, "nothing but zeros; they are left out above", len(each))
+        yield Finding(
+            f"empty.{split}",
+            what,
+            nothing,
+            verdict,
+            "nothing but zeros; they are left out above",
+            len(each),
+        )
         if each.label is not None:
             pairs = np.unique(np.stack([full, each.label[~each.empty]], 1), axis=0)
             other = int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
             yield Finding(
-                f"copies.{split}_conflicting", f"events with two labels in {split}", other, "note" if other else "ok",
+                f"copies.{split}_conflicting",
+                f"events with two labels in {split}",
+                other,
+                "note" if other else "ok",
                 "nothing can be right on both",
-            )  # fmt: skip
+            )
     for here, there in (("dev", "train"), ("test", "train"), ("test", "dev")):
         if here in splits and there in splits:
             same = np.isin(numbers[here], numbers[there]) & ~splits[here].empty
             count = int(same.sum())
             verdict: Verdict = "ok" if not count else "leak" if count > FEW * len(same) else "note"
-            why = "choices made on dev are optimistic" if here == "dev" else "they are remembered, not predicted"
-            yield Finding(f"copies.{here}_in_{there}", f"events of {here} that are in {there}", count, verdict, why, len(same))
+            why = (
+                "choices made on dev are optimistic"
+                if here == "dev"
+                else "they are remembered, not predicted"
+            )
+            yield Finding(
+                f"copies.{here}_in_{there}",
+                f"events of {here} that are in {there}",
+                count,
+                verdict,
+                why,
+                len(same),
+            )
 
 
 def _origins(splits: dict[str, Events]) -> Iterator[Finding]:
@@ -265,12 +347,22 @@ def _origins(splits: dict[str, Events]) -> Iterator[Finding]:
         known, own = splits[there].origin, splits[here].origin
         label = f"events of {here} with seed (or run) and number of one in {there}"
         if known is None or own is None:
-            why = "the files do not say both (aux_seed and aux_event, or run and event): only equal content was looked for"
+            why = (
+                "the files do not say both (aux_seed and aux_event, or run and event): only equal "
+                "content was looked for"
+            )
             yield Finding(f"origin.{here}_in_{there}", label, None, "note", why, len(splits[here]))
             continue
         shared = int(np.isin(_rows(own), _rows(known)).sum())
         why = "two jets of one event recoil against each other: keep them in one split"
-        yield Finding(f"origin.{here}_in_{there}", label, shared, "leak" if shared else "ok", why, len(splits[here]))
+        yield Finding(
+            f"origin.{here}_in_{there}",
+            label,
+            shared,
+            "leak" if shared else "ok",
+            why,
+            len(splits[here]),
+        )
 
 
 def _rows(pairs: np.ndarray) -> np.ndarray:
@@ -279,12 +371,19 @@ def _rows(pairs: np.ndarray) -> np.ndarray:
 
 
 def _observables(split: str, events: Events) -> Iterator[Finding]:
-    """The AUC of each observable alone, exact, ties half; with more than two classes the best of one class against the rest."""
+    """The AUC of each observable alone, exact, ties half; with more than two classes the
+    best of one class against the rest."""
     if events.label is None:
         return
     present = [index for index in range(len(events.classes)) if (events.label == index).any()]
     if len(present) < 2:
-        yield Finding("one_feature", "AUC of single observables", None, "note", f"every event of {split} is {events.classes[present[0]]}")
+        yield Finding(
+            "one_feature",
+            "AUC of single observables",
+            None,
+            "note",
+            f"every event of {split} is {events.classes[present[0]]}",
+        )
         return
     for name, value in events.observables.items():
         known = np.isfinite(value)
@@ -295,6 +394,14 @@ def _observables(split: str, events: Events) -> Iterator[Finding]:
                 auc = float(auroc(value[known], signal))
                 if max(auc, 1 - auc) > best:
                     best, against = max(auc, 1 - auc), events.classes[index]
-        why = (f"{against} against the rest" if len(present) > 2 else "either direction") + f", on {split}"
+        why = (
+            f"{against} against the rest" if len(present) > 2 else "either direction"
+        ) + f", on {split}"
         verdict: Verdict = "leak" if best > TELLING else "note" if best > STRONG else "ok"
-        yield Finding(f"one_feature.{name.replace(' ', '_')}", f"AUC of {name} alone", round(float(best), 4), verdict, why)
+        yield Finding(
+            f"one_feature.{name.replace(' ', '_')}",
+            f"AUC of {name} alone",
+            round(float(best), 4),
+            verdict,
+            why,
+        )

@@ -1,1 +1,2 @@
-"""Pretrained models: cards and weights bound into something that predicts, and how both are written."""
+"""Pretrained models: cards and weights bound into something that predicts, and how both are
+written."""

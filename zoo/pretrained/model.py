@@ -29,7 +29,8 @@ class PretrainedModel:
         return self.predictor()
 
     def __call__(self, inputs: Any, **options: Any) -> Any:
-        """Predictions; the task's documentation (`zoo info TASK`) says in which form inputs and predictions are."""
+        """Predictions; the task's documentation (`zoo info TASK`) says in which form inputs
+        and predictions are."""
         return self._predict(inputs, **options)
 
     def predictor(self, seed: int | None = None) -> Callable[[Any], Any]:
@@ -40,22 +41,33 @@ class PretrainedModel:
         """
         factory = registry.resolve(self.card.predictor)
         if seed is not None:
-            by_seed = dict(zip([weight.seed for weight in self.card.weights], self.weights, strict=True))
+            by_seed = dict(
+                zip([weight.seed for weight in self.card.weights], self.weights, strict=True)
+            )
             if seed not in by_seed:
-                raise ValueError(f"{self.card.id} has no weights of seed {seed}; seeds: {', '.join(map(str, by_seed))}")
+                raise ValueError(
+                    f"{self.card.id} has no weights of seed {seed}; seeds: "
+                    f"{', '.join(map(str, by_seed))}"
+                )
             return factory(self.card, [by_seed[seed]])
-        return factory(self.card, list(self.weights) if self.card.ensemble else list(self.weights[:1]))
+        return factory(
+            self.card, list(self.weights) if self.card.ensemble else list(self.weights[:1])
+        )
 
     def module(self, seed: int | None = None) -> Any:
         """The Flax NNX module with its weights, for fine-tuning or inspection."""
         from zoo.pretrained.weights import restore
 
         seeds = [weight.seed for weight in self.card.weights]
-        return restore(blank(self.card), parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]))
+        return restore(
+            blank(self.card),
+            parameters(self.card, self.weights[0 if seed is None else seeds.index(seed)]),
+        )
 
 
 def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
-    """The parameters in one of a card's weight files, by dotted name; read by the card's `converter` where it has one.
+    """The parameters in one of a card's weight files, by dotted name; read by the card's
+    `converter` where it has one.
 
     Raises:
         zoo.pretrained.weights.WeightsError: the file cannot be read.
@@ -73,14 +85,18 @@ def build(card: ModelCard) -> Any:
     from flax import nnx
 
     settings = {name: _tuples(value) for name, value in card.config.items()}
-    return registry.resolve(card.architecture)(config_class(card.architecture)(**settings), rngs=nnx.Rngs(0))
+    return registry.resolve(card.architecture)(
+        config_class(card.architecture)(**settings), rngs=nnx.Rngs(0)
+    )
 
 
 def blank(card: ModelCard) -> Any:
-    """The card's architecture with shapes in place of parameters, to be filled by `zoo.pretrained.weights.restore`.
+    """The card's architecture with shapes in place of parameters, to be filled by
+    `zoo.pretrained.weights.restore`.
 
-    Drawing random parameters that are thrown away costs seconds: XLA compiles a program for each of their shapes. An architecture
-    that holds anything but parameters (tables, random streams) is built in full, as by `build`.
+    Drawing random parameters that are thrown away costs seconds: XLA compiles a program for
+    each of their shapes. An architecture that holds anything but parameters (tables, random
+    streams) is built in full, as by `build`.
     """
     from flax import nnx
 
@@ -90,7 +106,8 @@ def blank(card: ModelCard) -> Any:
 
 
 def config_class(architecture: str) -> type:
-    """The config dataclass of an architecture `module:Class`: `<Class>Config` or `Config` of the same module."""
+    """The config dataclass of an architecture `module:Class`: `<Class>Config` or `Config`
+    of the same module."""
     import importlib
 
     path, _, name = architecture.partition(":")
@@ -108,10 +125,13 @@ def load_model(name: str) -> PretrainedModel:
 
     Raises:
         zoo.registry.UnknownName: no such model; the nearest names are offered.
-        zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not the card's.
+        zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not
+            the card's.
     """
     card, path = registry.model(name), registry.path_of(name, "model")
-    return PretrainedModel(card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights))))
+    return PretrainedModel(
+        card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights)))
+    )
 
 
 def weight_path(card: ModelCard, folder: Path, index: int) -> Path:
@@ -123,6 +143,12 @@ def weight_file(card: ModelCard, index: int) -> FileCard:
     """One of a model's weight files, described like a file of a dataset."""
     weight = card.weights[index]
     return FileCard(
-        name=Path(weight.file).name, path=weight.file, urls=weight.urls, sha256=weight.sha256, bytes=weight.bytes,
-        licence=card.licence, role=f"weights of {card.id}, seed {weight.seed}", redistributable=True,
+        name=Path(weight.file).name,
+        path=weight.file,
+        urls=weight.urls,
+        sha256=weight.sha256,
+        bytes=weight.bytes,
+        licence=card.licence,
+        role=f"weights of {card.id}, seed {weight.seed}",
+        redistributable=True,
     )

@@ -18,10 +18,11 @@ def count_parameters(parameters: Mapping[str, np.ndarray]) -> int:
 
 
 def flops(function: Callable, *arguments: Any, repeats: int = 1) -> float | None:
-    """XLA's count of floating-point operations of one compiled call, times `repeats`; None where XLA gives none.
+    """XLA's count of floating-point operations of one compiled call, times `repeats`; None
+    where XLA gives none.
 
-    Why `repeats`: XLA counts the body of a `scan` once, however often it runs, so a rollout is counted by one step times its
-    number of steps.
+    Why `repeats`: XLA counts the body of a `scan` once, however often it runs, so a rollout
+    is counted by one step times its number of steps.
     """
     import jax
 

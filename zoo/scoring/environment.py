@@ -1,4 +1,5 @@
-"""What ran where, as far as a score depends on it. Never the host's name, a user's name or a path."""
+"""What ran where, as far as a score depends on it. Never the host's name, a user's name or
+a path."""
 
 from __future__ import annotations
 
@@ -15,12 +16,19 @@ from zoo import files
 from zoo.cards import Environment
 
 REPORTED = ("scizoo", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "xarray", "zarr")
-# What a benchmark run may itself write; anything else that differs from the commit makes the checkout dirty.
-WRITTEN_BY_RUNS = ("leaderboard/entries/", "leaderboard/verified/", "leaderboard/README.md", "leaderboard/board.svg")
+# What a benchmark run may itself write; anything else that differs from the commit makes
+# the checkout dirty.
+WRITTEN_BY_RUNS = (
+    "leaderboard/entries/",
+    "leaderboard/verified/",
+    "leaderboard/README.md",
+    "leaderboard/board.svg",
+)
 
 
 def capture(*, known: Iterable[Path] = ()) -> Environment:
-    """The environment of this process; `known` files, named elsewhere by their hash, do not make the checkout dirty."""
+    """The environment of this process; `known` files, named elsewhere by their hash, do not
+    make the checkout dirty."""
     import jax
 
     device = jax.devices()[0]
@@ -31,7 +39,9 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
         packages_sha256=hashlib.sha256("\n".join(installed()).encode()).hexdigest(),
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
-        accelerator="cpu" if device.platform == "cpu" else f"{jax.device_count()} x {device.device_kind}",
+        accelerator="cpu"
+        if device.platform == "cpu"
+        else f"{jax.device_count()} x {device.device_kind}",
         xla_flags=" ".join(os.environ.get("XLA_FLAGS", "").split()),
         commit=commit,
         dirty=dirty,
@@ -40,26 +50,46 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
 
 @functools.cache
 def installed() -> tuple[str, ...]:
-    """Every installed distribution as `name==version`, sorted; read once, since a process keeps what it has imported."""
-    return tuple(sorted({f"{dist.name.lower()}=={dist.version}" for dist in importlib.metadata.distributions() if dist.name}))
+    """Every installed distribution as `name==version`, sorted; read once, since a process
+    keeps what it has imported."""
+    return tuple(
+        sorted(
+            {
+                f"{dist.name.lower()}=={dist.version}"
+                for dist in importlib.metadata.distributions()
+                if dist.name
+            }
+        )
+    )
 
 
 def cpu_count() -> int:
-    """Cores that this process may use (results of a CPU depend on their number in the last bits)."""
+    """Cores that this process may use (results of a CPU depend on their number in the last
+    bits)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checkout_state(root: Path, *, known: Iterable[Path] = ()) -> tuple[str | None, bool]:
-    """(commit, dirty) of a checkout, whatever `known` files are; (None, False) of an installed package, whose version names its code."""
+    """(commit, dirty) of a checkout, whatever `known` files are; (None, False) of an
+    installed package, whose version names its code."""
     if not (root / ".git").exists():
         return None, False
+
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        ).stdout
 
     try:
         commit = git("rev-parse", "HEAD").strip()
-        changed = [line[3:].strip('"') for line in git("status", "--porcelain", "--untracked-files=all").splitlines()]
+        changed = [
+            line[3:].strip('"')
+            for line in git("status", "--porcelain", "--untracked-files=all").splitlines()
+        ]
     except (subprocess.CalledProcessError, FileNotFoundError):
         return None, True
     aside = {path.resolve() for path in known}
-    return commit, any(not path.startswith(WRITTEN_BY_RUNS) and (root / path).resolve() not in aside for path in changed)
+    return commit, any(
+        not path.startswith(WRITTEN_BY_RUNS) and (root / path).resolve() not in aside
+        for path in changed
+    )

@@ -1,8 +1,9 @@
-"""The per-example record on disk: named arrays, one row per example, in one Zarr zip whose bytes depend on nothing but them.
+"""The per-example record on disk: named arrays, one row per example, in one Zarr zip whose
+bytes depend on nothing but them.
 
-It lies beside its entry and is hashed into it, so intervals, paired tests and rescoring all come from the same small file.
-`write_group` also serves data sets of our own: a zip with sorted members, fixed dates and fixed permissions can be rebuilt to
-the same SHA-256.
+It lies beside its entry and is hashed into it, so intervals, paired tests and rescoring all
+come from the same small file. `write_group` also serves data sets of our own: a zip with
+sorted members, fixed dates and fixed permissions can be rebuilt to the same SHA-256.
 """
 
 from __future__ import annotations
@@ -32,11 +33,17 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     group = zarr.create_group(store)
     for name in sorted(arrays):
         value = np.ascontiguousarray(arrays[name])
-        if value.dtype.kind == "U":  # stored as UTF-8 bytes of one width: plain Zarr v3, readable by every implementation
+        if (
+            value.dtype.kind == "U"
+        ):  # stored as UTF-8 bytes of one width: plain Zarr v3, readable by every implementation
             value = np.char.encode(value, "utf-8")
         if value.dtype.kind == "S":
-            value = np.frombuffer(value.tobytes(), np.uint8).reshape(*value.shape, max(value.dtype.itemsize, 1))
-            array = group.create_array(name, data=value, chunks=value.shape, compressors=BloscCodec(cname="zstd", clevel=9))
+            value = np.frombuffer(value.tobytes(), np.uint8).reshape(
+                *value.shape, max(value.dtype.itemsize, 1)
+            )
+            array = group.create_array(
+                name, data=value, chunks=value.shape, compressors=BloscCodec(cname="zstd", clevel=9)
+            )
             array.attrs["text"] = "utf-8"
         else:
             codec = BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")
@@ -47,7 +54,10 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
     """A zip of already compressed members whose bytes depend only on names and contents."""
-    with files.whole(Path(path)) as temporary, zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_STORED) as archive:
+    with (
+        files.whole(Path(path)) as temporary,
+        zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_STORED) as archive,
+    ):
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
@@ -61,7 +71,9 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         RecordError: the file is truncated or no Zarr zip.
     """
     try:
-        with zipfile.ZipFile(path) as archive:  # zarr's own complaint about what is no zip is an AttributeError
+        with zipfile.ZipFile(
+            path
+        ) as archive:  # zarr's own complaint about what is no zip is an AttributeError
             quick = _as_written(archive)
         if quick is not None:
             return quick
@@ -82,9 +94,11 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _as_written(archive: zipfile.ZipFile) -> dict[str, np.ndarray] | None:
-    """The arrays of a record laid out as `write` does it (one chunk an array, little-endian, Blosc); None for any other layout.
+    """The arrays of a record laid out as `write` does it (one chunk an array,
+    little-endian, Blosc); None for any other layout.
 
-    Why not always zarr: it takes ten milliseconds to open ten small arrays, and the board opens thousands of records.
+    Why not always zarr: it takes ten milliseconds to open ten small arrays, and the board
+    opens thousands of records.
     """
     from numcodecs.blosc import decompress
 
@@ -96,12 +110,19 @@ def _as_written(archive: zipfile.ZipFile) -> dict[str, np.ndarray] | None:
             continue
         about = json.loads(archive.read(member))
         shape = tuple(about.get("shape", ()))
-        codecs = [(codec["name"], codec.get("configuration", {})) for codec in about.get("codecs", [])]
+        codecs = [
+            (codec["name"], codec.get("configuration", {})) for codec in about.get("codecs", [])
+        ]
         plain = (
-            about.get("node_type") == "array" and "/" not in name and about["data_type"] in PLAIN
-            and about["chunk_grid"] == {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
-            and about["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
-            and [codec for codec, _ in codecs] == ["bytes", "blosc"] and codecs[0][1].get("endian", "little") == "little"
+            about.get("node_type") == "array"
+            and "/" not in name
+            and about["data_type"] in PLAIN
+            and about["chunk_grid"]
+            == {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
+            and about["chunk_key_encoding"]
+            == {"name": "default", "configuration": {"separator": "/"}}
+            and [codec for codec, _ in codecs] == ["bytes", "blosc"]
+            and codecs[0][1].get("endian", "little") == "little"
         )
         chunk = f"{name}/c" + "/0" * len(shape)
         if not plain or chunk not in names:  # a chunk of nothing but the fill value is not stored
@@ -117,5 +138,7 @@ def _as_written(archive: zipfile.ZipFile) -> dict[str, np.ndarray] | None:
     return arrays
 
 
-PLAIN = {"bool", "float16", "float32", "float64"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+PLAIN = {"bool", "float16", "float32", "float64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
 """Types that NumPy and Zarr call by the same name."""

@@ -11,8 +11,9 @@ __all__ = ["auroc", "matthews"]
 def matthews(table: np.ndarray) -> np.ndarray:
     """The correlation of true and predicted classes for any number of classes `[...]`.
 
-    Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006; for two classes Matthews' coefficient. Zero where everything is predicted as one
-    class, or is of one class (as in scikit-learn).
+    Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006; for two classes Matthews'
+    coefficient. Zero where everything is predicted as one class, or is of one class (as in
+    scikit-learn).
 
     Args:
         table: `[..., true class, predicted class]`, counts or their means.
@@ -26,7 +27,8 @@ def matthews(table: np.ndarray) -> np.ndarray:
 
 
 def auroc(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The chance that a true one scores above another one, ties half (Mann & Whitney), over the last axis `[...]`.
+    """The chance that a true one scores above another one, ties half (Mann & Whitney), over
+    the last axis `[...]`.
 
     Args:
         score: `[..., n]`, finite.

@@ -1,1 +1,2 @@
-"""The training loop of every domain: `loop` (fit), `batches` (order of examples), `checkpoints`, `devices`."""
+"""The training loop of every domain: `loop` (fit), `batches` (order of examples),
+`checkpoints`, `devices`."""

@@ -1,4 +1,5 @@
-"""Where training runs: a data-parallel mesh over all devices, and the opt-in start of many hosts."""
+"""Where training runs: a data-parallel mesh over all devices, and the opt-in start of many
+hosts."""
 
 from __future__ import annotations
 
@@ -20,9 +21,9 @@ def data_mesh() -> Mesh:
 def start_hosts() -> bool:
     """Joins the hosts of one job, when the environment asks for it; True when it did.
 
-    `ZOO_DISTRIBUTED=auto` lets JAX read Slurm, Open MPI, Kubernetes or the cloud's metadata; otherwise
-    `ZOO_DISTRIBUTED=host:port,processes,index` names the coordinator, the number of processes and this one's index.
-    Call it before anything else touches JAX.
+    `ZOO_DISTRIBUTED=auto` lets JAX read Slurm, Open MPI, Kubernetes or the cloud's
+    metadata; otherwise `ZOO_DISTRIBUTED=host:port,processes,index` names the coordinator,
+    the number of processes and this one's index. Call it before anything else touches JAX.
     """
     asked = os.environ.get("ZOO_DISTRIBUTED", "")
     if not asked:
@@ -34,7 +35,10 @@ def start_hosts() -> bool:
         address, processes, index = asked.split(",")
         count, place_in_job = int(processes), int(index)
     except ValueError as error:
-        raise ValueError(f"ZOO_DISTRIBUTED={asked!r} must be 'auto' or 'host:port,processes,index', e.g. '10.0.0.1:1234,2,0'") from error
+        raise ValueError(
+            f"ZOO_DISTRIBUTED={asked!r} must be 'auto' or 'host:port,processes,index', e.g. "
+            "'10.0.0.1:1234,2,0'"
+        ) from error
     jax.distributed.initialize(address, num_processes=count, process_id=place_in_job)
     return True
 

@@ -1,4 +1,5 @@
-"""The published and computed figures of the operational plume come out again from our readers, baselines and metrics."""
+"""The published and computed figures of the operational plume come out again from our
+readers, baselines and metrics."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def test_table_comes_out_again(task: Enso, name: str) -> None:
     obtained = scores(task, task.record(task.baseline(row)(examples.inputs), examples))
     for k, pair in enumerate(TABLE[name].split()):
         correlation, rmse = map(float, pair.split("/"))
-        assert obtained[f"correlation.k{k}"] == pytest.approx(correlation, abs=0.005), f"correlation at k={k}"
+        assert obtained[f"correlation.k{k}"] == pytest.approx(correlation, abs=0.005), (
+            f"correlation at k={k}"
+        )
         assert obtained[f"rmse.k{k}"] == pytest.approx(rmse, abs=0.01), f"RMSE at k={k}"
 
 
@@ -60,8 +63,13 @@ def test_plume_begins_with_issue_2004_01_so_202_to_194_seasons(task: Enso) -> No
 
 def test_the_spring_barrier_damped_persistence_is_worst_across_spring(task: Enso) -> None:
     examples = task.examples()
-    by_month = task.by_start_month(task.record(baselines.damped_persistence(task)(examples.inputs), examples))["correlation"]
-    before_spring, after_spring = by_month[[0, 1, 2], 4].mean(), by_month[[6, 7, 8], 4].mean()  # issued Jan-Mar, Jul-Sep
+    by_month = task.by_start_month(
+        task.record(baselines.damped_persistence(task)(examples.inputs), examples)
+    )["correlation"]
+    before_spring, after_spring = (
+        by_month[[0, 1, 2], 4].mean(),
+        by_month[[6, 7, 8], 4].mean(),
+    )  # issued Jan-Mar, Jul-Sep
     assert before_spring < after_spring - 0.3
 
 

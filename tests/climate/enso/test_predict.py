@@ -1,4 +1,5 @@
-"""The shipped ENSO models on the observed test years: no leak, and the claims that the board makes about them."""
+"""The shipped ENSO models on the observed test years: no leak, and the claims that the
+board makes about them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ from zoo.climate.enso.task import Enso, EnsoInputs
 from zoo.pretrained.model import load_model
 from zoo.scoring.stats import bootstrap_weights, interval, resample, scores
 
-SHIPPED = ("enso_mlp.core", "enso_mlp.core_scratch", "seasonal_inverse.modes", "seasonal_inverse.modes_causal")
+SHIPPED = (
+    "enso_mlp.core",
+    "enso_mlp.core_scratch",
+    "seasonal_inverse.modes",
+    "seasonal_inverse.modes_causal",
+)
 HAM_CNN = (0.916, 0.871, 0.818, 0.771, 0.731, 0.672, 0.618, 0.571, 0.549)
 
 
@@ -45,12 +51,23 @@ def test_a_shipped_model_never_reads_past_its_cut_off(task: Enso, name: str) -> 
 
 
 @pytest.mark.slow
-def test_core_is_above_every_index_only_baseline_from_k3_and_not_below_iris_statistical_mean(task: Enso) -> None:
+def test_core_is_above_every_index_only_baseline_from_k3_and_not_below_iris_statistical_mean(
+    task: Enso,
+) -> None:
     ours = record_of(task, "enso_mlp.core")
     values = scores(task, ours)
-    for name in ("ridge", "recharge_oscillator", "lim_core", "seasonal_lim_core", "damped_persistence", "enso_mlp.core_scratch"):
+    for name in (
+        "ridge",
+        "recharge_oscillator",
+        "lim_core",
+        "seasonal_lim_core",
+        "damped_persistence",
+        "enso_mlp.core_scratch",
+    ):
         other = scores(task, record_of(task, name))
-        assert all(values[f"correlation.k{k}"] > other[f"correlation.k{k}"] for k in range(3, 9)), name
+        assert all(values[f"correlation.k{k}"] > other[f"correlation.k{k}"] for k in range(3, 9)), (
+            name
+        )
     iri = record_of(task, "iri_statistical_mean")
     common = np.isfinite(iri["mean"])
     ours = ours | {name: np.where(common, ours[name], np.nan) for name in ("mean", "std")}
@@ -64,7 +81,12 @@ def test_core_is_above_every_index_only_baseline_from_k3_and_not_below_iris_stat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["seasonal_inverse.modes", "seasonal_inverse.modes_causal"])
-def test_modes_are_above_hams_cnn_and_above_iris_dynamical_mean_from_k5(task: Enso, name: str) -> None:
-    values, iri = scores(task, record_of(task, name)), scores(task, record_of(task, "iri_dynamical_mean"))
+def test_modes_are_above_hams_cnn_and_above_iris_dynamical_mean_from_k5(
+    task: Enso, name: str
+) -> None:
+    values, iri = (
+        scores(task, record_of(task, name)),
+        scores(task, record_of(task, "iri_dynamical_mean")),
+    )
     assert all(values[f"correlation.k{k}"] > HAM_CNN[k] for k in range(9))
     assert all(values[f"correlation.k{k}"] > iri[f"correlation.k{k}"] for k in range(5, 9))

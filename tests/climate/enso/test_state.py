@@ -22,7 +22,9 @@ CUT = "2010-06"
 
 def mlp(task: FakeEnso) -> Predictor:
     config = EnsoMlpConfig(lags=(1, 2), hidden=8)
-    return EnsoModel([EnsoMlp(config, rngs=nnx.Rngs(0))], IndexState.fit(task, "core", first="1958-01"), window=2)
+    return EnsoModel(
+        [EnsoMlp(config, rngs=nnx.Rngs(0))], IndexState.fit(task, "core", first="1958-01"), window=2
+    )
 
 
 def causal(task: FakeEnso) -> Predictor:
@@ -36,9 +38,13 @@ PREDICTORS: dict[str, Callable[[FakeEnso], Predictor]] = {
     "persistence": baselines.persistence,
     "damped persistence": baselines.damped_persistence,
     "ridge": lambda task: baselines.ridge(task, lags=2),
-    "recharge oscillator": lambda task: baselines.linear_inverse_model(task, indices="core:Nino34,Hm", harmonics=1),
+    "recharge oscillator": lambda task: baselines.linear_inverse_model(
+        task, indices="core:Nino34,Hm", harmonics=1
+    ),
     "LIM": lambda task: baselines.linear_inverse_model(task, indices="core"),
-    "seasonal LIM, modes": lambda task: baselines.linear_inverse_model(task, indices="modes", harmonics=1),
+    "seasonal LIM, modes": lambda task: baselines.linear_inverse_model(
+        task, indices="modes", harmonics=1
+    ),
     "enso_mlp": mlp,
     "seasonal_inverse, causal": causal,
 }
@@ -48,7 +54,10 @@ PREDICTORS: dict[str, Callable[[FakeEnso], Predictor]] = {
 def test_no_datum_after_its_cut_off_changes_a_forecast(name: str) -> None:
     original = fake_observations()
     altered = changed_after(original, CUT)
-    first, second = (PREDICTORS[name](FakeEnso(o))(FakeEnso(o).examples().inputs)["mean"] for o in (original, altered))
+    first, second = (
+        PREDICTORS[name](FakeEnso(o))(FakeEnso(o).examples().inputs)["mean"]
+        for o in (original, altered)
+    )
     centres = FakeEnso(original).examples().inputs.centres
     issue = centres[:, None] - 1 - np.arange(data.LEADS)
     unaffected = issue <= np.datetime64(CUT, "M") + 1  # issued in M from data to the end of M-1
@@ -61,7 +70,10 @@ def test_no_datum_after_its_cut_off_changes_a_forecast(name: str) -> None:
 def test_nothing_after_2003_changes_what_was_fitted(name: str) -> None:
     original = fake_observations()
     inputs = FakeEnso(original).examples().inputs
-    first, second = (PREDICTORS[name](FakeEnso(o))(inputs) for o in (original, changed_after(original, "2003-12")))
+    first, second = (
+        PREDICTORS[name](FakeEnso(o))(inputs)
+        for o in (original, changed_after(original, "2003-12"))
+    )
     np.testing.assert_array_equal(first["mean"], second["mean"])
     np.testing.assert_array_equal(first["std"], second["std"])
 
@@ -71,7 +83,11 @@ def test_causal_modes_undo_any_quadratic_and_monthly_constants() -> None:
     rng = np.random.default_rng(0)
     raw = rng.normal(size=(len(months), 3))
     years = (months - months[0]).astype(float) / 12.0
-    removed = 0.3 * years[:, None] - 0.01 * years[:, None] ** 2 + rng.normal(size=(12, 3))[data.calendar_month(months)]
+    removed = (
+        0.3 * years[:, None]
+        - 0.01 * years[:, None] ** 2
+        + rng.normal(size=(12, 3))[data.calendar_month(months)]
+    )
     np.testing.assert_allclose(detrend(raw - removed, months), detrend(raw, months), atol=1e-8)
 
 
@@ -85,7 +101,10 @@ def test_example_is_a_season_and_step_k_was_issued_k_plus_one_months_before_it()
     assert len(inputs.centres) == 203
     assert len(inputs.issues) == 211
     by_issue = np.repeat(inputs.issues.astype(np.int64)[:, None], data.LEADS, 1)
-    assert ((inputs.centres.astype(np.int64)[:, None] - inputs.by_centre(by_issue)) == 1 + np.arange(data.LEADS)).all()
+    assert (
+        (inputs.centres.astype(np.int64)[:, None] - inputs.by_centre(by_issue))
+        == 1 + np.arange(data.LEADS)
+    ).all()
     assert inputs.before(inputs.issues[0]).months[-1] == inputs.issues[0] - 1
 
 
@@ -120,7 +139,13 @@ def test_a_record_gives_its_scores_again_and_gaps_stay_gaps() -> None:
     f, o = record["mean"][:, 3], record["observed"]
     assert values["correlation.k3"] == pytest.approx(np.corrcoef(f, o)[0, 1], abs=1e-9)
     assert values["rmse.k3"] == pytest.approx(np.sqrt(np.mean((f - o) ** 2)), abs=1e-9)
-    monthly = [np.corrcoef(f[record["issue_month"][:, 3] == m], o[record["issue_month"][:, 3] == m])[0, 1] for m in range(1, 13)]
+    monthly = [
+        np.corrcoef(f[record["issue_month"][:, 3] == m], o[record["issue_month"][:, 3] == m])[0, 1]
+        for m in range(1, 13)
+    ]
     assert values["monthly_correlation.k3"] == pytest.approx(np.mean(monthly), abs=1e-9)
-    assert all(np.isnan(values[f"{name}.k8"]) for name in ("correlation", "rmse", "crps", "spread_skill", "monthly_correlation"))
+    assert all(
+        np.isnan(values[f"{name}.k8"])
+        for name in ("correlation", "rmse", "crps", "spread_skill", "monthly_correlation")
+    )
     assert task.by_start_month(record)["correlation"][5, 3] == pytest.approx(monthly[5], abs=1e-9)

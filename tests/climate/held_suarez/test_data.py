@@ -14,7 +14,10 @@ def dataset() -> xr.Dataset:
     rng = np.random.default_rng(0)
     levels = np.array([50, *LEVELS, 1000], np.int32)
     dims = ("time", "level", "longitude", "latitude")
-    fields = {name: (dims, rng.normal(size=(6, len(levels), 4, 3)).astype(np.float32)) for name in VARIABLES}
+    fields = {
+        name: (dims, rng.normal(size=(6, len(levels), 4, 3)).astype(np.float32))
+        for name in VARIABLES
+    }
     return xr.Dataset(fields, coords={"time": np.arange(6), "level": levels})
 
 
@@ -23,7 +26,9 @@ def test_it_equals_xarray(tmp_path, dataset, version):
     encoding = {name: {"chunks": (1, 7, 4, 3)} for name in VARIABLES}
     dataset.to_zarr(tmp_path / "store", zarr_format=version, consolidated=False, encoding=encoding)
     times = np.array([4, 0, 5])
-    np.testing.assert_array_equal(zarr_source(tmp_path / "store")(times), stack(dataset.isel(time=times)))
+    np.testing.assert_array_equal(
+        zarr_source(tmp_path / "store")(times), stack(dataset.isel(time=times))
+    )
 
 
 def test_a_missing_variable_is_named(tmp_path, dataset):
@@ -33,6 +38,8 @@ def test_a_missing_variable_is_named(tmp_path, dataset):
 
 
 def test_a_missing_level_is_named(tmp_path, dataset):
-    dataset.isel(level=slice(2, None)).to_zarr(tmp_path / "store", zarr_format=3, consolidated=False)
+    dataset.isel(level=slice(2, None)).to_zarr(
+        tmp_path / "store", zarr_format=3, consolidated=False
+    )
     with pytest.raises(ValueError, match="no level 200"):
         zarr_source(tmp_path / "store")

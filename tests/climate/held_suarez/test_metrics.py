@@ -48,10 +48,14 @@ def test_weights_follow_an_uneven_grid_and_one_with_the_poles():
     np.testing.assert_allclose(weather.latitude_weights(np.array([-45.0, 45.0])), [1, 1])
     with_poles = weather.latitude_weights(np.array([-90.0, 0.0, 90.0]))
     edge = 1 - np.sin(np.pi / 4)
-    np.testing.assert_allclose(with_poles / with_poles.sum(), [edge / 2, np.sin(np.pi / 4), edge / 2])
+    np.testing.assert_allclose(
+        with_poles / with_poles.sum(), [edge / 2, np.sin(np.pi / 4), edge / 2]
+    )
 
 
-@pytest.mark.parametrize("latitude", [LATITUDE[::-1], [0.0, 0.0, 1.0], [-91.0, 0.0], [0.0, 95.0], [0.0, np.nan]])
+@pytest.mark.parametrize(
+    "latitude", [LATITUDE[::-1], [0.0, 0.0, 1.0], [-91.0, 0.0], [0.0, 95.0], [0.0, np.nan]]
+)
 def test_latitudes_that_do_not_ascend_are_refused(latitude):
     with pytest.raises(ValueError, match="latitudes must ascend"):
         weather.latitude_weights(np.asarray(latitude))
@@ -59,14 +63,18 @@ def test_latitudes_that_do_not_ascend_are_refused(latitude):
 
 def test_a_constant_error_of_three_is_an_rmse_of_three_everywhere(weights, fields):
     _, truth, _ = fields
-    np.testing.assert_allclose(np.sqrt(weather.squared_error(truth + 3.0, truth, weights)), 3.0, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.sqrt(weather.squared_error(truth + 3.0, truth, weights)), 3.0, rtol=1e-12
+    )
 
 
 def test_a_squared_sine_of_latitude_has_its_integral():
     """The sphere's mean of sin^2(latitude) is 1/3; bands of one degree come within 1e-4."""
     latitude = np.arange(-89.5, 90)
     field = np.tile(np.sin(np.deg2rad(latitude)) ** 2, (1, 4, 1))
-    assert weather.area_mean(field, weather.latitude_weights(latitude)) == pytest.approx([1 / 3], abs=1e-4)
+    assert weather.area_mean(field, weather.latitude_weights(latitude)) == pytest.approx(
+        [1 / 3], abs=1e-4
+    )
 
 
 def test_rmse_is_that_of_the_package_scores(weights, fields):
@@ -86,20 +94,36 @@ def test_anomaly_correlation_is_the_weighted_correlation_about_climatology(weigh
     for i in range(len(acc)):
         root = np.sqrt(weights)
         f, t = ((field[i] - climatology) * root for field in (forecast, truth))
-        assert acc[i] == pytest.approx(np.dot(f.ravel(), t.ravel()) / np.linalg.norm(f) / np.linalg.norm(t), rel=1e-12)
+        assert acc[i] == pytest.approx(
+            np.dot(f.ravel(), t.ravel()) / np.linalg.norm(f) / np.linalg.norm(t), rel=1e-12
+        )
 
 
-def test_the_acc_of_a_perfect_forecast_is_one_of_the_opposite_minus_one_and_of_climatology_none(weights, fields):
+def test_the_acc_of_a_perfect_forecast_is_one_of_the_opposite_minus_one_and_of_climatology_none(
+    weights, fields
+):
     _, truth, climatology = fields
-    np.testing.assert_allclose(weather.anomaly_correlation(truth, truth, climatology, weights), 1, rtol=1e-12)
-    np.testing.assert_allclose(weather.anomaly_correlation(2 * climatology - truth, truth, climatology, weights), -1, rtol=1e-12)
-    assert np.isnan(weather.anomaly_correlation(np.zeros_like(truth) + climatology, truth, climatology, weights)).all()
+    np.testing.assert_allclose(
+        weather.anomaly_correlation(truth, truth, climatology, weights), 1, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        weather.anomaly_correlation(2 * climatology - truth, truth, climatology, weights),
+        -1,
+        rtol=1e-12,
+    )
+    assert np.isnan(
+        weather.anomaly_correlation(np.zeros_like(truth) + climatology, truth, climatology, weights)
+    ).all()
 
 
 @pytest.mark.parametrize("n", [64, 63])
 def test_the_spectrum_sums_to_the_mean_square(weights, n):
     field = np.random.default_rng(1).normal(size=(2, n, 32))
-    np.testing.assert_allclose(weather.zonal_spectrum(field, weights).sum(-1), weather.area_mean(field**2, weights), rtol=1e-6)
+    np.testing.assert_allclose(
+        weather.zonal_spectrum(field, weights).sum(-1),
+        weather.area_mean(field**2, weights),
+        rtol=1e-6,
+    )
 
 
 def test_a_single_wave_is_seen_at_its_own_number(weights):
@@ -119,11 +143,20 @@ def test_a_doubled_field_has_a_spectrum_error_of_the_logarithm_of_four(weights):
 DAYS = np.array([1.0, 2.0, 3.0, 5.0])
 
 
-@pytest.mark.parametrize(("curve", "expected"), [
-    ([0.9, 0.7, 0.5, 0.1], 2.5), ([0.9, 0.8, 0.7, 0.65], 5.0), ([0.2, 0.1, 0.0, 0.0], 0.5), ([0.9, 0.7, 0.6, 0.5], 3.0),
-    ([0.9, 0.5, 0.9, 0.5], 1.75), ([0.9, 0.8, 0.7, 0.5], 4.0), ([0.9, np.nan, 0.5, 0.1], np.nan), ([0.9, 0.5, np.nan, np.nan], 1.75),
-    ([0.9, 0.8, 0.7, np.nan], np.nan),
-])
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([0.9, 0.7, 0.5, 0.1], 2.5),
+        ([0.9, 0.8, 0.7, 0.65], 5.0),
+        ([0.2, 0.1, 0.0, 0.0], 0.5),
+        ([0.9, 0.7, 0.6, 0.5], 3.0),
+        ([0.9, 0.5, 0.9, 0.5], 1.75),
+        ([0.9, 0.8, 0.7, 0.5], 4.0),
+        ([0.9, np.nan, 0.5, 0.1], np.nan),
+        ([0.9, 0.5, np.nan, np.nan], 1.75),
+        ([0.9, 0.8, 0.7, np.nan], np.nan),
+    ],
+)
 def test_useful_days_are_the_first_crossing_on_straight_lines(curve, expected):
     assert weather.days_until(np.array(curve), DAYS) == pytest.approx(expected, nan_ok=True)
 

@@ -31,11 +31,23 @@ def test_netcdf_and_zarr_come_out_as_they_go_in(tmp_path, zoo_command, analysis,
         analysis.to_zarr(source, consolidated=False)
     result = run(zoo_command, source, target)
     assert result.code == 0, result.err
-    with xr.open_dataset(target, engine="h5netcdf") if suffix == ".nc" else xr.open_zarr(target, consolidated=False) as forecast:
-        assert dict(forecast.sizes) == {"init_time": 2, "lead_time": 2, "level": 5, "longitude": 64, "latitude": 32}
+    with (
+        xr.open_dataset(target, engine="h5netcdf")
+        if suffix == ".nc"
+        else xr.open_zarr(target, consolidated=False) as forecast
+    ):
+        assert dict(forecast.sizes) == {
+            "init_time": 2,
+            "lead_time": 2,
+            "level": 5,
+            "longitude": 64,
+            "latitude": 32,
+        }
         assert forecast.attrs["model"] == WEATHER[0] and forecast.attrs["truth"] == "simulated"
         # A day's forecast lies nearer to the state than the state's own spread over the globe.
-        change = forecast["temperature"].isel(lead_time=0) - analysis["temperature"].rename(time="init_time")
+        change = forecast["temperature"].isel(lead_time=0) - analysis["temperature"].rename(
+            time="init_time"
+        )
         assert float(abs(change).mean()) < float(analysis["temperature"].std())
 
 
@@ -71,7 +83,9 @@ def break_grid(ds):
         (break_grid, ["latitude", "32"]),
     ],
 )
-def test_a_wrong_input_is_named_and_nothing_is_written(tmp_path, zoo_command, analysis, damage, said):
+def test_a_wrong_input_is_named_and_nothing_is_written(
+    tmp_path, zoo_command, analysis, damage, said
+):
     source, target = tmp_path / "state.nc", tmp_path / "forecast.nc"
     damage(analysis.copy(deep=True)).to_netcdf(source, engine="h5netcdf")
     result = run(zoo_command, source, target)
@@ -86,7 +100,10 @@ def test_swapped_latitude_gives_the_same_forecast(tmp_path, zoo_command, analysi
     analysis.isel(latitude=slice(None, None, -1)).to_netcdf(tmp_path / "down.nc", engine="h5netcdf")
     for name in ("up", "down"):
         assert run(zoo_command, tmp_path / f"{name}.nc", tmp_path / f"{name}.out.nc").code == 0
-    with xr.open_dataset(tmp_path / "up.out.nc") as up, xr.open_dataset(tmp_path / "down.out.nc") as down:
+    with (
+        xr.open_dataset(tmp_path / "up.out.nc") as up,
+        xr.open_dataset(tmp_path / "down.out.nc") as down,
+    ):
         xr.testing.assert_allclose(up, down)
 
 

@@ -1,4 +1,5 @@
-"""The Held-Suarez benchmark on its shipped truth: what the baselines must score, and what is refused."""
+"""The Held-Suarez benchmark on its shipped truth: what the baselines must score, and what
+is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ FOLDER = files.share() / "datasets/climate/held_suarez"
 
 def bound(kind: type, name: str):
     """A task on the files of the checkout, without the dataset's card."""
-    missing = [file for file in ("test.zarr.zip", "climatology.zarr.zip") if not (FOLDER / file).is_file()]
+    missing = [
+        file for file in ("test.zarr.zip", "climatology.zarr.zip") if not (FOLDER / file).is_file()
+    ]
     if missing:
         pytest.skip(f"{missing[0]} is not in datasets/climate/held_suarez")
     return kind(registry.task(name), file=lambda wanted: FOLDER / wanted)
@@ -59,14 +62,23 @@ def test_the_error_of_persistence_grows_with_lead_and_its_correlation_falls(task
         assert (np.diff(by_day(scores, name)[:5]) > 0).all() and by_day(scores, name)[0] > 0
     assert (np.diff(by_day(scores, "z500_acc")[:4]) < 0).all()
     assert 0.5 < scores["z500_useful_days"] < 4
-    assert all(scores[f"ke850_spectrum_error.day{day}"] < 0.1 for day in (1, 5, 10))  # the waves of another day are as strong
+    assert all(
+        scores[f"ke850_spectrum_error.day{day}"] < 0.1 for day in (1, 5, 10)
+    )  # the waves of another day are as strong
 
 
 def test_the_truth_scores_perfectly(task, examples, forecast):
     truth = forecast.isel(level=[0]).drop_vars(list(forecast.data_vars))
     dims = ("init_time", "lead_time", "longitude", "latitude")
-    names = {"z500": "geopotential_500", "t850": "temperature_850", "u850": "u_component_of_wind_850", "v850": "v_component_of_wind_850"}
-    perfect = truth.assign({names[name]: (dims, target) for name, target in examples.targets.items()})
+    names = {
+        "z500": "geopotential_500",
+        "t850": "temperature_850",
+        "u850": "u_component_of_wind_850",
+        "v850": "v_component_of_wind_850",
+    }
+    perfect = truth.assign(
+        {names[name]: (dims, target) for name, target in examples.targets.items()}
+    )
     scores = stats.scores(task, task.record(perfect, examples))
     for name in ("z500_rmse", "t850_rmse", "wind850_rmse"):
         np.testing.assert_array_equal(by_day(scores, name), 0)
@@ -74,7 +86,9 @@ def test_the_truth_scores_perfectly(task, examples, forecast):
     assert scores["z500_useful_days"] == 10
 
 
-def test_the_error_of_climatology_hardly_depends_on_lead_and_it_has_no_correlation_or_waves(task, examples):
+def test_the_error_of_climatology_hardly_depends_on_lead_and_it_has_no_correlation_or_waves(
+    task, examples
+):
     scores = stats.scores(task, task.record(baselines.climatology(task)(examples.inputs), examples))
     errors = by_day(scores, "z500_rmse")
     assert errors.max() / errors.min() < 1.15
@@ -82,16 +96,27 @@ def test_the_error_of_climatology_hardly_depends_on_lead_and_it_has_no_correlati
         assert np.isnan(scores[name]), name
 
 
-def test_persistence_is_better_than_climatology_on_the_first_day_and_worse_on_the_tenth(task, examples, persistence):
-    climate = stats.scores(task, task.record(baselines.climatology(task)(examples.inputs), examples))
+def test_persistence_is_better_than_climatology_on_the_first_day_and_worse_on_the_tenth(
+    task, examples, persistence
+):
+    climate = stats.scores(
+        task, task.record(baselines.climatology(task)(examples.inputs), examples)
+    )
     scores = stats.scores(task, persistence)
-    assert scores["z500_rmse.day1"] < climate["z500_rmse.day1"] and scores["z500_rmse.day10"] > climate["z500_rmse.day10"]
+    assert (
+        scores["z500_rmse.day1"] < climate["z500_rmse.day1"]
+        and scores["z500_rmse.day10"] > climate["z500_rmse.day10"]
+    )
 
 
 def test_leads_that_are_not_given_are_gaps(task, examples, forecast):
     scores = stats.scores(task, task.record(forecast.isel(lead_time=[0, 3]), examples))
-    assert np.isfinite([scores["z500_rmse.day1"], scores["z500_rmse.day5"], scores["ke850_spectrum_error.day5"]]).all()
-    assert np.isnan([scores["z500_rmse.day2"], scores["t850_acc.day10"], scores["ke850_spectrum_error.day10"]]).all()
+    assert np.isfinite(
+        [scores["z500_rmse.day1"], scores["z500_rmse.day5"], scores["ke850_spectrum_error.day5"]]
+    ).all()
+    assert np.isnan(
+        [scores["z500_rmse.day2"], scores["t850_acc.day10"], scores["ke850_spectrum_error.day10"]]
+    ).all()
 
 
 def test_leads_in_another_order_score_the_same(task, examples, forecast, persistence):
@@ -104,12 +129,18 @@ def test_forecasts_that_are_not_what_was_asked_for_are_refused(task, examples, f
     day = np.timedelta64(24, "h")
     broken = forecast.copy(deep=True)
     broken["temperature"][3, 4:, 3, 5, 5] = np.nan
-    with pytest.raises(FloatingPointError, match="the forecast of t850 is not finite from day 7 on"):
+    with pytest.raises(
+        FloatingPointError, match="the forecast of t850 is not finite from day 7 on"
+    ):
         task.record(broken, examples)
-    with pytest.raises(ValueError, match="forecast of day 4: climate/held_suarez asks for days 1, 2, 3, 5, 7, 10"):
+    with pytest.raises(
+        ValueError, match="forecast of day 4: climate/held_suarez asks for days 1, 2, 3, 5, 7, 10"
+    ):
         task.record(forecast.isel(lead_time=[0]).assign_coords(lead_time=[4 * day]), examples)
     with pytest.raises(ValueError, match=r"forecast of day 1.25"):
-        task.record(forecast.isel(lead_time=[0]).assign_coords(lead_time=[day + day // 4]), examples)
+        task.record(
+            forecast.isel(lead_time=[0]).assign_coords(lead_time=[day + day // 4]), examples
+        )
     with pytest.raises(ValueError, match="the forecast has no geopotential at 500 hPa"):
         task.record(forecast.sel(level=[200, 850]), examples)
     with pytest.raises(ValueError, match="latitude is not the analysis's"):
@@ -141,7 +172,9 @@ def test_scores_come_out_of_the_stored_record_again(task, persistence, tmp_path)
 
 
 def test_all_metrics_of_the_spec_are_given(task, persistence):
-    assert set(stats.scores(task, persistence)) == {name for metric in task.spec.metric for name in metric.names}
+    assert set(stats.scores(task, persistence)) == {
+        name for metric in task.spec.metric for name in metric.names
+    }
 
 
 def test_the_drift_of_climatology_is_nothing_and_it_has_no_weather():
@@ -150,8 +183,14 @@ def test_the_drift_of_climatology_is_nothing_and_it_has_no_weather():
     request = dataclasses.replace(examples.inputs, lead_times=examples.inputs.lead_times[::10])
     assert len(examples) == 4
     scores = stats.scores(drift, drift.record(baselines.climatology(drift)(request), examples))
-    assert scores["zonal_temperature_drift"] < 1e-3 and scores["eddy_activity"] < 1e-3 and scores["finite_share"] == 1
-    truth = stats.scores(drift, drift.record(baselines.truth_sample(drift)(examples.inputs), examples))
+    assert (
+        scores["zonal_temperature_drift"] < 1e-3
+        and scores["eddy_activity"] < 1e-3
+        and scores["finite_share"] == 1
+    )
+    truth = stats.scores(
+        drift, drift.record(baselines.truth_sample(drift)(examples.inputs), examples)
+    )
     assert 0 < truth["zonal_temperature_drift"] < 10 and 0.7 < truth["eddy_activity"] < 1.4
     blown = baselines.persistence(drift)(request).copy(deep=True)
     blown["temperature"][2, -1] = np.inf
@@ -159,7 +198,7 @@ def test_the_drift_of_climatology_is_nothing_and_it_has_no_weather():
     assert scores["finite_share"] == 3 / 4 and scores["zonal_temperature_drift"] > 1e4
 
 
-# ---------------------------------------------------------------------------------------------------------- linear regression
+# -------------------------------------------------------------------------------- linear regression
 
 LONGITUDES, LATITUDES, LEVELS = 16, 6, np.array([500, 850])
 
@@ -180,18 +219,33 @@ def small():
     rng = np.random.default_rng(0)
     channels = len(baselines.VARIABLES) * len(LEVELS)
     x = np.arange(LONGITUDES) * 2 * np.pi / LONGITUDES
-    waves = [np.cos(m * (x[None, :] - 0.1 * m * np.arange(300)[:, None]) + phase) for m, phase in ((1, 0.3), (2, 1.0), (3, 2.0))]
+    waves = [
+        np.cos(m * (x[None, :] - 0.1 * m * np.arange(300)[:, None]) + phase)
+        for m, phase in ((1, 0.3), (2, 1.0), (3, 2.0))
+    ]
     patterns = rng.normal(size=(3, channels, LATITUDES))
-    fields = np.einsum("mtx,mcy->txcy", np.stack(waves), patterns) + 0.3 * rng.normal(size=(300, LONGITUDES, channels, LATITUDES))
+    fields = np.einsum("mtx,mcy->txcy", np.stack(waves), patterns) + 0.3 * rng.normal(
+        size=(300, LONGITUDES, channels, LATITUDES)
+    )
     weights = weather.latitude_weights(np.linspace(-75, 75, LATITUDES))
     mean, scale = np.zeros((channels, LATITUDES)), np.ones((channels, 1))
-    parameters = linear_fit.fit([fields[:120], fields[120:240]], fields[240:], mean=mean, scale=scale, weights=weights)
+    parameters = linear_fit.fit(
+        [fields[:120], fields[120:240]], fields[240:], mean=mean, scale=scale, weights=weights
+    )
     state = fields[250:254].reshape(4, LONGITUDES, len(baselines.VARIABLES), len(LEVELS), LATITUDES)
     dims = ("time", "longitude", "level", "latitude")
-    coordinates = {"level": LEVELS, "longitude": np.rad2deg(x), "latitude": np.linspace(-75, 75, LATITUDES)}
+    coordinates = {
+        "level": LEVELS,
+        "longitude": np.rad2deg(x),
+        "latitude": np.linspace(-75, 75, LATITUDES),
+    }
     analysis = xr.Dataset(
-        {name: (dims, state[:, :, i].astype(np.float32)) for i, name in enumerate(baselines.VARIABLES)},
-        coords=coordinates | {"time": np.arange(4).astype("datetime64[D]").astype("datetime64[ns]")},
+        {
+            name: (dims, state[:, :, i].astype(np.float32))
+            for i, name in enumerate(baselines.VARIABLES)
+        },
+        coords=coordinates
+        | {"time": np.arange(4).astype("datetime64[D]").astype("datetime64[ns]")},
     )
     return parameters, Request(analysis, np.array([1, 3]) * np.timedelta64(24, "h"))
 
@@ -213,7 +267,9 @@ def test_waves_of_a_field_give_the_field_again():
     fields = rng.normal(size=(2, 16, 3, 5))
     mean, scale, root = rng.normal(size=(3, 5)), rng.random((3, 1)) + 0.5, rng.random(5) + 0.5
     waves = baselines.to_waves(fields, mean, scale, root, waves=9)
-    again = np.fft.irfft(waves.reshape(2, 9, 3, 5), n=16, axis=1, norm="forward") / root * scale + mean
+    again = (
+        np.fft.irfft(waves.reshape(2, 9, 3, 5), n=16, axis=1, norm="forward") / root * scale + mean
+    )
     np.testing.assert_allclose(again, fields, atol=1e-5)
 
 
@@ -224,26 +280,42 @@ def test_a_full_set_of_eofs_and_a_step_of_nothing_reproduce_the_field(small, tmp
     rng = np.random.default_rng(2)
     eof = np.linalg.qr(rng.normal(size=(n, size, size)) + 1j * rng.normal(size=(n, size, size)))[0]
     parameters = {
-        "mean": rng.normal(size=(size // LATITUDES, LATITUDES)), "scale": np.full((size // LATITUDES, 1), 2.0),
-        "root": rng.random(LATITUDES) + 0.5, "eof_real": eof.real, "eof_imag": eof.imag,
-        "step_real": np.tile(np.eye(size), (n, 1, 1)), "step_imag": np.zeros((n, size, size)),
+        "mean": rng.normal(size=(size // LATITUDES, LATITUDES)),
+        "scale": np.full((size // LATITUDES, 1), 2.0),
+        "root": rng.random(LATITUDES) + 0.5,
+        "eof_real": eof.real,
+        "eof_imag": eof.imag,
+        "step_real": np.tile(np.eye(size), (n, 1, 1)),
+        "step_imag": np.zeros((n, size, size)),
     }
-    forecast = regression({name: value.astype(np.float32) for name, value in parameters.items()}, tmp_path)(request)
+    forecast = regression(
+        {name: value.astype(np.float32) for name, value in parameters.items()}, tmp_path
+    )(request)
     for name in baselines.VARIABLES:
         for lead in range(2):
-            expected = request.analysis[name].transpose("time", "level", "longitude", "latitude").values
-            np.testing.assert_allclose(forecast[name].isel(lead_time=lead).values, expected, atol=1e-4)
+            expected = (
+                request.analysis[name].transpose("time", "level", "longitude", "latitude").values
+            )
+            np.testing.assert_allclose(
+                forecast[name].isel(lead_time=lead).values, expected, atol=1e-4
+            )
 
 
 def test_the_linear_model_beats_persistence_on_waves_that_travel(small, tmp_path):
     parameters, request = small
-    assert parameters["eof_real"].dtype == np.float16 and parameters["step_real"].shape[0] == LONGITUDES // 2 + 1
+    assert (
+        parameters["eof_real"].dtype == np.float16
+        and parameters["step_real"].shape[0] == LONGITUDES // 2 + 1
+    )
     short = Request(request.analysis.isel(time=[0]), np.array([1, 3]) * np.timedelta64(24, "h"))
     ahead = request.analysis.isel(time=3).transpose("level", "longitude", "latitude", ...)
     forecast = regression(parameters, tmp_path)(short).isel(init_time=0, lead_time=1)
     now = request.analysis.isel(time=0).transpose("level", "longitude", "latitude", ...)
     for name in baselines.VARIABLES:
-        assert np.square(forecast[name].values - ahead[name].values).mean() < 0.8 * np.square(now[name].values - ahead[name].values).mean()
+        assert (
+            np.square(forecast[name].values - ahead[name].values).mean()
+            < 0.8 * np.square(now[name].values - ahead[name].values).mean()
+        )
 
 
 def test_a_planet_turned_by_some_degrees_has_its_forecast_turned_by_as_much(small, tmp_path):
@@ -251,4 +323,8 @@ def test_a_planet_turned_by_some_degrees_has_its_forecast_turned_by_as_much(smal
     predict = regression(parameters, tmp_path)
     turned = Request(request.analysis.roll(longitude=5, roll_coords=False), request.lead_times)
     for name in baselines.VARIABLES:
-        np.testing.assert_allclose(predict(turned)[name].values, np.roll(predict(request)[name].values, 5, axis=3), atol=1e-4)
+        np.testing.assert_allclose(
+            predict(turned)[name].values,
+            np.roll(predict(request)[name].values, 5, axis=3),
+            atol=1e-4,
+        )

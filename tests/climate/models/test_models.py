@@ -1,4 +1,5 @@
-"""The weather models: shapes, symmetries, gradients, learning, and forecasts that refuse wrong input by name."""
+"""The weather models: shapes, symmetries, gradients, learning, and forecasts that refuse
+wrong input by name."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ from zoo.climate.models.layers.spherical import Grid, truncate
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit
 
-SMALL = {"convnext": {"width": 32, "depth": 1}, "sfno": {"width": 8, "depth": 1}, "conv_gru": {"width": 32, "depth": 1}}
+SMALL = {
+    "convnext": {"width": 32, "depth": 1},
+    "sfno": {"width": 8, "depth": 1},
+    "conv_gru": {"width": 32, "depth": 1},
+}
 each = pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 
 
@@ -58,12 +63,20 @@ def random_state(batch=1, seed=0):
 
 @pytest.fixture(scope="module")
 def planet():
-    """A made-up planet: waves that drift eastward on a zonal mean state, as packed six-hourly fields."""
+    """A made-up planet: waves that drift eastward on a zonal mean state, as packed
+    six-hourly fields."""
     rng, grid = np.random.default_rng(0), Grid()
-    base = np.repeat([54000.0, 260.0, 8.0, 0.0], 5) - np.repeat([8000.0, 20.0, 0, 0], 5) * np.sin(np.deg2rad(grid.latitude))[:, None] ** 2
+    base = (
+        np.repeat([54000.0, 260.0, 8.0, 0.0], 5)
+        - np.repeat([8000.0, 20.0, 0, 0], 5) * np.sin(np.deg2rad(grid.latitude))[:, None] ** 2
+    )
     amplitude, phase = np.repeat([500.0, 3.0, 6.0, 6.0], 5), rng.uniform(0, 2 * np.pi, 20)
     angle = 3 * np.deg2rad(grid.longitude)[None, :, None] - 0.2 * np.arange(120)[:, None, None]
-    waves = np.cos(angle[..., None] + phase) * np.cos(np.deg2rad(grid.latitude))[None, None, :, None] ** 3 * amplitude
+    waves = (
+        np.cos(angle[..., None] + phase)
+        * np.cos(np.deg2rad(grid.latitude))[None, None, :, None] ** 3
+        * amplitude
+    )
     return Series(np.rint((base + waves - OFFSET) / SCALE).astype(np.int16), (60, 60))
 
 
@@ -77,7 +90,13 @@ def analysis(planet):
     fields = planet.fields(np.arange(3))[:, None]
     grid = Grid()
     times = np.array(["2020-01-01", "2020-01-03", "2020-01-05"], "datetime64[ns]")
-    data = unstack(fields, init_time=times, lead_time=np.zeros(1, "timedelta64[ns]"), longitude=grid.longitude, latitude=grid.latitude)
+    data = unstack(
+        fields,
+        init_time=times,
+        lead_time=np.zeros(1, "timedelta64[ns]"),
+        longitude=grid.longitude,
+        latitude=grid.latitude,
+    )
     return data.isel(lead_time=0, drop=True).rename(init_time="time")
 
 
@@ -100,9 +119,13 @@ def test_a_model_commutes_with_rotation_in_longitude(architecture):
 def test_every_parameter_has_a_gradient(architecture, transforms):
     model = small(architecture)
     graph, parameters = nnx.split(model)
-    packed = jnp.asarray(np.random.default_rng(0).integers(-200, 200, (1, 3, 64, 32, 20)), jnp.int16)
+    packed = jnp.asarray(
+        np.random.default_rng(0).integers(-200, 200, (1, 3, 64, 32, 20)), jnp.int16
+    )
     loss = make_loss(transforms)
-    gradients = jax.grad(lambda p: loss(nnx.merge(graph, p), packed, jax.random.key(0))[0])(parameters)
+    gradients = jax.grad(lambda p: loss(nnx.merge(graph, p), packed, jax.random.key(0))[0])(
+        parameters
+    )
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradients):
         assert np.isfinite(leaf).all() and np.abs(leaf).max() > 0, jax.tree_util.keystr(path)
 
@@ -111,7 +134,9 @@ def test_every_parameter_has_a_gradient(architecture, transforms):
 def test_a_few_steps_lower_the_loss_below_persistence(architecture, planet, transforms):
     windows = Windows(planet.packed, planet.starts(reach=4), (0, 4))
     config = LoopConfig(40, 4, log_every=20)
-    result = fit(small(architecture), make_loss(transforms), windows, optax.adam(5e-3), config=config)
+    result = fit(
+        small(architecture), make_loss(transforms), windows, optax.adam(5e-3), config=config
+    )
     # Persistence has an error of one increment by definition of the units.
     assert result.history[-1]["loss"] < min(0.9, result.history[0]["loss"])
 
@@ -128,8 +153,14 @@ def test_reflection_turns_the_planet_over_and_twice_is_nothing(transforms):
     states = random_state(64)[:, None]
     out = augment(states, transforms, jax.random.key(0))
     mirrored = states[:, :, :, ::-1] * REFLECTION
-    same = sum(any(np.array_equal(o, np.roll(c, k, axis=1)) for k in (0, 1)) for o, c in zip(out, states, strict=True))
-    turned = sum(any(np.array_equal(o, np.roll(c, k, axis=1)) for k in (0, 1)) for o, c in zip(out, mirrored, strict=True))
+    same = sum(
+        any(np.array_equal(o, np.roll(c, k, axis=1)) for k in (0, 1))
+        for o, c in zip(out, states, strict=True)
+    )
+    turned = sum(
+        any(np.array_equal(o, np.roll(c, k, axis=1)) for k in (0, 1))
+        for o, c in zip(out, mirrored, strict=True)
+    )
     assert same + turned == 64 and 15 < same < 49
     np.testing.assert_array_equal(mirrored[:, :, :, ::-1] * REFLECTION, states)
 
@@ -137,7 +168,9 @@ def test_reflection_turns_the_planet_over_and_twice_is_nothing(transforms):
 def test_transforms_are_those_of_the_planet(planet, transforms):
     fields = planet.fields(np.arange(120))
     np.testing.assert_allclose(transforms.climatology[:, 0], fields[..., 0].mean((0, 1)), rtol=2e-3)
-    np.testing.assert_allclose(transforms.denormalise(transforms.normalise(fields)), fields, rtol=1e-5, atol=1e-2)
+    np.testing.assert_allclose(
+        transforms.denormalise(transforms.normalise(fields)), fields, rtol=1e-5, atol=1e-2
+    )
     assert (transforms.increment < 2.5 * transforms.anomaly).all()
 
 
@@ -148,9 +181,13 @@ def test_windows_never_cross_from_one_trajectory_into_the_next(planet):
 
 def test_the_latitude_wise_map_has_the_gradient_that_jax_derives():
     noise = np.random.default_rng(0)
-    field, scale, shift = (jnp.asarray(noise.normal(size=size), jnp.float32) for size in ((2, 5, 4, 3), (4, 3), (4, 3)))
+    field, scale, shift = (
+        jnp.asarray(noise.normal(size=size), jnp.float32) for size in ((2, 5, 4, 3), (4, 3), (4, 3))
+    )
     ours = jax.grad(lambda *parts: jnp.sin(affine(*parts)).sum(), (0, 1, 2))(field, scale, shift)
-    derived = jax.grad(lambda field, scale, shift: jnp.sin(field * scale + shift).sum(), (0, 1, 2))(field, scale, shift)
+    derived = jax.grad(lambda field, scale, shift: jnp.sin(field * scale + shift).sum(), (0, 1, 2))(
+        field, scale, shift
+    )
     for one, other in zip(ours, derived, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -166,10 +203,14 @@ def test_a_rollout_is_the_step_repeated(transforms):
         np.testing.assert_allclose(path[:, k], state, atol=1e-4)
 
 
-def test_the_damped_forecast_is_never_worse_than_the_plain_one_where_it_was_fitted(planet, transforms):
+def test_the_damped_forecast_is_never_worse_than_the_plain_one_where_it_was_fitted(
+    planet, transforms
+):
     model = small("convnext", truncation=10)
     damped = fit_damping(model, transforms, planet)
-    assert damped.damping.shape == (10, 20) and damped.damping.min() >= 0 and damped.damping.max() <= 1
+    assert (
+        damped.damping.shape == (10, 20) and damped.damping.min() >= 0 and damped.damping.max() <= 1
+    )
     plain = validation_scores(model, damped, planet, every=4)
     shrunk = validation_scores(model, damped, planet, every=4, damped=True)
     assert all(shrunk[name] <= plain[name] + 1e-3 for name in plain if "rmse" in name)
@@ -182,8 +223,17 @@ def test_a_forecast_has_weatherbench_layout_and_does_not_depend_on_the_batch(ana
     model = small("convnext")
     result = forecast(model, transforms, analysis, DAYS)
     assert set(result.data_vars) == set(VARIABLES)
-    assert result["temperature"].dims == ("init_time", "lead_time", "level", "longitude", "latitude")
-    assert result["temperature"].shape == (3, 2, 5, 64, 32) and result["temperature"].attrs["units"] == "K"
+    assert result["temperature"].dims == (
+        "init_time",
+        "lead_time",
+        "level",
+        "longitude",
+        "latitude",
+    )
+    assert (
+        result["temperature"].shape == (3, 2, 5, 64, 32)
+        and result["temperature"].attrs["units"] == "K"
+    )
     np.testing.assert_array_equal(result["level"], LEVELS)
     again = forecast(model, transforms, analysis, DAYS, batch=2)
     np.testing.assert_allclose(again["temperature"], result["temperature"], atol=1e-2)
@@ -193,13 +243,19 @@ def test_stack_and_unstack_are_inverse(analysis):
     array = stack(analysis)
     assert array.shape == (3, 64, 32, 20)
     c = CHANNELS.index(("u_component_of_wind", 700))
-    np.testing.assert_array_equal(array[..., c], analysis["u_component_of_wind"].sel(level=700).values.astype(np.float32))
+    np.testing.assert_array_equal(
+        array[..., c], analysis["u_component_of_wind"].sel(level=700).values.astype(np.float32)
+    )
 
 
 def test_dims_in_another_order_and_descending_latitudes_are_put_right(analysis, transforms):
     model = small("convnext")
-    odd = analysis.transpose("latitude", "longitude", "level", "time").isel(latitude=slice(None, None, -1), level=slice(None, None, -1))
-    xr.testing.assert_equal(forecast(model, transforms, odd, DAYS), forecast(model, transforms, analysis, DAYS))
+    odd = analysis.transpose("latitude", "longitude", "level", "time").isel(
+        latitude=slice(None, None, -1), level=slice(None, None, -1)
+    )
+    xr.testing.assert_equal(
+        forecast(model, transforms, odd, DAYS), forecast(model, transforms, analysis, DAYS)
+    )
 
 
 def broken(analysis, kind):
@@ -235,7 +291,13 @@ def broken(analysis, kind):
         ("celsius", r"temperature at \d+ hPa has an area mean of -.* is it in K\?"),
         ("units", "temperature is given in 'degC', the model expects 'K'"),
         ("height", "geopotential at .* is it in m2 s-2"),
-        ("grid", "longitude differs from the model's grid: given 64 points 1 to 355.375, expected 64 points 0 to 354.375"),
+        (
+            "grid",
+            (
+                "longitude differs from the model's grid: given 64 points 1 to 355.375, expected "
+                "64 points 0 to 354.375"
+            ),
+        ),
         ("coarse", "latitude differs from the model's grid: given 16 points"),
         ("level", r"no level 700 hPa; it has \[200, 500\]"),
         ("dims", "expected .'time', 'level', 'longitude', 'latitude'. in any order"),

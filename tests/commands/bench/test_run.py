@@ -1,4 +1,5 @@
-"""The harness: same run, same numbers; an interruption costs nothing; what cannot run is told with the reason."""
+"""The harness: same run, same numbers; an interruption costs nothing; what cannot run is
+told with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def one(**options) -> bench.TaskResult:
 
 def test_two_runs_give_the_same_numbers(toy):
     first, second = one(), one()
-    one_way, other_way = ([(row.predictor.id, row.metrics, row.group) for row in result.rows] for result in (first, second))
+    one_way, other_way = (
+        [(row.predictor.id, row.metrics, row.group) for row in result.rows]
+        for result in (first, second)
+    )
     assert one_way == other_way
     assert len(synthetic_task.calls) == 2 * 5  # nothing was remembered from the first
 
@@ -60,10 +64,15 @@ def test_an_interrupted_run_continues_and_a_finished_one_leaves_nothing(toy, iso
     synthetic_task.calls.clear()
     result = one()
     assert synthetic_task.calls == ["best_twin", "short", "model"]
-    assert {row.predictor.id.split("/")[1] for row in result.rows if row.resumed} == {"zero", "best"}
+    assert {row.predictor.id.split("/")[1] for row in result.rows if row.resumed} == {
+        "zero",
+        "best",
+    }
     assert list((isolated_home / "runs").iterdir()) == []
     fresh = one()
-    assert [(row.predictor.id, row.metrics) for row in fresh.rows] == [(row.predictor.id, row.metrics) for row in result.rows]
+    assert [(row.predictor.id, row.metrics) for row in fresh.rows] == [
+        (row.predictor.id, row.metrics) for row in result.rows
+    ]
 
 
 def test_a_journal_of_another_task_text_or_half_written_is_not_used(toy, isolated_home):
@@ -81,7 +90,7 @@ def test_a_journal_of_another_task_text_or_half_written_is_not_used(toy, isolate
 
 def test_a_row_whose_file_is_missing_says_which_how_large_and_how_to_get_it(toy):
     result = one()
-    (name, reason), = result.skipped
+    ((name, reason),) = result.skipped
     assert name == "climate/needy"
     for part in ("extra.npy", "1.23 MB", "https://example.org/data/extra.npy"):
         assert part in reason
@@ -91,14 +100,20 @@ def test_a_task_whose_data_are_missing_runs_nothing_and_says_why(toy):
     (toy / "datasets/climate/toy/series.npy").unlink()
     result = one()
     assert result.rows == [] and synthetic_task.calls == []
-    assert "series.npy" in result.unavailable[0] and "https://example.org/data/series.npy" in result.unavailable[0]
+    assert (
+        "series.npy" in result.unavailable[0]
+        and "https://example.org/data/series.npy" in result.unavailable[0]
+    )
 
 
 def test_a_model_whose_weights_are_missing_is_skipped_and_the_others_run(toy, tmp_path):
     (tmp_path / "plugins/toy_models/line.seed1.safetensors").unlink()
     result = one()
     assert len(result.rows) == 4
-    assert any(name == "climate/line.toy" and "line.seed1.safetensors" in reason for name, reason in result.skipped)
+    assert any(
+        name == "climate/line.toy" and "line.seed1.safetensors" in reason
+        for name, reason in result.skipped
+    )
 
 
 def test_altered_weights_or_data_stop_the_run(toy, tmp_path):
@@ -111,8 +126,14 @@ def test_altered_weights_or_data_stop_the_run(toy, tmp_path):
 def test_models_are_chosen_by_wildcard_and_an_empty_choice_is_an_error(toy):
     from zoo.registry import UnknownName
 
-    assert {row.predictor.id for row in one(models="*best*").rows} == {"climate/best", "climate/best_twin"}
-    with pytest.raises(UnknownName, match="no model or baseline of climate/toy matches 'climate/bset'; did you mean climate/best"):
+    assert {row.predictor.id for row in one(models="*best*").rows} == {
+        "climate/best",
+        "climate/best_twin",
+    }
+    with pytest.raises(
+        UnknownName,
+        match="no model or baseline of climate/toy matches 'climate/bset'; did you mean climate/best",
+    ):
         one(models="climate/bset")
     with pytest.raises(UnknownName, match="no task matches 'climat'"):
         bench.bench("climat")
@@ -131,7 +152,9 @@ def test_a_task_whose_dataset_has_no_card_is_not_passed_over_in_silence(toy):
 def test_a_cache_that_cannot_be_written_warns_and_the_run_goes_on(toy, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "file"))
-    with pytest.warns(UserWarning, match=r"point ZOO_HOME at a folder that can be written") as caught:
+    with pytest.warns(
+        UserWarning, match=r"point ZOO_HOME at a folder that can be written"
+    ) as caught:
         assert len(one().rows) == 5
     assert len(caught) == 2  # the compilation cache and the journal, once each
 
@@ -139,26 +162,47 @@ def test_a_cache_that_cannot_be_written_warns_and_the_run_goes_on(toy, tmp_path,
 def test_each_training_seed_is_scored_alone(toy):
     row = one(models="*line*", all_seeds=True).rows[0]
     assert [scores.seed for scores in row.seeds] == [0, 1, 2]
-    assert row.seeds[0].metrics["rmse.step1"] == row.metrics["rmse.step1"].value  # the first is the model
+    assert (
+        row.seeds[0].metrics["rmse.step1"] == row.metrics["rmse.step1"].value
+    )  # the first is the model
     assert len({scores.metrics["rmse.step1"] for scores in row.seeds}) == 3
 
 
 def test_entries_are_valid_and_name_everything_by_hash(toy, tmp_path):
     result = one(all_seeds=True, measure=True)
-    paths = bench.write_entries(result, tmp_path / "entries", command="zoo bench climate/toy", submitted_by="ada")
-    assert sorted(path.name for path in paths) == ["best.json", "best_twin.json", "line.toy.json", "short.json", "zero.json"]
+    paths = bench.write_entries(
+        result, tmp_path / "entries", command="zoo bench climate/toy", submitted_by="ada"
+    )
+    assert sorted(path.name for path in paths) == [
+        "best.json",
+        "best_twin.json",
+        "line.toy.json",
+        "short.json",
+        "zero.json",
+    ]
     for path in paths:
         entry = cards.read(path, cards.Entry)
         beside = path.with_name(entry.record)
         assert entry.hashes.record == files.sha256(beside)
         assert tuple(record.read(beside)["example_id"]) == tuple(f"t{i:03d}" for i in range(60))
-        assert entry.cost.repeats == bench.REPEATS and entry.n_examples == 60 and entry.task_version == 3
+        assert (
+            entry.cost.repeats == bench.REPEATS
+            and entry.n_examples == 60
+            and entry.task_version == 3
+        )
         assert str(tmp_path) not in path.read_text()  # no path of the machine
     short = cards.read(tmp_path / "entries/climate/toy@3/short.json", cards.Entry)
     assert short.declined == ["rmse.step2"]
     model = cards.read(tmp_path / "entries/climate/toy@3/line.toy.json", cards.Entry)
-    assert len(model.hashes.weights) == 3 and model.cost.n_params == 1 and len(model.training_seeds) == 3
-    assert cards.read(tmp_path / "entries/climate/toy@3/best.json", cards.Entry).provenance.note == "knows the truth"
+    assert (
+        len(model.hashes.weights) == 3
+        and model.cost.n_params == 1
+        and len(model.training_seeds) == 3
+    )
+    assert (
+        cards.read(tmp_path / "entries/climate/toy@3/best.json", cards.Entry).provenance.note
+        == "knows the truth"
+    )
     assert not [path for path in (tmp_path / "entries").rglob("*") if path.name.endswith(".part")]
 
 
@@ -167,7 +211,9 @@ def test_entries_of_a_dirty_checkout_are_refused(toy, tmp_path, monkeypatch):
 
     monkeypatch.setattr(environment, "checkout_state", lambda root, known=(): ("0" * 40, True))
     with pytest.raises(cards.CardError, match="commit first"):
-        bench.write_entries(one(models="*zero", measure=True), tmp_path / "entries", command="c", submitted_by="ada")
+        bench.write_entries(
+            one(models="*zero", measure=True), tmp_path / "entries", command="c", submitted_by="ada"
+        )
     assert not list((tmp_path / "entries").rglob("*.json"))
 
 

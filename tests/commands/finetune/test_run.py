@@ -1,4 +1,5 @@
-"""Transfer keeps its promises: honest splits, a probe that is the textbook's, features that are the network's own, errors that help."""
+"""Transfer keeps its promises: honest splits, a probe that is the textbook's, features that
+are the network's own, errors that help."""
 
 from __future__ import annotations
 
@@ -18,10 +19,21 @@ from zoo.genomics.data.sequences import decode, one_hot, reverse_complement
 from zoo.pretrained import weights as storage
 
 ABOUT = {
-    "title": "Tiny", "summary": "For tests.", "tasks": [], "licence": "Apache-2.0", "paper": "https://arxiv.org/abs/1810.04805",
+    "title": "Tiny",
+    "summary": "For tests.",
+    "tasks": [],
+    "licence": "Apache-2.0",
+    "paper": "https://arxiv.org/abs/1810.04805",
     "truth": "simulated",
-    "training": {"command": "none", "data": ["none"], "chosen_on": "nothing", "hardware": "none", "wall_seconds": 1.0, "steps": 1},
-}  # fmt: skip
+    "training": {
+        "command": "none",
+        "data": ["none"],
+        "chosen_on": "nothing",
+        "hardware": "none",
+        "wall_seconds": 1.0,
+        "steps": 1,
+    },
+}
 
 
 def planted(n: int, length: int = 40, seed: int = 0) -> tuple[list[str], np.ndarray]:
@@ -55,44 +67,72 @@ def sources(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sources")
     small = {"filters": 8, "width": 5, "channels": 6, "bins": 2, "hidden": 7, "dilations": (1,)}
     design = {
-        "channels": (8, 8, 8), "widths": (9, 3, 3), "features": 16, "heads": 2, "depth": 1, "max_tokens": 6, "tasks": 0, "dropout": 0.0,
-    }  # fmt: skip
+        "channels": (8, 8, 8),
+        "widths": (9, 3, 3),
+        "features": 16,
+        "heads": 2,
+        "depth": 1,
+        "max_tokens": 6,
+        "tasks": 0,
+        "dropout": 0.0,
+    }
     each = {"short": small, "placed": small | {"placed": True}, "long": small}
     networks = SequenceCNNsConfig(("short", "placed", "long"), (20, 40, 48), each)
     cnns = SequenceCNNs(networks, rngs=nnx.Rngs(1))
     places = cnns.networks["placed"].places
     places[...] = jnp.asarray(np.random.default_rng(0).normal(size=(40, 4)), jnp.float32)
-    encoders = SequenceEncodersConfig(("short", "long"), (3, 5), {name: value for name, value in design.items() if name != "tasks"})
+    encoders = SequenceEncodersConfig(
+        ("short", "long"),
+        (3, 5),
+        {name: value for name, value in design.items() if name != "tasks"},
+    )
     models = {
         "sequence_encoder.tiny": (
-            SequenceEncoder(SequenceEncoderConfig(**design), rngs=nnx.Rngs(0)), "sequence_encoder:SequenceEncoder", design,
-            "zoo.genomics.ecoli.predict:load_language_model", {},
+            SequenceEncoder(SequenceEncoderConfig(**design), rngs=nnx.Rngs(0)),
+            "sequence_encoder:SequenceEncoder",
+            design,
+            "zoo.genomics.ecoli.predict:load_language_model",
+            {},
         ),
         "encoders.tiny": (
-            SequenceEncoders(encoders, rngs=nnx.Rngs(3)), "low_rank:SequenceEncoders",
+            SequenceEncoders(encoders, rngs=nnx.Rngs(3)),
+            "low_rank:SequenceEncoders",
             {"subsets": encoders.subsets, "tokens": encoders.tokens, "encoder": encoders.encoder},
             "zoo.genomics.gue.predict:load_classifier",
             {"subsets": list(encoders.subsets), "lengths": {"short": 24, "long": 40}},
         ),
         "cnn.tiny": (
-            cnns, "sequence_cnn:SequenceCNNs",
-            {"subsets": networks.subsets, "lengths": networks.lengths, "networks": networks.networks},
+            cnns,
+            "sequence_cnn:SequenceCNNs",
+            {
+                "subsets": networks.subsets,
+                "lengths": networks.lengths,
+                "networks": networks.networks,
+            },
             "zoo.genomics.gue.predict:load_classifier",
-            {"subsets": list(networks.subsets), "lengths": dict(zip(networks.subsets, networks.lengths, strict=True))},
+            {
+                "subsets": list(networks.subsets),
+                "lengths": dict(zip(networks.subsets, networks.lengths, strict=True)),
+            },
         ),
         "cnn_local.tiny": (
-            MotifCnn(MotifCnnConfig("local", "relu", 100, True), rngs=nnx.Rngs(2)), "motif_cnn:MotifCnn",
-            {"kind": "local", "activation": "relu", "length": 100, "frozen": True}, "zoo.genomics.motif_grammar.predict:load_motif_cnn",
+            MotifCnn(MotifCnnConfig("local", "relu", 100, True), rngs=nnx.Rngs(2)),
+            "motif_cnn:MotifCnn",
+            {"kind": "local", "activation": "relu", "length": 100, "frozen": True},
+            "zoo.genomics.motif_grammar.predict:load_motif_cnn",
             {"declared": "ism", "both_strands": False},
         ),
-    }  # fmt: skip
+    }
     paths = {}
     for name, (model, architecture, config, predictor, options) in models.items():
         storage.save(folder / f"{name}.raw.safetensors", model)
         content = ABOUT | {
-            "id": f"genomics/{name}", "architecture": f"zoo.genomics.models.{architecture}", "config": as_lists(config),
-            "predictor": predictor, "predictor_config": options,
-        }  # fmt: skip
+            "id": f"genomics/{name}",
+            "architecture": f"zoo.genomics.models.{architecture}",
+            "config": as_lists(config),
+            "predictor": predictor,
+            "predictor_config": options,
+        }
         paths[name] = publish_without_probe(folder, content, folder / f"{name}.raw.safetensors")
     return paths
 
@@ -101,7 +141,12 @@ def publish_without_probe(folder: Path, content: dict, weights: Path) -> Path:
     """A card and its weights; no predictor is run."""
     from zoo.pretrained.publish import to_toml
 
-    entry = {"file": weights.name, "sha256": files.sha256(weights), "bytes": weights.stat().st_size, "seed": 0}
+    entry = {
+        "file": weights.name,
+        "sha256": files.sha256(weights),
+        "bytes": weights.stat().st_size,
+        "seed": 0,
+    }
     path = folder / f"{content['id'].split('/')[1]}.toml"
     path.write_text(to_toml(content | {"schema_version": 1, "n_params": 1, "weights": [entry]}))
     return path
@@ -117,7 +162,7 @@ def quiet(line: str) -> None:
     """Nobody listens."""
 
 
-# ------------------------------------------------------------------------------------------------------ the textbook's parts
+# ----------------------------------------------------------------------------- the textbook's parts
 
 
 def test_the_probe_is_the_ridge_logistic_regression_of_scikit_learn():
@@ -129,7 +174,9 @@ def test_the_probe_is_the_ridge_logistic_regression_of_scikit_learn():
     x = rng.normal(size=(120, 5)) * [1, 10, 0.1, 3, 1] + label[:, None] * [0.5, 0, 0.1, -1, 0] + 7
     kernel, bias = transfer.softmax_regression(x, label, 3, penalty=0.03)
     scaler = StandardScaler().fit(x)
-    theirs = LogisticRegression(C=1 / (0.03 * len(x)), tol=1e-10, max_iter=10_000).fit(scaler.transform(x), label)
+    theirs = LogisticRegression(C=1 / (0.03 * len(x)), tol=1e-10, max_iter=10_000).fit(
+        scaler.transform(x), label
+    )
     expected = theirs.predict_proba(scaler.transform(x))
     logits = x @ kernel + bias
     ours = np.exp(logits - logits.max(1, keepdims=True))
@@ -181,34 +228,51 @@ def test_one_large_group_does_not_swallow_the_validation_part():
 def test_the_paired_interval_covers_a_known_gain():
     rng = np.random.default_rng(0)
     second = rng.normal(size=400)
-    low, high = transfer.paired_interval(second + 0.3 + 0.1 * rng.normal(size=400), second, np.arange(400))
+    low, high = transfer.paired_interval(
+        second + 0.3 + 0.1 * rng.normal(size=400), second, np.arange(400)
+    )
     assert low < 0.3 < high and high - low < 0.05
     assert transfer.paired_interval(second, second, np.zeros(400)) is None
 
 
-# -------------------------------------------------------------------------------------------------------------------- genomics
+# ----------------------------------------------------------------------------------------- genomics
 
 
 def test_features_and_the_old_last_layer_give_the_old_network(sources):
-    """For each convolutional design: its own last layer on our features is what it always said, also with letters at their places."""
+    """For each convolutional design: its own last layer on our features is what it always
+    said, also with letters at their places."""
     from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
 
-    for name, part, length in (("cnn.tiny", "placed", 40), ("cnn.tiny", "long", 48), ("cnn_local.tiny", "", 100)):
+    for name, part, length in (
+        ("cnn.tiny", "placed", 40),
+        ("cnn.tiny", "long", 48),
+        ("cnn_local.tiny", "", 100),
+    ):
         source = transfer.load(sources[name])
         own, old = backbones(source)[part], source.module()
-        ours = SequenceClassifier(SequenceClassifierConfig(own.kind, own.settings, 2, own.longest), rngs=nnx.Rngs(9))
-        head = {key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")}
+        ours = SequenceClassifier(
+            SequenceClassifierConfig(own.kind, own.settings, 2, own.longest), rngs=nnx.Rngs(9)
+        )
+        head = {
+            key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")
+        }
         storage.restore(ours, own.parameters | head)
         tokens = np.random.default_rng(0).integers(0, 4, (3, length)).astype(np.int8)
         old = old.networks[part] if part else old
         expected = np.asarray(jax.jit(lambda tokens, old=old: old(one_hot(tokens, xp=jnp)))(tokens))
         layer = old.logit if own.kind == "cnn" else old.out
         found = np.asarray(jax.jit(ours.features)(tokens))
-        logit = found[:, : layer.kernel[...].shape[0]] @ np.asarray(layer.kernel[...])[:, 0] + float(layer.bias[...][0])
-        np.testing.assert_allclose(logit + (found[:, -1] if part == "placed" else 0), expected, atol=1e-4)
+        logit = found[:, : layer.kernel[...].shape[0]] @ np.asarray(layer.kernel[...])[
+            :, 0
+        ] + float(layer.bias[...][0])
+        np.testing.assert_allclose(
+            logit + (found[:, -1] if part == "placed" else 0), expected, atol=1e-4
+        )
 
 
-@pytest.mark.parametrize(("name", "part"), [("sequence_encoder.tiny", ""), ("encoders.tiny", "long")])
+@pytest.mark.parametrize(
+    ("name", "part"), [("sequence_encoder.tiny", ""), ("encoders.tiny", "long")]
+)
 def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part):
     from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
 
@@ -217,13 +281,22 @@ def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part)
     tokens = np.random.default_rng(0).integers(0, 4, (2, 24)).astype(np.int8)
     found = []
     for length in (24, 40):
-        ours = SequenceClassifier(SequenceClassifierConfig("encoder", own.settings, 2, length), rngs=nnx.Rngs(9))
-        head = {key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")}
-        found.append(np.asarray(jax.jit(storage.restore(ours, own.parameters | head).features)(tokens)))
+        ours = SequenceClassifier(
+            SequenceClassifierConfig("encoder", own.settings, 2, length), rngs=nnx.Rngs(9)
+        )
+        head = {
+            key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")
+        }
+        found.append(
+            np.asarray(jax.jit(storage.restore(ours, own.parameters | head).features)(tokens))
+        )
     encoder = source.module().networks[part] if part else source.module()
-    x = jax.jit(lambda tokens: encoder.encode(encoder.inputs(tokens), jnp.ones(tokens.shape, bool))[0])(tokens)
+    x = jax.jit(
+        lambda tokens: encoder.encode(encoder.inputs(tokens), jnp.ones(tokens.shape, bool))[0]
+    )(tokens)
     np.testing.assert_allclose(found[0], np.concatenate([x.mean(1), x.max(1)], 1), atol=1e-5)
-    # The last convolutions look three tokens ahead into the padding, so the ends may differ; the bulk is the same.
+    # The last convolutions look three tokens ahead into the padding, so the ends may
+    # differ; the bulk is the same.
     assert np.abs(found[0] - found[1]).mean() < 0.2
 
 
@@ -232,12 +305,21 @@ def tuned(sources, tmp_path_factory):
     """A motif network fine-tuned on a table with copies of sequences on the other strand."""
     folder = tmp_path_factory.mktemp("tuned")
     letters, label = planted(120)
-    table = write_table(folder / "My promoters.csv", letters, np.where(label == 1, "promoter", "other"))
+    table = write_table(
+        folder / "My promoters.csv", letters, np.where(label == 1, "promoter", "other")
+    )
     lines: list[str] = []
     result = transfer.fine_tune(
-        sources["cnn.tiny"], table, out=folder / "out", epochs=8, seed=1, scratch=True, truth="simulated", learning_rate=3e-3,
+        sources["cnn.tiny"],
+        table,
+        out=folder / "out",
+        epochs=8,
+        seed=1,
+        scratch=True,
+        truth="simulated",
+        learning_rate=3e-3,
         log=lines.append,
-    )  # fmt: skip
+    )
     return result, table, lines
 
 
@@ -247,7 +329,10 @@ def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
 
     result, table, lines = tuned
     card = result.model.card
-    assert result.path.name == "cnn.my_promoters.toml" and (result.path.parent / "model.safetensors").is_file()
+    assert (
+        result.path.name == "cnn.my_promoters.toml"
+        and (result.path.parent / "model.safetensors").is_file()
+    )
     assert card.id == "genomics/cnn.my_promoters" and card.truth == "simulated" and card.tasks == []
     assert str(table.parent) not in result.path.read_text()
     again = transfer.load(result.path.parent)
@@ -257,7 +342,11 @@ def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
     predict_file(again, table, tmp_path / "scores.csv")
     rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     tokens = read_table(table, label=None).tokens
-    np.testing.assert_allclose([float(row["probability_promoter"]) for row in rows], again(tokens)["probability"][:, 1], atol=1e-5)
+    np.testing.assert_allclose(
+        [float(row["probability_promoter"]) for row in rows],
+        again(tokens)["probability"][:, 1],
+        atol=1e-5,
+    )
     assert {row["class"] for row in rows} <= {"promoter", "other"}
     assert any("majority class" in line and "gain in accuracy" in line for line in lines)
 
@@ -272,21 +361,38 @@ def test_an_interrupted_run_goes_on_and_ends_at_the_same_weights(sources, tuned,
             if len(steps) == 3:
                 raise KeyboardInterrupt
 
-    options = {"out": tmp_path / "out", "epochs": 8, "seed": 1, "scratch": True, "truth": "simulated", "learning_rate": 3e-3}
+    options = {
+        "out": tmp_path / "out",
+        "epochs": 8,
+        "seed": 1,
+        "scratch": True,
+        "truth": "simulated",
+        "learning_rate": 3e-3,
+    }
     with pytest.raises(KeyboardInterrupt):
         transfer.fine_tune(sources["cnn.tiny"], table, log=interrupt, **options)
     assert not list((tmp_path / "out").glob("*.toml"))
     again = transfer.fine_tune(sources["cnn.tiny"], table, log=interrupt, **options)
-    assert steps[3] == steps[2], "two of five parts were checkpointed; the third comes again, the first does not"
+    assert steps[3] == steps[2], (
+        "two of five parts were checkpointed; the third comes again, the first does not"
+    )
     assert again.model.card.weights[0].sha256 == result.model.card.weights[0].sha256
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cnn.my_promoters.toml", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "cnn.my_promoters.toml",
+        "model.safetensors",
+    ]
 
 
 def test_scores_stand_beside_the_majority_class_and_the_scratch_network(tuned):
     result, *_ = tuned
     assert list(result.scores) == ["majority class", "linear probe", "fine-tuned", "from scratch"]
-    assert result.scores["majority class"] == pytest.approx({"accuracy": 0.5, "mcc": 0.0, "cross_entropy": np.log(2), "auroc": 0.5})
-    assert result.scores["fine-tuned"]["cross_entropy"] != result.scores["from scratch"]["cross_entropy"]
+    assert result.scores["majority class"] == pytest.approx(
+        {"accuracy": 0.5, "mcc": 0.0, "cross_entropy": np.log(2), "auroc": 0.5}
+    )
+    assert (
+        result.scores["fine-tuned"]["cross_entropy"]
+        != result.scores["from scratch"]["cross_entropy"]
+    )
     assert result.model.card.training.validation["accuracy_majority_class"] == 0.5
 
 
@@ -310,14 +416,26 @@ def test_a_probe_leaves_the_features_alone_and_can_be_tuned_again(sources, tmp_p
 
     letters, label = planted(60)
     table = write_table(tmp_path / "table.csv", letters, label)
-    result = transfer.fine_tune(sources["sequence_encoder.tiny"], table, out=tmp_path / "out", probe=True, name="motif", log=quiet)
-    assert list(result.scores) == ["majority class", "linear probe"] and result.path.name == "sequence_encoder.motif.toml"
+    result = transfer.fine_tune(
+        sources["sequence_encoder.tiny"],
+        table,
+        out=tmp_path / "out",
+        probe=True,
+        name="motif",
+        log=quiet,
+    )
+    assert (
+        list(result.scores) == ["majority class", "linear probe"]
+        and result.path.name == "sequence_encoder.motif.toml"
+    )
     before = backbones(transfer.load(sources["sequence_encoder.tiny"]))[""].parameters
     after = storage.load(result.path.parent / "model.safetensors")[0]
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value)
     second = transfer.fine_tune(result.path, table, out=tmp_path / "again", probe=True, log=quiet)
-    np.testing.assert_allclose(second.scores["linear probe"]["accuracy"], result.scores["linear probe"]["accuracy"])
+    np.testing.assert_allclose(
+        second.scores["linear probe"]["accuracy"], result.scores["linear probe"]["accuracy"]
+    )
 
 
 def test_copies_and_groups_stay_on_one_side(sources, tmp_path):
@@ -325,14 +443,22 @@ def test_copies_and_groups_stay_on_one_side(sources, tmp_path):
     from zoo.genomics.finetune import adapt
 
     letters, label = planted(40)
-    other = [decode(reverse_complement(row)) for row in read_table(write_table(tmp_path / "a.csv", letters, label), label=None).tokens]
+    other = [
+        decode(reverse_complement(row))
+        for row in read_table(write_table(tmp_path / "a.csv", letters, label), label=None).tokens
+    ]
     table = write_table(tmp_path / "both.csv", letters + other, np.tile(label, 2))
     options = {"validation": None, "label": None, "group": None, "network": None, "seed": 0}
     task = adapt(transfer.load(sources["cnn.tiny"]), table, **options)
     np.testing.assert_array_equal(task.groups[:40], task.groups[40:])
     assert len(np.unique(task.groups)) == 40
     chromosome = [f"chr{number % 5}" for number in range(40)]
-    table = write_table(tmp_path / "grouped.csv", letters + other, np.tile(label, 2), group=chromosome + chromosome[::-1])
+    table = write_table(
+        tmp_path / "grouped.csv",
+        letters + other,
+        np.tile(label, 2),
+        group=chromosome + chromosome[::-1],
+    )
     task = adapt(transfer.load(sources["cnn.tiny"]), table, **options)
     # Copies join chr0 with chr4 and chr1 with chr3: three groups are left of five.
     assert len(np.unique(task.groups)) == 3
@@ -376,25 +502,43 @@ def test_data_that_cannot_be_learned_from_are_refused(sources, tmp_path, change,
 def test_models_that_cannot_do_it_are_refused_by_name(sources, tmp_path):
     letters, label = planted(20)
     table = write_table(tmp_path / "table.csv", letters, label)
-    with pytest.raises(ValueError, match=r"particle_physics and reads .root, .parquet; table.csv looks like data of genomics"):
-        transfer.fine_tune("particle_physics/pfn.top_tagging", table, out=tmp_path / "out", log=quiet)
-    with pytest.raises(ValueError, match=r"SeasonalInverse\) cannot be fine-tuned.*climate/convnext.held_suarez.*climate/enso_mlp.core"):
+    with pytest.raises(
+        ValueError,
+        match=r"particle_physics and reads .root, .parquet; table.csv looks like data of genomics",
+    ):
+        transfer.fine_tune(
+            "particle_physics/pfn.top_tagging", table, out=tmp_path / "out", log=quiet
+        )
+    with pytest.raises(
+        ValueError,
+        match=r"SeasonalInverse\) cannot be fine-tuned.*climate/convnext.held_suarez.*climate/enso_mlp.core",
+    ):
         transfer.fine_tune("climate/seasonal_inverse.modes", table, out=tmp_path / "out", log=quiet)
-    with pytest.raises(ValueError, match=r"JetAutoencoder\) cannot be fine-tuned.*particle_physics/pfn.top_tagging"):
-        transfer.fine_tune("particle_physics/jet_autoencoder.qcd", table, out=tmp_path / "out", log=quiet)
+    with pytest.raises(
+        ValueError, match=r"JetAutoencoder\) cannot be fine-tuned.*particle_physics/pfn.top_tagging"
+    ):
+        transfer.fine_tune(
+            "particle_physics/jet_autoencoder.qcd", table, out=tmp_path / "out", log=quiet
+        )
     with pytest.raises(FileNotFoundError, match=r"absent.csv does not exist"):
-        transfer.fine_tune(sources["cnn.tiny"], tmp_path / "absent.csv", out=tmp_path / "out", log=quiet)
+        transfer.fine_tune(
+            sources["cnn.tiny"], tmp_path / "absent.csv", out=tmp_path / "out", log=quiet
+        )
     with pytest.raises(ValueError, match="no network 'tf_0'; it has short, placed, long"):
-        transfer.fine_tune(sources["cnn.tiny"], table, out=tmp_path / "out", network="tf_0", log=quiet)
+        transfer.fine_tune(
+            sources["cnn.tiny"], table, out=tmp_path / "out", network="tf_0", log=quiet
+        )
     with pytest.raises(FileExistsError, match="holds a model already"):
         transfer.fine_tune(sources["cnn.tiny"], table, out=sources["cnn.tiny"].parent, log=quiet)
     with pytest.raises(ValueError, match="truth 'real' is none of observed"):
-        transfer.fine_tune(sources["cnn.tiny"], table, out=tmp_path / "out", truth="real", log=quiet)
+        transfer.fine_tune(
+            sources["cnn.tiny"], table, out=tmp_path / "out", truth="real", log=quiet
+        )
     with pytest.raises(ValueError, match="epochs=0 must be above zero"):
         transfer.fine_tune(sources["cnn.tiny"], table, out=tmp_path / "out", epochs=0, log=quiet)
 
 
-# ------------------------------------------------------------------------------------------------------------ particle physics
+# --------------------------------------------------------------------------------- particle physics
 
 
 def test_a_tagger_learns_new_classes(tmp_path):
@@ -404,7 +548,10 @@ def test_a_tagger_learns_new_classes(tmp_path):
     from zoo.particle_physics.tagging.predict import predict_file
 
     content = jet_files.make(60, labels=("pion", "tau", "other"), seed=3)
-    content |= {"kind": np.where(np.asarray(content["label_pion"]), 4, 7).astype(np.int32), "event": (np.arange(60) // 2).astype(np.int64)}
+    content |= {
+        "kind": np.where(np.asarray(content["label_pion"]), 4, 7).astype(np.int32),
+        "event": (np.arange(60) // 2).astype(np.int64),
+    }
     path = jet_files.write(tmp_path / "my jets.root", content)
     source = transfer.open_model("particle_physics/pfn.top_tagging")
     options = {"validation": None, "label": None, "group": None, "network": None, "seed": 0}
@@ -416,11 +563,18 @@ def test_a_tagger_learns_new_classes(tmp_path):
     batch = {name: jnp.asarray(value) for name, value in task.inputs.items()}
     expected = jax.jit(lambda batch: task.logits(old, batch, None))(batch)
     found = jax.jit(lambda batch: task.features(nnx.clone(old), batch))(batch)
-    np.testing.assert_allclose(found @ old.head.kernel[...] + old.head.bias[...], expected, atol=1e-4)
+    np.testing.assert_allclose(
+        found @ old.head.kernel[...] + old.head.bias[...], expected, atol=1e-4
+    )
 
     name = "particle_physics/pfn.top_tagging"
-    result = transfer.fine_tune(name, path, out=tmp_path / "out", label="kind", group="event", steps=2, log=quiet)
-    assert result.model.card.predictor_config["classes"] == ["4", "7"] and result.path.name == "pfn.my_jets.toml"
+    result = transfer.fine_tune(
+        name, path, out=tmp_path / "out", label="kind", group="event", steps=2, log=quiet
+    )
+    assert (
+        result.model.card.predictor_config["classes"] == ["4", "7"]
+        and result.path.name == "pfn.my_jets.toml"
+    )
     predict_file(transfer.load(result.path), path, tmp_path / "scores.csv")
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "score_4,score_7"
 
@@ -433,10 +587,12 @@ def test_a_tagger_learns_new_classes(tmp_path):
         adapt(source, jet_files.write(tmp_path / "unlabelled.root", content), **options)
     single = jet_files.make(30, labels=("pion", "tau"), only="tau")
     with pytest.raises(ValueError, match="one class only"):
-        transfer.fine_tune(name, jet_files.write(tmp_path / "one.root", single), out=tmp_path / "o", log=quiet)
+        transfer.fine_tune(
+            name, jet_files.write(tmp_path / "one.root", single), out=tmp_path / "o", log=quiet
+        )
 
 
-# --------------------------------------------------------------------------------------------------------------------- climate
+# ------------------------------------------------------------------------------------------ climate
 
 
 def enso_file(path: Path, months: int = 240, seed: int = 0, **changes) -> Path:
@@ -449,7 +605,10 @@ def enso_file(path: Path, months: int = 240, seed: int = 0, **changes) -> Path:
         x[t] = 0.9 * x[t - 1] + 0.4 * rng.normal(size=4)
     time = (np.datetime64("1990-01", "M") + np.arange(months)).astype("datetime64[ns]")
     x = x * [1, 1, 8, 9] + np.sin(2 * np.pi * np.arange(months) / 12)[:, None]
-    dataset = xr.Dataset({name: ("time", x[:, i]) for i, name in enumerate(("Nino34", "Nino3", "Hm", "Hw"))}, {"time": time})
+    dataset = xr.Dataset(
+        {name: ("time", x[:, i]) for i, name in enumerate(("Nino34", "Nino3", "Hm", "Hw"))},
+        {"time": time},
+    )
     changes.get("change", lambda each: None)(dataset)
     dataset.drop_vars(changes.get("drop", [])).to_netcdf(path, engine="h5netcdf")
     return path
@@ -461,7 +620,9 @@ def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
     from zoo.climate.finetune import predict_indices
 
     path = enso_file(tmp_path / "indices.nc")
-    result = transfer.fine_tune("climate/enso_mlp.core", path, out=tmp_path / "out", steps=3, log=quiet)
+    result = transfer.fine_tune(
+        "climate/enso_mlp.core", path, out=tmp_path / "out", steps=3, log=quiet
+    )
     assert list(result.scores) == ["climatology", "damped persistence", "pretrained", "fine-tuned"]
     base = storage.load(result.path.parent / "model.safetensors")[1]["base"]
     with xr.open_dataset(path) as opened:
@@ -470,7 +631,9 @@ def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
     np.testing.assert_allclose(base[:, 0], [first[month::12].mean() for month in range(12)])
     predict_indices(transfer.load(result.path), path, tmp_path / "forecast.csv")
     rows = list(csv.DictReader((tmp_path / "forecast.csv").read_text().splitlines()))
-    assert [row["centre"] for row in rows][:2] == ["2010-02", "2010-03"] and all(float(row["std"]) > 0 for row in rows)
+    assert [row["centre"] for row in rows][:2] == ["2010-02", "2010-03"] and all(
+        float(row["std"]) > 0 for row in rows
+    )
 
     def forget(dataset):
         dataset["Hm"][17] = np.nan
@@ -481,11 +644,18 @@ def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
         ({"months": 60}, "60 months; 120 or more"),
     ):
         with pytest.raises(ValueError, match=message):
-            transfer.fine_tune("climate/enso_mlp.core", enso_file(tmp_path / "bad.nc", **options), out=tmp_path / "o", log=quiet)
+            transfer.fine_tune(
+                "climate/enso_mlp.core",
+                enso_file(tmp_path / "bad.nc", **options),
+                out=tmp_path / "o",
+                log=quiet,
+            )
     with pytest.raises(ValueError, match="no linear probe"):
         transfer.fine_tune("climate/enso_mlp.core", path, out=tmp_path / "o", probe=True, log=quiet)
     with pytest.raises(ValueError, match="label='kind' means nothing"):
-        transfer.fine_tune("climate/enso_mlp.core", path, out=tmp_path / "o", label="kind", log=quiet)
+        transfer.fine_tune(
+            "climate/enso_mlp.core", path, out=tmp_path / "o", label="kind", log=quiet
+        )
 
 
 @pytest.fixture(scope="module")
@@ -503,27 +673,51 @@ def weather(tmp_path_factory) -> tuple[Path, Path]:
     fields = {}
     for number, name in enumerate(VARIABLES):
         size, middle = ((900.0, 5e4), (8.0, 260.0), (9.0, 10.0), (9.0, 0.0))[number]
-        phase = 2 * longitude[None, None, :, None] - 0.7 * np.arange(40)[:, None, None, None] - number
-        wave = np.cos(phase) * np.cos(latitude) ** 2 * np.linspace(0.5, 1, len(LEVELS))[None, :, None, None]
+        phase = (
+            2 * longitude[None, None, :, None] - 0.7 * np.arange(40)[:, None, None, None] - number
+        )
+        wave = (
+            np.cos(phase)
+            * np.cos(latitude) ** 2
+            * np.linspace(0.5, 1, len(LEVELS))[None, :, None, None]
+        )
         noise = rng.normal(size=(40, 1, 1, 1))
-        fields[name] = (("time", "level", "longitude", "latitude"), middle + size * (wave + 0.1 * noise), {"units": UNITS[name]})
-    coords = {"time": times, "level": list(LEVELS), "longitude": grid.longitude, "latitude": grid.latitude}
+        fields[name] = (
+            ("time", "level", "longitude", "latitude"),
+            middle + size * (wave + 0.1 * noise),
+            {"units": UNITS[name]},
+        )
+    coords = {
+        "time": times,
+        "level": list(LEVELS),
+        "longitude": grid.longitude,
+        "latitude": grid.latitude,
+    }
     states = xr.Dataset(fields, coords)
     states.to_netcdf(folder / "states.nc", engine="h5netcdf")
-    values = np.stack([states[name].mean(("time", "longitude", "latitude")).values for name in VARIABLES]).ravel()
+    values = np.stack(
+        [states[name].mean(("time", "longitude", "latitude")).values for name in VARIABLES]
+    ).ravel()
     scale = np.repeat([900.0, 8.0, 9.0, 9.0], len(LEVELS))
     transforms = {
-        "mean": values, "scale": scale, "increment": 0.5 * scale, "climatology": np.tile(values, (32, 1)),
-        "anomaly": np.tile(scale, (1, 1))[0], "damping": np.ones((1, 20)),
-    }  # fmt: skip
+        "mean": values,
+        "scale": scale,
+        "increment": 0.5 * scale,
+        "climatology": np.tile(values, (32, 1)),
+        "anomaly": np.tile(scale, (1, 1))[0],
+        "damping": np.ones((1, 20)),
+    }
     config = {"width": 8, "depth": 1, "expansion": 2, "kernel": 3}
     model = ConvNeXt(Config(**config), rngs=nnx.Rngs(0))
     storage.save(folder / "tiny.safetensors", model, transforms=transforms)
     content = ABOUT | {
-        "id": "climate/convnext.tiny", "architecture": "zoo.climate.models.convnext:ConvNeXt", "config": config,
-        "predictor": "zoo.climate.held_suarez.predict:WeatherModel", "predict_file": "zoo.climate.held_suarez.predict:predict_file",
+        "id": "climate/convnext.tiny",
+        "architecture": "zoo.climate.models.convnext:ConvNeXt",
+        "config": config,
+        "predictor": "zoo.climate.held_suarez.predict:WeatherModel",
+        "predict_file": "zoo.climate.held_suarez.predict:predict_file",
         "predictor_config": {"damped": False},
-    }  # fmt: skip
+    }
     return publish_without_probe(folder, content, folder / "tiny.safetensors"), folder / "states.nc"
 
 
@@ -535,10 +729,16 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
     result = transfer.fine_tune(card, states, out=tmp_path / "out", steps=2, log=lines.append)
     assert list(result.scores) == ["persistence", "pretrained", "fine-tuned"]
     with xr.open_dataset(states) as opened:
-        t850 = opened["temperature"].sel(level=850).transpose("time", "longitude", "latitude").values[-9:]
+        t850 = (
+            opened["temperature"]
+            .sel(level=850)
+            .transpose("time", "longitude", "latitude")
+            .values[-9:]
+        )
     weights = storage.load(result.path.parent / "model.safetensors")[1]
     assert (weights["damping"] == 1).all() and not any("another climate" in line for line in lines)
-    # Independent: the last fifth of 39 pairs are eight, area-weighted by the cosine of latitude's integral.
+    # Independent: the last fifth of 39 pairs are eight, area-weighted by the cosine of
+    # latitude's integral.
     from zoo.climate.models.layers.spherical import Grid, area_weights
 
     error = (np.square(np.diff(t850, axis=0)) * area_weights(Grid().latitude)).mean()
@@ -555,16 +755,29 @@ def test_the_weather_probe_learns_the_last_layer_alone(weather, tmp_path):
 
     card, states = weather
     result = transfer.fine_tune(card, states, out=tmp_path / "out", probe=True, log=quiet)
-    before, after = storage.load(card.parent / "tiny.safetensors")[0], storage.load(result.path.parent / "model.safetensors")[0]
-    assert {name for name in before if not np.array_equal(before[name], after[name])} == {"patches.head", "patches.head_bias"}
-    # A travelling wave is linear in its own phase: the last layer alone beats persistence and the random layer.
-    assert result.scores["linear probe"]["squared_error"] < 0.5 * result.scores["pretrained"]["squared_error"]
-    # Features through the last layer are the network's output, but for the projection on its harmonics.
+    before, after = (
+        storage.load(card.parent / "tiny.safetensors")[0],
+        storage.load(result.path.parent / "model.safetensors")[0],
+    )
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {
+        "patches.head",
+        "patches.head_bias",
+    }
+    # A travelling wave is linear in its own phase: the last layer alone beats persistence
+    # and the random layer.
+    assert (
+        result.scores["linear probe"]["squared_error"]
+        < 0.5 * result.scores["pretrained"]["squared_error"]
+    )
+    # Features through the last layer are the network's output, but for the projection on
+    # its harmonics.
     model = transfer.load(card).module()
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 64, 32, 20)), jnp.float32)
     from zoo.climate.models.layers.spherical import truncate
 
-    y = (features(model, x) @ model.patches.head[...] + model.patches.head_bias[...]).reshape(1, 32, 16, 2, 2, 20)
+    y = (features(model, x) @ model.patches.head[...] + model.patches.head_bias[...]).reshape(
+        1, 32, 16, 2, 2, 20
+    )
     y = truncate(y.transpose(0, 1, 3, 2, 4, 5).reshape(1, 64, 32, 20), model.patches.grid, winds=10)
     np.testing.assert_allclose(y, model(x)[0], atol=1e-4)
 
@@ -579,15 +792,21 @@ def test_states_that_are_no_states_are_refused(weather, tmp_path):
     hole["temperature"][3, 1, 5, 7] = np.nan
     late = data.assign_coords(time=data["time"].values[0] + np.arange(40) * np.timedelta64(36, "h"))
     for each, message in (
-        (hole, "temperature has 1 missing or infinite values"), (data.isel(time=slice(5)), "5 times; 20 or more"),
-        (data.drop_vars("temperature"), "no variable 'temperature'"), (late, "no two of its times lie 24 h apart"),
-    ):  # fmt: skip
+        (hole, "temperature has 1 missing or infinite values"),
+        (data.isel(time=slice(5)), "5 times; 20 or more"),
+        (data.drop_vars("temperature"), "no variable 'temperature'"),
+        (late, "no two of its times lie 24 h apart"),
+    ):
         each.to_netcdf(tmp_path / "bad.nc", engine="h5netcdf")
         with pytest.raises(ValueError, match=message):
             transfer.fine_tune(card, tmp_path / "bad.nc", out=tmp_path / "out", log=quiet)
     warm = data.assign(temperature=data["temperature"] + 400.0)
     warm.to_netcdf(tmp_path / "warm.nc", engine="h5netcdf")
     lines: list[str] = []
-    result = transfer.fine_tune(card, tmp_path / "warm.nc", out=tmp_path / "out", probe=True, log=lines.append)
+    result = transfer.fine_tune(
+        card, tmp_path / "warm.nc", out=tmp_path / "out", probe=True, log=lines.append
+    )
     assert "another climate" in lines[0] and "temperature at 200 hPa" in lines[0]
-    assert storage.load(result.path.parent / "model.safetensors")[1]["mean"][5] == pytest.approx(660.0, abs=1.0)
+    assert storage.load(result.path.parent / "model.safetensors")[1]["mean"][5] == pytest.approx(
+        660.0, abs=1.0
+    )

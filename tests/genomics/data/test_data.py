@@ -1,4 +1,5 @@
-"""Files of sequences: what is put right, what is refused and in which words, and that genes and windows lie where Biopython finds them."""
+"""Files of sequences: what is put right, what is refused and in which words, and that genes
+and windows lie where Biopython finds them."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def letters(table: LabelledSequences) -> list[str]:
     return [dna.decode(row) for row in table.tokens]
 
 
-# ------------------------------------------------------------------------------------------------------------------ tables
+# ------------------------------------------------------------------------------------------- tables
 
 
 def test_a_plain_table(tmp_path):
@@ -52,7 +53,11 @@ def test_a_plain_table(tmp_path):
     assert letters(table) == ["ACGT", "TTGA", "GGCC"]
     assert table.tokens.dtype == np.int8 and table.labels.tolist() == [1, 0, 1]
     assert table.classes == ("0", "1") and table.ids == ("1", "2", "3")
-    assert letters(table[1:]) == ["TTGA", "GGCC"] and table[[2]].ids == ("3",) and len(table[table.labels == 1]) == 2
+    assert (
+        letters(table[1:]) == ["TTGA", "GGCC"]
+        and table[[2]].ids == ("3",)
+        and len(table[table.labels == 1]) == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,18 @@ def test_a_plain_table(tmp_path):
         'sequence,label\n"ACGT",1\n"TTGA","0"\nGGCC,1\n',
         "label,extra,sequence\n1,x,ACGT\n0,y,TTGA\n1,z,GGCC\n",
     ],
-    ids=["windows", "old mac", "bom", "lower and U", "blank lines", "1.0", "spaces", "no last newline", "quotes", "other columns"],
+    ids=[
+        "windows",
+        "old mac",
+        "bom",
+        "lower and U",
+        "blank lines",
+        "1.0",
+        "spaces",
+        "no last newline",
+        "quotes",
+        "other columns",
+    ],
 )
 def test_what_is_put_right(tmp_path, content):
     table = read_table(write(tmp_path / "a.csv", content))
@@ -87,8 +103,14 @@ def test_iupac_letters_are_unknown_and_short_sequences_padded(tmp_path):
         ("", "is empty"),
         ("\n\n", "has no column 'sequence'"),
         ("sequence,label\n", "holds no sequence"),
-        (TABLE.replace("sequence", "Sequence"), "no column 'sequence'; did you mean 'Sequence'.*its columns are: Sequence, label"),
-        (TABLE.replace("label", "y"), "no column 'label'.*its columns are: sequence, y.*label=None"),
+        (
+            TABLE.replace("sequence", "Sequence"),
+            "no column 'sequence'; did you mean 'Sequence'.*its columns are: Sequence, label",
+        ),
+        (
+            TABLE.replace("label", "y"),
+            "no column 'label'.*its columns are: sequence, y.*label=None",
+        ),
         ("ACGT,1\nTTGA,0\n", "its columns are: ACGT, 1"),
         ("sequence,sequence,label\nA,C,1\n", "two columns called 'sequence'"),
         (TABLE.replace("TTGA", ""), "sequence 2 is empty"),
@@ -99,7 +121,10 @@ def test_iupac_letters_are_unknown_and_short_sequences_padded(tmp_path):
         (TABLE.replace("TTGA,0", "TTGA,nan"), "sequence 2 has no label"),
         (TABLE.replace(",0", ",1"), "every label is '1'; one class"),
         (TABLE.replace(",0", ",0.37"), "label of sequence 2 is 0.37, no whole number"),
-        ("id,sequence,label\na,ACGT,1\nb,GG,0\na,TT,1\n", "1 ids are given more than once, first 'a'"),
+        (
+            "id,sequence,label\na,ACGT,1\nb,GG,0\na,TT,1\n",
+            "1 ids are given more than once, first 'a'",
+        ),
         (TABLE.encode("utf-16"), "UTF-16"),
         (b"sequence,label\nACGT\xff\xfe,1\n", "not UTF-8"),
     ],
@@ -112,10 +137,14 @@ def test_what_is_refused(tmp_path, content, what):
 
 
 def test_gzip_is_read_and_a_truncated_one_refused(tmp_path):
-    many = "sequence,label\n" + "".join(f"{'ACGT' * (1 + i % 7)}{'ACGT'[i % 4]},{i % 2}\n" for i in range(2000))
+    many = "sequence,label\n" + "".join(
+        f"{'ACGT' * (1 + i % 7)}{'ACGT'[i % 4]},{i % 2}\n" for i in range(2000)
+    )
     packed = gzip.compress(many.encode())
     assert len(read_table(write(tmp_path / "a.csv.gz", packed))) == 2000
-    assert len(read_table(write(tmp_path / "b.csv", packed))) == 2000  # what it is, not what it is called
+    assert (
+        len(read_table(write(tmp_path / "b.csv", packed))) == 2000
+    )  # what it is, not what it is called
     for cut in (len(packed) // 2, len(packed) - 3, 12):
         with pytest.raises(DataError, match="truncated or damaged"):
             read_table(write(tmp_path / "c.csv.gz", packed[:cut]))
@@ -161,14 +190,20 @@ def test_rows_may_be_numbered_where_names_repeat(tmp_path):
 
 
 def test_a_quantity_is_no_label(tmp_path):
-    path = write(tmp_path / "a.csv", "sequence,label\n" + "".join(f"ACGT,{i}\n" for i in range(1500)))
+    path = write(
+        tmp_path / "a.csv", "sequence,label\n" + "".join(f"ACGT,{i}\n" for i in range(1500))
+    )
     with pytest.raises(DataError, match="1500 different labels"):
         read_table(path)
 
 
 def test_fasta_labels_stand_in_headers(tmp_path):
     table = read_table(write(tmp_path / "a.fa", ">p label=x more\nACGT\nacg\n\n>q label=y\nTT\n"))
-    assert letters(table) == ["ACGTACG", "TT"] and table.classes == ("x", "y") and table.ids == ("p", "q")
+    assert (
+        letters(table) == ["ACGTACG", "TT"]
+        and table.classes == ("x", "y")
+        and table.ids == ("p", "q")
+    )
     table = read_table(write(tmp_path / "b.fna.gz", gzip.compress(b">a|1\r\nAC\r\n>b|0\r\nGT\r\n")))
     assert table.labels.tolist() == [1, 0]
     assert read_table(write(tmp_path / "c.fasta", ">a\nAC\n>b\nGT\n")).labels is None
@@ -195,11 +230,17 @@ def test_parquet_is_the_same_table(tmp_path):
     columns = {"sequence": ["ACGT", "TTGA", "GGCC"], "label": [1, 0, 1], "id": ["a", "b", "c"]}
     parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
     table = read_table(tmp_path / "a.parquet")
-    assert letters(table) == columns["sequence"] and table.labels.tolist() == [1, 0, 1] and table.ids == ("a", "b", "c")
+    assert (
+        letters(table) == columns["sequence"]
+        and table.labels.tolist() == [1, 0, 1]
+        and table.ids == ("a", "b", "c")
+    )
     parquet.write_table(pyarrow.table({"seq": ["A"], "label": [1]}), tmp_path / "b.parquet")
     with pytest.raises(DataError, match="its columns are: seq, label"):
         read_table(tmp_path / "b.parquet")
-    parquet.write_table(pyarrow.table({"sequence": ["A", None], "label": [1, 0]}), tmp_path / "c.parquet")
+    parquet.write_table(
+        pyarrow.table({"sequence": ["A", None], "label": [1, 0]}), tmp_path / "c.parquet"
+    )
     with pytest.raises(DataError, match="row 2: 'sequence' is None"):
         read_table(tmp_path / "c.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()
@@ -221,17 +262,26 @@ def test_unclear_and_absent_files(tmp_path):
             read_table(tmp_path / name)
 
 
-# ------------------------------------------------------------------------------------------------------------------ stores
+# ------------------------------------------------------------------------------------------- stores
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.text("ACGTN", min_size=1, max_size=20), min_size=2, max_size=9), st.booleans())
 def test_a_table_survives_zarr(tmp_path, texts, labelled):
     labels = np.arange(len(texts)) % 2 if labelled else None
-    table = LabelledSequences(dna.encode_all(texts), labels, tuple(f"ü{i}" for i in range(len(texts))), ("a", "b") if labelled else ())
+    table = LabelledSequences(
+        dna.encode_all(texts),
+        labels,
+        tuple(f"ü{i}" for i in range(len(texts))),
+        ("a", "b") if labelled else (),
+    )
     again = from_zarr(to_zarr(table, tmp_path / "t.zarr", overwrite=True))
     np.testing.assert_array_equal(again.tokens, table.tokens)
-    assert again.tokens.dtype == np.int8 and again.ids == table.ids and again.classes == table.classes
+    assert (
+        again.tokens.dtype == np.int8 and again.ids == table.ids and again.classes == table.classes
+    )
     assert (again.labels is None) if labels is None else (again.labels.tolist() == labels.tolist())
     assert letters(read_table(tmp_path / "t.zarr", length=25)) == texts
 
@@ -263,20 +313,28 @@ def test_another_zarr_is_refused(tmp_path):
         from_zarr(tmp_path / "g.zarr")
 
 
-# ------------------------------------------------------------------------------------------------------- genomes and genes
+# -------------------------------------------------------------------------------- genomes and genes
 
 
 def made_up(seed: int = 0, sizes: tuple[int, ...] = (997, 60, 401)) -> Genome:
     rng = np.random.default_rng(seed)
-    return Genome(tuple(f"chr{i}" for i in range(len(sizes))), tuple(rng.integers(0, 5, size).astype(np.int8) for size in sizes))
+    return Genome(
+        tuple(f"chr{i}" for i in range(len(sizes))),
+        tuple(rng.integers(0, 5, size).astype(np.int8) for size in sizes),
+    )
 
 
 def as_fasta(genome: Genome, path: Path, width: int = 60) -> Path:
     lines = []
     for name, tokens in zip(genome.names, genome.tokens, strict=True):
         text = dna.decode(tokens)
-        lines += [f">{name} a description", *(text[i : i + width] for i in range(0, len(text), width))]
-    return write(path, gzip.compress("\n".join(lines).encode()) if path.suffix == ".gz" else "\n".join(lines))
+        lines += [
+            f">{name} a description",
+            *(text[i : i + width] for i in range(0, len(text), width)),
+        ]
+    return write(
+        path, gzip.compress("\n".join(lines).encode()) if path.suffix == ".gz" else "\n".join(lines)
+    )
 
 
 @pytest.mark.parametrize("name", ["g.fna", "g.fa.gz"])
@@ -292,7 +350,9 @@ def test_a_genome_in_fasta(tmp_path, name):
 
 def test_a_genome_and_its_genes_in_genbank(tmp_path):
     genome = made_up()
-    record = SeqRecord(Seq(dna.decode(genome.tokens[0])), id="chr0", annotations={"molecule_type": "DNA"})
+    record = SeqRecord(
+        Seq(dna.decode(genome.tokens[0])), id="chr0", annotations={"molecule_type": "DNA"}
+    )
     whole = FeatureLocation(10, 40, strand=1)
     joined = FeatureLocation(100, 110, strand=-1) + FeatureLocation(60, 93, strand=-1)
     record.features = [
@@ -303,10 +363,27 @@ def test_a_genome_and_its_genes_in_genbank(tmp_path):
     again = read_genome(tmp_path / "g.gb")
     np.testing.assert_array_equal(again["chr0"], genome.tokens[0])
     found = read_features(tmp_path / "g.gb", again)
-    assert list(zip(found.start, found.stop, found.strand, found.phase, found.pseudo, found.names, strict=True)) == [
+    assert list(
+        zip(
+            found.start,
+            found.stop,
+            found.strand,
+            found.phase,
+            found.pseudo,
+            found.names,
+            strict=True,
+        )
+    ) == [
         (10, 40, 1, 1, False, "b1"),
         (100, 110, -1, 0, True, "b2"),
-        (60, 93, -1, 2, True, "b2"),  # ten bases are three codons and one base: two are left of the fourth
+        (
+            60,
+            93,
+            -1,
+            2,
+            True,
+            "b2",
+        ),  # ten bases are three codons and one base: two are left of the fourth
     ]
     joined_letters = "".join(dna.decode(found.letters(again, each)) for each in (1, 2))
     assert joined_letters == str(joined.extract(record.seq))
@@ -317,14 +394,22 @@ def test_a_genome_and_its_genes_in_genbank(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [("", "is empty"), (">a\nAC\n>a\nGT", "two records called 'a'"), ("LOCUS", "no FASTA"), (">a\nACZ", "record a has 'Z' at position 3")],
+    [
+        ("", "is empty"),
+        (">a\nAC\n>a\nGT", "two records called 'a'"),
+        ("LOCUS", "no FASTA"),
+        (">a\nACZ", "record a has 'Z' at position 3"),
+    ],
 )
 def test_a_genome_that_is_refused(tmp_path, content, what):
     with pytest.raises(dna.SequenceError, match=what):
         read_genome(write(tmp_path / "g.fna", content))
 
 
-HEAD = "##gff-version 3\nchr0\tx\tregion\t1\t997\t.\t+\t.\tID=r;Is_circular=true\nchr0\tx\tgene\t5\t30\t.\t+\t.\tID=g\n"
+HEAD = (
+    "##gff-version "
+    "3\nchr0\tx\tregion\t1\t997\t.\t+\t.\tID=r;Is_circular=true\nchr0\tx\tgene\t5\t30\t.\t+\t.\tID=g\n"
+)
 
 
 def test_gff_counts_from_one_and_python_from_zero(tmp_path):
@@ -334,8 +419,17 @@ def test_gff_counts_from_one_and_python_from_zero(tmp_path):
         "chr0\tx\tCDS\t991\t1004\t.\t+\t0\tID=c3\nchr0\tx\tCDS\t991\t1004\t.\t-\t0\tID=c4\n##FASTA\n>chr0\nAC\n"
     )
     found = read_features(write(tmp_path / "a.gff", HEAD + rows), genome)
-    assert found.names[0] == "b;1" and found.pseudo.tolist() == [False, True, False, False, False, False]
-    assert list(zip(found.record, found.start, found.stop, found.strand, found.phase, strict=True)) == [
+    assert found.names[0] == "b;1" and found.pseudo.tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert list(
+        zip(found.record, found.start, found.stop, found.strand, found.phase, strict=True)
+    ) == [
         (0, 4, 30, 1, 0),
         (2, 400, 401, -1, 2),
         (0, 990, 997, 1, 0),  # over the origin: 7 bases and 7 bases
@@ -346,14 +440,20 @@ def test_gff_counts_from_one_and_python_from_zero(tmp_path):
     text = dna.decode(genome.tokens[0])
     assert dna.decode(found.letters(genome, 0)) == text[4:30]
     assert dna.decode(found.letters(genome, 5)) == str(Seq(text[:7]).reverse_complement())
-    assert found.covered(genome)[0].sum() == 26 - 3 + 7 + 7 and found.covered(genome, strand=-1)[0].sum() == 14
+    assert (
+        found.covered(genome)[0].sum() == 26 - 3 + 7 + 7
+        and found.covered(genome, strand=-1)[0].sum() == 14
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "what"),
     [
         ("chr0\tx\tCDS\t5\t30\t.\t+\t0", "line 4 has 8 columns"),
-        ("chr9\tx\tCDS\t5\t30\t.\t+\t0\tID=c", "'chr9', which the genome lacks; it has chr0, chr1, chr2"),
+        (
+            "chr9\tx\tCDS\t5\t30\t.\t+\t0\tID=c",
+            "'chr9', which the genome lacks; it has chr0, chr1, chr2",
+        ),
         ("chr1\tx\tCDS\t50\t61\t.\t+\t0\tID=c", "beyond the 60 bases of chr1"),
         ("chr0\tx\tCDS\t30\t5\t.\t+\t0\tID=c", "30..5 is no stretch"),
         ("chr0\tx\tCDS\t0\t5\t.\t+\t0\tID=c", "0..5 is no stretch"),
@@ -367,7 +467,9 @@ def test_gff_that_is_refused(tmp_path, row, what):
         read_features(write(tmp_path / "a.gff", HEAD + row + "\n"), made_up())
 
 
-def expected_windows(genome: Genome, length: int, stride: int, both: bool, tail: bool) -> list[tuple[int, int, int, str]]:
+def expected_windows(
+    genome: Genome, length: int, stride: int, both: bool, tail: bool
+) -> list[tuple[int, int, int, str]]:
     found = []
     for record, tokens in enumerate(genome.tokens):
         text = dna.decode(tokens)
@@ -383,10 +485,15 @@ def expected_windows(genome: Genome, length: int, stride: int, both: bool, tail:
 
 
 @pytest.mark.parametrize("source", ["memory", "g.fna", "g.fna.gz", "g.zarr"])
-@pytest.mark.parametrize(("length", "stride", "batch"), [(50, 50, 7), (50, 13, 1000), (30, 77, 4), (200, 1, 64), (401, 900, 1)])
+@pytest.mark.parametrize(
+    ("length", "stride", "batch"),
+    [(50, 50, 7), (50, 13, 1000), (30, 77, 4), (200, 1, 64), (401, 900, 1)],
+)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("tail", [False, True])
-def test_windows_are_the_same_from_everywhere(tmp_path, monkeypatch, source, length, stride, batch, both, tail):
+def test_windows_are_the_same_from_everywhere(
+    tmp_path, monkeypatch, source, length, stride, batch, both, tail
+):
     from zoo.genomics.data import store, streaming
 
     monkeypatch.setattr(store, "BASES", 97)
@@ -416,7 +523,9 @@ def test_windows_of_a_zarr_store_are_read_piece_by_piece(tmp_path, monkeypatch):
     path = to_zarr(made_up(sizes=(5000,)), tmp_path / "g.zarr")
     read = []
     original = zarr.Array.__getitem__
-    monkeypatch.setattr(zarr.Array, "__getitem__", lambda array, part: read.append(part) or original(array, part))
+    monkeypatch.setattr(
+        zarr.Array, "__getitem__", lambda array, part: read.append(part) or original(array, part)
+    )
     next(windows(path, 10, batch_size=5))
     assert read == [slice(0, 100)]
 
@@ -428,15 +537,25 @@ def test_windows_of_nothing_are_refused(tmp_path):
         list(windows(write(tmp_path / "g.fna", "ACGT\n"), 2))
 
 
-# ------------------------------------------------------------------------------------------------------------ motifs, cards
+# ------------------------------------------------------------------------------------ motifs, cards
 
 
 def test_both_motif_formats(tmp_path):
-    bracket = write(tmp_path / "a.txt", ">MA1.1\tFOX\nA  [ 1 2 ]\nC  [ 3 4 ]\nG  [ 5 6 ]\nT  [ 7 8 ]\n\n")
-    transfac = write(tmp_path / "b.gz", gzip.compress(b"AC MA1.1\nXX\nID FOX\nPO\tA\tC\tG\tT\n01\t1\t3\t5\t7\n02\t2\t4\t6\t8\nXX\n//\n"))
+    bracket = write(
+        tmp_path / "a.txt", ">MA1.1\tFOX\nA  [ 1 2 ]\nC  [ 3 4 ]\nG  [ 5 6 ]\nT  [ 7 8 ]\n\n"
+    )
+    transfac = write(
+        tmp_path / "b.gz",
+        gzip.compress(
+            b"AC MA1.1\nXX\nID FOX\nPO\tA\tC\tG\tT\n01\t1\t3\t5\t7\n02\t2\t4\t6\t8\nXX\n//\n"
+        ),
+    )
     for path in (bracket, transfac):
         (motif,) = read_motifs(path)
-        assert (motif.id, motif.name) == ("MA1.1", "FOX") and motif.counts.tolist() == [[1, 3, 5, 7], [2, 4, 6, 8]]
+        assert (motif.id, motif.name) == ("MA1.1", "FOX") and motif.counts.tolist() == [
+            [1, 3, 5, 7],
+            [2, 4, 6, 8],
+        ]
     with pytest.raises(DataError, match="no matrices"):
         read_motifs(write(tmp_path / "c.txt", "hello\n"))
 
@@ -463,15 +582,23 @@ def test_the_genome_of_e_coli(mirror_file):
     """Counts of the annotation, recomputed with Biopython's own objects where it has them."""
     path = mirror_file("genomics/ecoli_k12", "GCF_000005845.2_ASM584v2_genomic.fna.gz")
     genome = read_genome(path)
-    assert genome.names == ("NC_000913.3",) and genome.bases == 4_641_652 and (genome.tokens[0] < 4).all()
-    found = read_features(mirror_file("genomics/ecoli_k12", "GCF_000005845.2_ASM584v2_genomic.gff.gz"), genome)
+    assert (
+        genome.names == ("NC_000913.3",)
+        and genome.bases == 4_641_652
+        and (genome.tokens[0] < 4).all()
+    )
+    found = read_features(
+        mirror_file("genomics/ecoli_k12", "GCF_000005845.2_ASM584v2_genomic.gff.gz"), genome
+    )
     assert len(found) == 4337 and found.pseudo.sum() == 36
     assert round(100 * found.covered(genome)[0].mean(), 1) == 86.2
     with gzip.open(path, "rt") as text:
         record = SeqIO.read(text, "fasta").seq
     starts = Counter()
     for each in range(len(found)):
-        location = FeatureLocation(int(found.start[each]), int(found.stop[each]), strand=int(found.strand[each]))
+        location = FeatureLocation(
+            int(found.start[each]), int(found.stop[each]), strand=int(found.strand[each])
+        )
         codon = str(location.extract(record)[:3])
         assert codon == dna.decode(found.letters(genome, each)[:3])
         if not found.pseudo[each]:
@@ -481,5 +608,9 @@ def test_the_genome_of_e_coli(mirror_file):
 
 def test_jaspar_has_519_vertebrate_matrices(mirror_file):
     found = read_motifs(mirror_file("genomics/jaspar", "pfm_vertebrates.txt"))
-    assert len(found) == 519 and (found[0].id, found[0].name) == ("MA0002.2", "RUNX1") and found[0].counts.shape == (11, 4)
+    assert (
+        len(found) == 519
+        and (found[0].id, found[0].name) == ("MA0002.2", "RUNX1")
+        and found[0].counts.shape == (11, 4)
+    )
     assert len(read_motifs(mirror_file("genomics/jaspar", "jaspar2024_core.transfac.gz"))) == 2346

@@ -31,7 +31,9 @@ def test_rows_survive_padding(texts):
 def test_reverse_complement_is_biopythons_and_twice_is_identity(texts, more):
     tokens = dna.encode_all(texts, length=max(map(len, texts)) + more)
     other = dna.reverse_complement(tokens)
-    assert [dna.decode(row) for row in other] == [str(Seq(text).reverse_complement()) for text in texts]
+    assert [dna.decode(row) for row in other] == [
+        str(Seq(text).reverse_complement()) for text in texts
+    ]
     np.testing.assert_array_equal(dna.lengths(other), dna.lengths(tokens))
     np.testing.assert_array_equal(dna.reverse_complement(other), tokens)
     for row in other:  # padding stays at the end
@@ -43,7 +45,15 @@ def test_lower_case_u_and_ambiguous_letters_are_read():
     assert dna.decode(dna.encode("ARYSWKMBDHVNr")) == "A" + "N" * 12
 
 
-@pytest.mark.parametrize(("text", "what"), [("", "empty"), ("ACXGT", "'X' at position 3"), ("AC GT", "' ' at position 3"), ("AC-T", "'-'")])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "empty"),
+        ("ACXGT", "'X' at position 3"),
+        ("AC GT", "' ' at position 3"),
+        ("AC-T", "'-'"),
+    ],
+)
 def test_no_dna_is_refused(text, what):
     with pytest.raises(dna.SequenceError, match=what):
         dna.encode(text, name="mine")
@@ -62,7 +72,9 @@ def test_one_hot_has_zero_rows_for_unknown_and_padding(texts):
     hot = dna.one_hot(tokens)
     assert hot.shape == (len(texts), 61, 4)
     for row, text in zip(hot, texts, strict=True):
-        expected = np.array([[float(letter == each) for each in "ACGT"] for letter in text + "-" * (61 - len(text))])
+        expected = np.array(
+            [[float(letter == each) for each in "ACGT"] for letter in text + "-" * (61 - len(text))]
+        )
         np.testing.assert_array_equal(row, expected)
 
 
@@ -82,7 +94,11 @@ def test_kmer_index_is_the_letters_read_in_base_four(text, k, canonical):
         if "N" in word:
             expected.append(-1)
         else:
-            expected.append(min(number(word), number(str(Seq(word).reverse_complement()))) if canonical else number(word))
+            expected.append(
+                min(number(word), number(str(Seq(word).reverse_complement())))
+                if canonical
+                else number(word)
+            )
     assert dna.kmer_index(dna.encode(text), k, canonical=canonical).tolist() == expected
 
 

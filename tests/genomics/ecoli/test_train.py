@@ -1,4 +1,5 @@
-"""Recipes and predictors of the E. coli networks, with networks of a few hundred parameters on a made-up genome."""
+"""Recipes and predictors of the E. coli networks, with networks of a few hundred parameters
+on a made-up genome."""
 
 from __future__ import annotations
 
@@ -25,7 +26,14 @@ from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shi
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights
 
-TINY = {"channels": (4, 4, 4), "widths": (3, 3, 3), "features": 8, "heads": 1, "depth": 1, "dropout": 0.0}
+TINY = {
+    "channels": (4, 4, 4),
+    "widths": (3, 3, 3),
+    "features": 8,
+    "heads": 1,
+    "depth": 1,
+    "dropout": 0.0,
+}
 LM = EColiRecipe("ecoli_lm", 2, batch_size=2, network=TINY)
 GENES = EColiRecipe("ecoli_genes", 2, batch_size=2, network=TINY, start="lm")
 
@@ -37,13 +45,18 @@ def genome() -> np.ndarray:
 
 def toy(cls: type, genome: np.ndarray) -> ecoli.EColi:
     task = cls(SimpleNamespace(id="genomics/toy"), file=None)
-    task.__dict__ |= {"tokens": genome, "labels": (np.arange(len(genome)) // 100 % 4).astype(np.uint8)}
+    task.__dict__ |= {
+        "tokens": genome,
+        "labels": (np.arange(len(genome)) // 100 % 4).astype(np.uint8),
+    }
     return task
 
 
 @pytest.fixture
 def arcs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecoli, "ARCS", {"train": (0, 3072), "validation": (3072, 4096), "test": (4096, None)})
+    monkeypatch.setattr(
+        ecoli, "ARCS", {"train": (0, 3072), "validation": (3072, 4096), "test": (4096, None)}
+    )
 
 
 def test_tokens_agree_with_the_encoder():
@@ -51,9 +64,15 @@ def test_tokens_agree_with_the_encoder():
 
 
 def test_training_reads_either_strand():
-    tokens, labels = jnp.array([[0, 1, 2, 2, 3, 0, 1, 1]] * 64, jnp.int8), jnp.array([[0, 1, 1, 1, 2, 2, 3, 0]] * 64)
+    tokens, labels = (
+        jnp.array([[0, 1, 2, 2, 3, 0, 1, 1]] * 64, jnp.int8),
+        jnp.array([[0, 1, 1, 1, 2, 2, 3, 0]] * 64),
+    )
     turned, named = training_ecoli.either_strand(tokens, jax.random.key(0), labels)
-    one, other = ([0, 1, 2, 2, 3, 0, 1, 1], [0, 1, 1, 1, 2, 2, 3, 0]), ([2, 2, 3, 0, 1, 1, 2, 3], [0, 3, 1, 1, 2, 2, 2, 0])
+    one, other = (
+        ([0, 1, 2, 2, 3, 0, 1, 1], [0, 1, 1, 1, 2, 2, 3, 0]),
+        ([2, 2, 3, 0, 1, 1, 2, 3], [0, 3, 1, 1, 2, 2, 2, 0]),
+    )
     found = list(zip(turned.tolist(), named.tolist(), strict=True))
     assert all(each in (one, other) for each in found) and 16 < found.count(other) < 48
 
@@ -70,22 +89,43 @@ def test_training_corrupts_as_the_task_does():
 @pytest.mark.slow
 def test_recipes_end_in_weights_that_predict(tmp_path, genome, arcs):
     task = toy(ecoli.EColiLanguage, genome)
-    facts = training_ecoli.train("lm", task=task, seed=0, out=tmp_path / "lm.seed0", recipe=LM, log=lambda _: None)
+    facts = training_ecoli.train(
+        "lm", task=task, seed=0, out=tmp_path / "lm.seed0", recipe=LM, log=lambda _: None
+    )
     assert facts["steps"] == 2 and 1.0 < facts["validation"]["cross_entropy"] < 2.0
     start = training_ecoli.first_weights(tmp_path / "genes.seed1", "lm", 1)
     assert start == tmp_path / "lm.seed0" / "model.safetensors"
     model = training_ecoli.build_model(GENES, seed=3, start=start)
     given, own = weights.load(start)[0], weights.flatten(model)
-    same = {name for name, value in given.items() if np.array_equal(own[f"encoder.{name}"], value) and np.ptp(value) > 0}
-    assert {"convolutions.0.kernel", "hidden.kernel", "blocks.0.up.kernel"} <= same and own["encoder.letters.kernel"].shape == (8, 3)
+    same = {
+        name
+        for name, value in given.items()
+        if np.array_equal(own[f"encoder.{name}"], value) and np.ptp(value) > 0
+    }
+    assert {"convolutions.0.kernel", "hidden.kernel", "blocks.0.up.kernel"} <= same and own[
+        "encoder.letters.kernel"
+    ].shape == (8, 3)
     found = training_ecoli.train(
-        "genes", task=toy(ecoli.EColiGenes, genome), seed=0, out=tmp_path / "genes.seed0", start=start, recipe=GENES, log=lambda _: None
-    )  # fmt: skip
+        "genes",
+        task=toy(ecoli.EColiGenes, genome),
+        seed=0,
+        out=tmp_path / "genes.seed0",
+        start=start,
+        recipe=GENES,
+        log=lambda _: None,
+    )
     assert 0.0 <= found["validation"]["macro_f1"] <= 1.0
     for name, path in (("lm", "lm.seed0"), ("genes", "genes.seed0")):
         content = publish_ecoli.card(name, [json.loads((tmp_path / path / "run.json").read_text())])
         weight = {"file": "a.safetensors", "sha256": "0" * 64, "bytes": 1, "seed": 0}
-        assert parse(content | {"schema_version": 1, "n_params": 1, "weights": [weight]}, ModelCard, where=name).config["features"] == 8
+        assert (
+            parse(
+                content | {"schema_version": 1, "n_params": 1, "weights": [weight]},
+                ModelCard,
+                where=name,
+            ).config["features"]
+            == 8
+        )
 
 
 def test_genes_need_a_language_model_or_say_so(tmp_path, monkeypatch):
@@ -109,7 +149,9 @@ def test_loss_looks_at_what_counts_only():
 
     labels = jnp.array([[1, 1, 3, 3]])
     for key in range(4):  # on the other strand the labels are 2 and the answer is wrong
-        value, scalars = training_ecoli.labels_loss(Says(), {"tokens": jnp.zeros((1, 4), jnp.int8), "labels": labels}, jax.random.key(key))
+        value, scalars = training_ecoli.labels_loss(
+            Says(), {"tokens": jnp.zeros((1, 4), jnp.int8), "labels": labels}, jax.random.key(key)
+        )
         assert (float(value), float(scalars["accuracy"])) in ((0.0, 1.0), (50.0, 0.0))
 
 
@@ -120,16 +162,22 @@ def test_both_strands_agree_where_they_are_averaged(genome):
     predict = MaskedLanguageModel([model])
     log = predict(tokens)["log_probability"]
     np.testing.assert_allclose(np.exp(log).sum(-1), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(predict(masking.reverse_strand(tokens))["log_probability"][:, ::-1, ::-1], log, atol=1e-5)
+    np.testing.assert_allclose(
+        predict(masking.reverse_strand(tokens))["log_probability"][:, ::-1, ::-1], log, atol=1e-5
+    )
     alone = MaskedLanguageModel([model], both_strands=False)(tokens)["log_probability"]
-    np.testing.assert_allclose(alone, jax.jit(lambda tokens: jax.nn.log_softmax(model(tokens)))(tokens), atol=1e-5)
+    np.testing.assert_allclose(
+        alone, jax.jit(lambda tokens: jax.nn.log_softmax(model(tokens)))(tokens), atol=1e-5
+    )
     assert predict.probe(0).shape == (2 * 40 * 4,)
     chain = Chain(genome, 2, 10.0)
     both = ChainedLanguageModel([model], chain)(tokens)["log_probability"]
     hidden = tokens == masking.MASK
     product = np.exp(log[hidden]) * chain.both_sides(tokens)[hidden]
     product = np.sqrt(product)
-    np.testing.assert_allclose(np.exp(both[hidden]), product / product.sum(-1, keepdims=True), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.exp(both[hidden]), product / product.sum(-1, keepdims=True), rtol=1e-4
+    )
     np.testing.assert_allclose(np.exp(both).sum(-1), 1.0, rtol=1e-5)
 
 
@@ -141,20 +189,32 @@ def test_labeller_covers_every_base_and_both_strands(genome):
     found = labeller.along(arc)
     assert found.shape == (300, 3)
     np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
-    # The third piece begins at base 48 (pieces of 64 overlap by half, a quarter hangs over the edge); its middle is 64 to 95.
+    # The third piece begins at base 48 (pieces of 64 overlap by half, a quarter hangs over
+    # the edge); its middle is 64 to 95.
     piece = jnp.asarray(arc[48:112])[None]
     answer = jax.jit(lambda tokens: jax.nn.softmax(model(tokens)))
-    forward, reverse = answer(piece)[0, 16:48], answer((3 - piece)[:, ::-1])[0, ::-1][16:48][:, jnp.array([0, 2, 1])]
+    forward, reverse = (
+        answer(piece)[0, 16:48],
+        answer((3 - piece)[:, ::-1])[0, ::-1][16:48][:, jnp.array([0, 2, 1])],
+    )
     np.testing.assert_allclose(found[64:96], (forward + reverse) / 2, atol=1e-6)
-    np.testing.assert_allclose(labeller(arc[:256].reshape(4, 64))["probability"].reshape(256, 3)[64:200], found[64:200], atol=1e-6)
+    np.testing.assert_allclose(
+        labeller(arc[:256].reshape(4, 64))["probability"].reshape(256, 3)[64:200],
+        found[64:200],
+        atol=1e-6,
+    )
 
 
 def test_what_periodic_layers_gather_stays_in_frame():
-    """Without the first and the last layer's reach, an output depends on bases of its own frame alone."""
+    """Without the first and the last layer's reach, an output depends on bases of its own
+    frame alone."""
     x = jnp.zeros((1, 61, 1)).at[0, 30, 0].set(1.0)
     y = np.asarray(shifted(shifted(x, 5, 3).sum(-1, keepdims=True), 5, 9).sum(-1))[0]
-    assert set(np.flatnonzero(y) % 3) == {0} and y.sum() == 25 and np.flatnonzero(y).tolist() == sorted(
-        {30 + 3 * a + 9 * b for a in range(-2, 3) for b in range(-2, 3)}
+    assert (
+        set(np.flatnonzero(y) % 3) == {0}
+        and y.sum() == 25
+        and np.flatnonzero(y).tolist()
+        == sorted({30 + 3 * a + 9 * b for a in range(-2, 3) for b in range(-2, 3)})
     )
     z = np.asarray(shifted(jnp.arange(6.0)[None, :, None], 3, 2))[0]
     assert z.tolist() == [[0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 0], [3, 5, 0]]
@@ -162,9 +222,16 @@ def test_what_periodic_layers_gather_stays_in_frame():
 
 def test_periodic_network_trains(genome):
     model = PeriodicCNN(PeriodicCNNConfig(channels=4, dilations=(3,)), rngs=nnx.Rngs(0))
-    batch = {"tokens": jnp.asarray(genome[:128].reshape(2, 64)), "labels": jnp.ones((2, 64), jnp.int32)}
-    value, gradient = nnx.jit(nnx.value_and_grad(lambda m: training_ecoli.labels_loss(m, batch, jax.random.key(0))[0]))(model)
-    assert 0.5 < float(value) < 3.0 and all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(nnx.state(gradient)))
+    batch = {
+        "tokens": jnp.asarray(genome[:128].reshape(2, 64)),
+        "labels": jnp.ones((2, 64), jnp.int32),
+    }
+    value, gradient = nnx.jit(
+        nnx.value_and_grad(lambda m: training_ecoli.labels_loss(m, batch, jax.random.key(0))[0])
+    )(model)
+    assert 0.5 < float(value) < 3.0 and all(
+        np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(nnx.state(gradient))
+    )
 
 
 def test_labeller_config_holds_the_encoders():

@@ -1,4 +1,5 @@
-"""The networks of GUE: what they may not see, what they must not mind, training in small, the committee."""
+"""The networks of GUE: what they may not see, what they must not mind, training in small,
+the committee."""
 
 from __future__ import annotations
 
@@ -16,22 +17,19 @@ from scipy.optimize import nnls
 from zoo.genomics import explain as explanations
 from zoo.genomics.data import LabelledSequences
 from zoo.genomics.data.sequences import PADDING, one_hot, reverse_complement
-from zoo.genomics.gue import (
-    predict as predict_gue,
-)
-from zoo.genomics.gue import (
-    stacking as committee,
-)
-from zoo.genomics.gue import (
-    train as training_gue,
-)
-from zoo.genomics.gue import (
-    train_encoder as training_encoder,
-)
+from zoo.genomics.gue import predict as predict_gue
+from zoo.genomics.gue import stacking as committee
+from zoo.genomics.gue import train as training_gue
+from zoo.genomics.gue import train_encoder as training_encoder
 from zoo.genomics.gue.strands import BOTH_STRANDS
 from zoo.genomics.models import low_rank as low_rank_model
 from zoo.genomics.models.fold import FoldedConv
-from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNs, SequenceCNNsConfig
+from zoo.genomics.models.sequence_cnn import (
+    SequenceCNN,
+    SequenceCNNConfig,
+    SequenceCNNs,
+    SequenceCNNsConfig,
+)
 from zoo.genomics.models.sequence_encoder import MASK, SequenceEncoder, SequenceEncoderConfig
 from zoo.interfaces.explanation import NotExplainable
 from zoo.pretrained import weights
@@ -60,7 +58,9 @@ def test_a_folded_embedding_is_the_embedding_and_then_the_convolution():
     embedded = layer.embedding[...][tokens]
     expected = np.zeros((3, 33, 16))
     for place in range(33):
-        expected[:, place] = np.einsum("bwe,wec->bc", embedded[:, place : place + 8], layer.kernel[...])
+        expected[:, place] = np.einsum(
+            "bwe,wec->bc", embedded[:, place : place + 8], layer.kernel[...]
+        )
     np.testing.assert_allclose(layer(jnp.asarray(one_hot(tokens))), expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="SAME, VALID"):
         FoldedConv(8, 16, padding="same", rngs=nnx.Rngs(0))
@@ -80,7 +80,12 @@ def test_the_weights_of_places_are_a_position_weight_matrix():
     before = model(jnp.asarray(one_hot(tokens)))
     matrix = np.random.default_rng(1).normal(size=(70, 4)).astype(np.float32)
     model.places[...] = jnp.asarray(matrix)
-    np.testing.assert_allclose(model(jnp.asarray(one_hot(tokens))) - before, matrix[np.arange(70), tokens].sum(1), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        model(jnp.asarray(one_hot(tokens))) - before,
+        matrix[np.arange(70), tokens].sum(1),
+        rtol=1e-3,
+        atol=1e-4,
+    )
 
 
 def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
@@ -96,22 +101,39 @@ def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
     model = SequenceEncoder(SequenceEncoderConfig(tasks=2, **SMALL), rngs=nnx.Rngs(0))
     short = random_tokens(2, 64)
     padded = np.concatenate([short, np.full((2, 40), PADDING, np.int8)], 1)
-    np.testing.assert_allclose(model.classify(jnp.asarray(short)), model.classify(jnp.asarray(padded)), atol=1e-5)
+    np.testing.assert_allclose(
+        model.classify(jnp.asarray(short)), model.classify(jnp.asarray(padded)), atol=1e-5
+    )
     with pytest.raises(ValueError, match="112 bases are longer than the 104"):
         model.classify(jnp.asarray(random_tokens(1, 112)))
 
 
 def classifier(subsets=("tf_0", "prom_core_tata")):
     lengths = {"tf_0": 101, "prom_core_tata": 70}
-    config = SequenceCNNsConfig(tuple(subsets), tuple(lengths[name] for name in subsets), {name: TINY_CNN for name in subsets})
-    return predict_gue.GueClassifier([SequenceCNNs(config, rngs=nnx.Rngs(k)) for k in range(2)], subsets=subsets, lengths=lengths)
+    config = SequenceCNNsConfig(
+        tuple(subsets),
+        tuple(lengths[name] for name in subsets),
+        {name: TINY_CNN for name in subsets},
+    )
+    return predict_gue.GueClassifier(
+        [SequenceCNNs(config, rngs=nnx.Rngs(k)) for k in range(2)], subsets=subsets, lengths=lengths
+    )
 
 
 def test_a_site_is_a_site_on_both_strands_and_a_promoter_is_not():
     model = classifier()
     site, promoter = random_tokens(300, 101), random_tokens(5, 70)
-    assert np.abs(model.logits(site, "tf_0") - model.logits(reverse_complement(site), "tf_0")).max() < 1e-5
-    assert np.abs(model.logits(promoter, "prom_core_tata") - model.logits(reverse_complement(promoter), "prom_core_tata")).max() > 1e-3
+    assert (
+        np.abs(model.logits(site, "tf_0") - model.logits(reverse_complement(site), "tf_0")).max()
+        < 1e-5
+    )
+    assert (
+        np.abs(
+            model.logits(promoter, "prom_core_tata")
+            - model.logits(reverse_complement(promoter), "prom_core_tata")
+        ).max()
+        > 1e-3
+    )
 
 
 def test_a_classifier_says_what_it_cannot_read():
@@ -126,20 +148,42 @@ def test_a_classifier_says_what_it_cannot_read():
 
 def test_training_learns_a_motif_and_leaves_a_file_that_loads(tmp_path):
     tables = {"train": motif_table(600, 101, 1), "dev": motif_table(300, 101, 2)}
-    recipe = training_gue.CNNRecipe(network=dict(TINY_CNN, filters=16, channels=16), epochs=1, least_steps=250, learning_rate=2e-3)
-    facts = training_gue.train_subset(
-        "cnn", "tf_0", seed=0, out=tmp_path, recipe=recipe, load=lambda subset, split: tables[split], log=lambda line: None
+    recipe = training_gue.CNNRecipe(
+        network=dict(TINY_CNN, filters=16, channels=16),
+        epochs=1,
+        least_steps=250,
+        learning_rate=2e-3,
     )
-    assert facts["dev"]["auroc"] > 0.8 and json.loads((tmp_path / "run.json").read_text())["dev"] == facts["dev"]
+    facts = training_gue.train_subset(
+        "cnn",
+        "tf_0",
+        seed=0,
+        out=tmp_path,
+        recipe=recipe,
+        load=lambda subset, split: tables[split],
+        log=lambda line: None,
+    )
+    assert (
+        facts["dev"]["auroc"] > 0.8
+        and json.loads((tmp_path / "run.json").read_text())["dev"] == facts["dev"]
+    )
 
 
 def test_clean_tables_leave_out_what_any_dev_or_test_set_holds():
-    base = {split: motif_table(40, 101, seed) for seed, split in enumerate(("train", "dev", "test"))}
-    other = {split: motif_table(40, 70, 10 + seed) for seed, split in enumerate(("train", "dev", "test"))}
+    base = {
+        split: motif_table(40, 101, seed) for seed, split in enumerate(("train", "dev", "test"))
+    }
+    other = {
+        split: motif_table(40, 70, 10 + seed) for seed, split in enumerate(("train", "dev", "test"))
+    }
     copied = base["train"].tokens.copy()
     copied[3, :70] = reverse_complement(other["test"].tokens[5:6])[0]
-    base["train"] = LabelledSequences(copied, base["train"].labels, base["train"].ids, base["train"].classes)
-    tables = training_encoder.clean_tables(["a", "b"], lambda subset, split: (base if subset == "a" else other)[split])
+    base["train"] = LabelledSequences(
+        copied, base["train"].labels, base["train"].ids, base["train"].classes
+    )
+    tables = training_encoder.clean_tables(
+        ["a", "b"], lambda subset, split: (base if subset == "a" else other)[split]
+    )
     assert len(tables["a"]) == 39 and "3" not in tables["a"].ids and len(tables["b"]) == 40
 
 
@@ -148,8 +192,9 @@ def small_tables(*subsets):
     size = {"tf_0": 101, "prom_core_tata": 70, "prom_300_tata": 300}
     tables = {
         (subset, split): motif_table(60, size[subset], number + size[subset])
-        for subset in subsets for number, split in enumerate(("train", "dev", "test"))
-    }  # fmt: skip
+        for subset in subsets
+        for number, split in enumerate(("train", "dev", "test"))
+    }
     return lambda subset, split: tables[subset, split]
 
 
@@ -158,21 +203,30 @@ SUBSETS = ("tf_0", "prom_300_tata")
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
-    """An encoder pre-trained for four steps and tuned to one subset for eight; its weights, and what it says of itself."""
+    """An encoder pre-trained for four steps and tuned to one subset for eight; its weights,
+    and what it says of itself."""
     folder, load = tmp_path_factory.mktemp("encoders"), small_tables(*SUBSETS)
     recipe = training_encoder.EncoderRecipe(1.0, batch_size=16, network=SMALL | {"depth": 1})
     common = {"seed": 0, "load": load, "log": lambda line: None}
-    training_encoder.pretrain(out=folder / "pretrain.seed0", subsets=SUBSETS, recipe=recipe, steps=4, **common)
+    training_encoder.pretrain(
+        out=folder / "pretrain.seed0", subsets=SUBSETS, recipe=recipe, steps=4, **common
+    )
     start = folder / "pretrain.seed0" / "model.safetensors"
     recipe = dataclasses.replace(recipe, rank=2, learning_rate=1e-2)
-    facts = training_encoder.tune("tf_0", out=folder / "tf_0", start=start, recipe=recipe, steps=8, **common)
+    facts = training_encoder.tune(
+        "tf_0", out=folder / "tf_0", start=start, recipe=recipe, steps=8, **common
+    )
     return folder / "tf_0" / "model.safetensors", facts, recipe, start, load
 
 
 def test_an_update_of_rank_zero_changes_nothing_and_a_trained_one_is_a_kernel():
     rngs = nnx.Rngs(0)
     x = jax.random.normal(jax.random.key(1), (3, 10, 8))
-    for layer in (nnx.Linear(8, 12, rngs=rngs), nnx.LinearGeneral(8, (3, 4), rngs=rngs), nnx.Conv(8, 12, (5,), rngs=rngs)):
+    for layer in (
+        nnx.Linear(8, 12, rngs=rngs),
+        nnx.LinearGeneral(8, (3, 4), rngs=rngs),
+        nnx.Conv(8, 12, (5,), rngs=rngs),
+    ):
         ours = low_rank_model.LowRank(layer, 2, rngs=rngs)
         np.testing.assert_allclose(ours(x), layer(x), atol=1e-5)
         ours.up[...] = jax.random.normal(jax.random.key(2), ours.up[...].shape)
@@ -184,30 +238,46 @@ def test_an_update_of_rank_zero_changes_nothing_and_a_trained_one_is_a_kernel():
 def test_tuning_leaves_the_frozen_kernels_and_trains_the_rest(tuned):
     path, facts, _, start, _ = tuned
     own, before = weights.load(path)[0], weights.load(start)[0]
-    assert np.isfinite(facts["loss"]) and facts["parameters"] == sum(value.size for value in own.values())
-    assert "blocks.0.up.down" in own and "blocks.0.up.kernel" not in own and "convolutions.2.kernel" not in own
+    assert np.isfinite(facts["loss"]) and facts["parameters"] == sum(
+        value.size for value in own.values()
+    )
+    assert (
+        "blocks.0.up.down" in own
+        and "blocks.0.up.kernel" not in own
+        and "convolutions.2.kernel" not in own
+    )
     assert np.abs(own["convolutions.0.kernel"] - before["convolutions.0.kernel"]).max() > 1e-4
     assert np.abs(own["blocks.0.up.up"]).max() > 1e-4
 
 
 def test_the_file_of_several_networks_gives_each_as_it_was_trained(tuned, tmp_path):
     path, _, recipe, start, load = tuned
-    networks = {subset: training_encoder.network(subset, recipe, seed=1, start=start) for subset in SUBSETS}
+    networks = {
+        subset: training_encoder.network(subset, recipe, seed=1, start=start) for subset in SUBSETS
+    }
     weights.restore(networks["tf_0"], weights.load(path)[0])
     other = networks["prom_300_tata"].blocks[0].attention.out.up
     other[...] = jax.random.normal(jax.random.key(0), other[...].shape)
     tokens = {subset: network.config.head_tokens for subset, network in networks.items()}
-    together = low_rank_model.joined(weights.load(start)[0], {name: weights.flatten(each) for name, each in networks.items()}, tokens)
+    together = low_rank_model.joined(
+        weights.load(start)[0],
+        {name: weights.flatten(each) for name, each in networks.items()},
+        tokens,
+    )
     weights.save(tmp_path / "both.safetensors", together)
     assert sum("kernel" in name and name.startswith("shared.") for name in together) == 7
 
     config = low_rank_model.SequenceEncodersConfig(SUBSETS, tuple(tokens.values()), recipe.network)
     read = low_rank_model.expanded(tmp_path / "both.safetensors")
     model = weights.restore(low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(7)), read)
-    classifier = predict_gue.GueClassifier([model], subsets=SUBSETS, lengths=training_encoder.BASES, crop=training_encoder.CROP)
+    classifier = predict_gue.GueClassifier(
+        [model], subsets=SUBSETS, lengths=training_encoder.BASES, crop=training_encoder.CROP
+    )
     for subset, network in networks.items():
         dev = load(subset, "dev")
-        expected = training_encoder.logits(network, training_encoder.read(subset, dev.tokens), strands=subset == "tf_0")
+        expected = training_encoder.logits(
+            network, training_encoder.read(subset, dev.tokens), strands=subset == "tf_0"
+        )
         np.testing.assert_allclose(classifier.logits(dev.tokens, subset), expected, atol=1e-4)
 
 
@@ -215,18 +285,30 @@ def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path
     settings = SMALL | {"depth": 1}
     config = low_rank_model.SequenceEncodersConfig(("tf_0", "prom_300_tata"), (13, 13), settings)
     module = low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(0))
-    options = {"subsets": list(config.subsets), "lengths": training_encoder.BASES, "crop": training_encoder.CROP}
-    card = types.SimpleNamespace(id="genomics/tiny", truth="observed", predictor_config=options, tasks=[])
+    options = {
+        "subsets": list(config.subsets),
+        "lengths": training_encoder.BASES,
+        "crop": training_encoder.CROP,
+    }
+    card = types.SimpleNamespace(
+        id="genomics/tiny", truth="observed", predictor_config=options, tasks=[]
+    )
     predictor = predict_gue.GueClassifier([module], **options)
     model = types.SimpleNamespace(card=card, _predict=predictor, module=lambda: module)
     for subset, length in (("tf_0", 101), ("prom_300_tata", 300)):
         tokens = random_tokens(2, length)
         source = tmp_path / f"{subset}.csv"
-        source.write_text("sequence\n" + "".join("".join("ACGT"[base] for base in row) + "\n" for row in tokens))
+        source.write_text(
+            "sequence\n" + "".join("".join("ACGT"[base] for base in row) + "\n" for row in tokens)
+        )
         found = explanations.explainable(model, source, examples=2, target=None)
         shown = predictor.read(tokens, subset)
         np.testing.assert_array_equal(found.arrays["tokens"], shown)
-        np.testing.assert_allclose(found.function(jnp.asarray(found.inputs)), module.networks[subset].classify(shown)[:, 0], atol=1e-5)
+        np.testing.assert_allclose(
+            found.function(jnp.asarray(found.inputs)),
+            module.networks[subset].classify(shown)[:, 0],
+            atol=1e-5,
+        )
         maps = found.attention()
         assert set(maps) == {"layer 1"} and maps["layer 1"].shape == (2, settings["heads"], 13, 13)
         np.testing.assert_allclose(maps["layer 1"].sum(-1), 1.0, atol=1e-5)
@@ -236,7 +318,9 @@ def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path
 
 def test_a_network_tuned_from_nothing_is_another_than_one_from_weights(tuned):
     _, _, recipe, start, _ = tuned
-    with_start, without = (training_encoder.network("tf_0", recipe, seed=0, start=path) for path in (start, None))
+    with_start, without = (
+        training_encoder.network("tf_0", recipe, seed=0, start=path) for path in (start, None)
+    )
     kernels = [model.blocks[0].up.kernel[...] for model in (with_start, without)]
     np.testing.assert_array_equal(kernels[0], weights.load(start)[0]["blocks.0.up.kernel"])
     assert np.abs(kernels[0] - kernels[1]).max() > 1e-3
@@ -253,7 +337,9 @@ def test_a_promoter_is_never_turned_in_training(subset, turns):
             return jnp.zeros((len(tokens), 1))
 
     batch = {"tokens": jnp.asarray(tokens), "label": jnp.zeros(40)}
-    training_encoder.label_loss(Spy(), batch, jax.random.key(0), strands=subset.startswith(BOTH_STRANDS))
+    training_encoder.label_loss(
+        Spy(), batch, jax.random.key(0), strands=subset.startswith(BOTH_STRANDS)
+    )
     same, other = ((seen[0] == each).all(1) for each in (tokens, reverse_complement(tokens)))
     assert (same | other).all() and (10 < other.sum() < 30 if turns else same.all())
 
@@ -268,7 +354,10 @@ def test_weights_of_a_committee_are_the_best_that_are_not_negative():
     assert nnls(logits, truth)[0][2] == 0.0  # so does least squares
 
     def value(w, b):
-        return np.logaddexp(0, -(2 * label - 1) * (logits @ w + b)).mean() + committee.PENALTY * (w**2).sum()
+        return (
+            np.logaddexp(0, -(2 * label - 1) * (logits @ w + b)).mean()
+            + committee.PENALTY * (w**2).sum()
+        )
 
     best = value(weights, intercept)
     for step in np.eye(3) * 0.05:

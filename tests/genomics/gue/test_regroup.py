@@ -1,4 +1,5 @@
-"""GUE's mouse sets leak by shuffles: the lookup finds them in the published split and nothing in the grouped one."""
+"""GUE's mouse sets leak by shuffles: the lookup finds them in the published split and
+nothing in the grouped one."""
 
 from __future__ import annotations
 
@@ -16,12 +17,22 @@ from zoo.genomics.data import sequences as dna
 from zoo.genomics.gue.baselines.lookup import UNKNOWN, look_up, lookup
 from zoo.genomics.gue.regroup import SHARES, grouped_split, regroup
 
-FOUND = {"mouse_0": (663, 0.833, 4049), "mouse_2": (266, 0.821, 1638), "mouse_4": (1517, 0.821, 9415)}
-"""Test sequences with a partner in train (the lookup is right on all of them), MCC x 1, pairs in the pooled splits."""
+FOUND = {
+    "mouse_0": (663, 0.833, 4049),
+    "mouse_2": (266, 0.821, 1638),
+    "mouse_4": (1517, 0.821, 9415),
+}
+"""Test sequences with a partner in train (the lookup is right on all of them), MCC x 1,
+pairs in the pooled splits."""
 
 
 def table(texts: list[str], labels: list[int]) -> LabelledSequences:
-    return LabelledSequences(dna.encode_all(texts), np.array(labels, np.int64), tuple(map(str, range(len(texts)))), ("0", "1"))
+    return LabelledSequences(
+        dna.encode_all(texts),
+        np.array(labels, np.int64),
+        tuple(map(str, range(len(texts)))),
+        ("0", "1"),
+    )
 
 
 def published(mirror_file, subset: str) -> dict[str, LabelledSequences]:
@@ -30,7 +41,7 @@ def published(mirror_file, subset: str) -> dict[str, LabelledSequences]:
     return {split: gue(subset, split) for split in ("train", "dev", "test")}
 
 
-# ------------------------------------------------------------------------------------------------------------- the lookup
+# --------------------------------------------------------------------------------------- the lookup
 
 
 def test_the_other_label_of_another_order():
@@ -66,7 +77,9 @@ def test_the_lookup_needs_labels():
 def test_the_baseline_asks_each_subset_for_its_own_table():
     tables = {"a": table(["ACAGACA"], [1]), "b": table(["ACAGACA"], [0])}
     inputs = SimpleNamespace(
-        tokens=dna.encode_all(["AGACACA", "AGACACA", "GGGGGGG"]), subset=np.array(["a", "b", "a"]), train=tables.__getitem__
+        tokens=dna.encode_all(["AGACACA", "AGACACA", "GGGGGGG"]),
+        subset=np.array(["a", "b", "a"]),
+        train=tables.__getitem__,
     )
     probability = lookup(None)(inputs)["probability"]
     np.testing.assert_allclose(probability, [[1, 0], [0, 1], [1 - UNKNOWN, UNKNOWN]])
@@ -85,22 +98,31 @@ def test_the_published_split_leaks(mirror_file, subset):
         return tuple(sorted(text[i : i + 2] for i in range(len(text) - 1))), text[0], text[-1]
 
     known = {key(tokens): label for tokens, label in zip(train.tokens, train.labels, strict=True)}
-    expected = np.array([1 - known[key(tokens)] if key(tokens) in known else np.nan for tokens in test.tokens])
+    expected = np.array(
+        [1 - known[key(tokens)] if key(tokens) in known else np.nan for tokens in test.tokens]
+    )
     said = look_up(train, test.tokens)
     there = np.isfinite(said)
     assert there.sum() == found and (said == test.labels)[there].all()
     if subset == "mouse_2":
-        # Sequences with several train partners do not occur here, so the dictionary's last label is the only one.
+        # Sequences with several train partners do not occur here, so the dictionary's last
+        # label is the only one.
         np.testing.assert_array_equal(said, expected)
-    assert matthews_corrcoef(test.labels, np.nan_to_num(said, nan=UNKNOWN) > 0.5) == pytest.approx(score, abs=6e-4)
+    assert matthews_corrcoef(test.labels, np.nan_to_num(said, nan=UNKNOWN) > 0.5) == pytest.approx(
+        score, abs=6e-4
+    )
 
     pooled = np.concatenate([each.tokens for each in tables.values()])
     labels = np.concatenate([each.labels for each in tables.values()])
     (group,) = signatures.dinucleotides(pooled)
-    assert (np.bincount(group) == 2).all() and (np.bincount(group, labels) == 1).all() and group.max() + 1 == pairs
+    assert (
+        (np.bincount(group) == 2).all()
+        and (np.bincount(group, labels) == 1).all()
+        and group.max() + 1 == pairs
+    )
 
 
-# -------------------------------------------------------------------------------------------------------------- the split
+# ---------------------------------------------------------------------------------------- the split
 
 
 @settings(deadline=None, max_examples=30)
@@ -121,7 +143,9 @@ def test_the_shares_are_those_asked_for_and_a_salt_is_another_split():
     tokens = np.random.default_rng(0).integers(0, 4, (8000, 40)).astype(np.int8)
     split = grouped_split(tokens)
     for name, share in SHARES.items():
-        assert np.mean(split == name) == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 8000))
+        assert np.mean(split == name) == pytest.approx(
+            share, abs=4 * np.sqrt(share * (1 - share) / 8000)
+        )
     assert np.mean(grouped_split(tokens, salt="another") == split) < 0.75
 
 
@@ -130,7 +154,13 @@ def test_regroup_keeps_every_sequence_once():
     second = table(["ACGT", "GGGGG"], [1, 0])
     again = regroup({"train": first, "test": second})
     ids = sorted(name for part in again.values() for name in part.ids)
-    assert ids == ["test:0", "test:1", "train:0", "train:2", "train:3"]  # ACGT with each of its labels, once
+    assert ids == [
+        "test:0",
+        "test:1",
+        "train:0",
+        "train:2",
+        "train:3",
+    ]  # ACGT with each of its labels, once
     assert list(again) == list(SHARES) and all(part.tokens.shape[1] == 5 for part in again.values())
     with pytest.raises(ValueError, match="labelled"):
         regroup({"train": first, "test": LabelledSequences(second.tokens, None, second.ids)})
@@ -151,7 +181,9 @@ def test_the_grouped_split_does_not_leak(mirror_file, subset):
     assert 0.07 < len(test) / sum(map(len, again.values())) < 0.13
 
 
-@pytest.mark.parametrize(("task", "score"), [("genomics/gue_mouse", 0.8251), ("genomics/gue_mouse_grouped", 0.0)])
+@pytest.mark.parametrize(
+    ("task", "score"), [("genomics/gue_mouse", 0.8251), ("genomics/gue_mouse_grouped", 0.0)]
+)
 def test_the_tasks_say_so(mirror_file, task, score):
     bound = registry.load_task(task)
     for name in bound.spec.needs:
@@ -169,8 +201,14 @@ def test_published_rows_are_below_the_lookup():
 
     from zoo import files
 
-    peers = tomllib.loads((files.share() / "leaderboard/peers/genomics/gue_mouse@1.toml").read_text(encoding="utf-8"))
+    peers = tomllib.loads(
+        (files.share() / "leaderboard/peers/genomics/gue_mouse@1.toml").read_text(encoding="utf-8")
+    )
     assert len(peers["row"]) == 10
     for row in peers["row"]:
-        assert all(row["metrics"][f"mcc.{subset}"] < score for subset, (_, score, _) in FOUND.items())
-        assert row["metrics"]["mcc_mean"] == pytest.approx(np.mean([row["metrics"][f"mcc.{subset}"] for subset in FOUND]), abs=1e-4)
+        assert all(
+            row["metrics"][f"mcc.{subset}"] < score for subset, (_, score, _) in FOUND.items()
+        )
+        assert row["metrics"]["mcc_mean"] == pytest.approx(
+            np.mean([row["metrics"][f"mcc.{subset}"] for subset in FOUND]), abs=1e-4
+        )

@@ -32,7 +32,7 @@ def hard() -> motifs.PlantedSequences:
     return motifs.read_planted(FOLDER / "motif_grammar_hard.zarr.zip")
 
 
-# ------------------------------------------------------------------------------------------------------------------- data
+# --------------------------------------------------------------------------------------------- data
 
 
 def test_the_shipped_sequences_are_the_published_ones(published):
@@ -41,7 +41,9 @@ def test_the_shipped_sequences_are_the_published_ones(published):
 
 
 def test_the_published_recipe_gives_them_again(mirror_file, published):
-    made, order = simulate.motif_grammar(mirror_file("genomics/motif_grammar", "pfm_vertebrates.txt"))
+    made, order = simulate.motif_grammar(
+        mirror_file("genomics/motif_grammar", "pfm_vertebrates.txt")
+    )
     assert simulate.one_hot_digest(made.tokens) == simulate.DIGEST
     for name in ("tokens", "label", "motif", "start", "counts", "informative", "width"):
         np.testing.assert_array_equal(getattr(made, name), getattr(published, name))
@@ -62,7 +64,9 @@ def test_the_pool_is_the_authors_expression():
 
 
 def test_the_core_matrices_are_those_of_the_file(mirror_file):
-    names, every = motifs.read_matrices(mirror_file("genomics/motif_grammar", "pfm_vertebrates.txt"))
+    names, every = motifs.read_matrices(
+        mirror_file("genomics/motif_grammar", "pfm_vertebrates.txt")
+    )
     assert len(every) == 519
     for name, matrix in zip(*motifs.core_matrices(), strict=True):
         stored = every[names.index(name.removesuffix("-"))]
@@ -93,30 +97,42 @@ def test_hard_positives_hold_one_right_pair_and_negatives_none(hard):
     for row in (*range(0, 10_000, 211), *range(10_000, 20_000, 211)):
         placed = hard.instances(row)
         right = [
-            (a, b) for a, b in itertools.permutations(placed, 2)
+            (a, b)
+            for a, b in itertools.permutations(placed, 2)
             if (a[0], b[0]) in rules and abs(b[1] - a[2] - rules[a[0], b[0]]) < simulate.OFF
-        ]  # fmt: skip
+        ]
         assert len(right) == hard.label[row]
         assert all(b[1] - a[2] == rules[a[0], b[0]] for a, b in right)
-        assert all(b[1] - a[2] >= simulate.APART for a, b in itertools.pairwise(sorted(placed, key=lambda each: each[1])))
+        assert all(
+            b[1] - a[2] >= simulate.APART
+            for a, b in itertools.pairwise(sorted(placed, key=lambda each: each[1]))
+        )
         true = np.zeros(200, bool)
         for a, b in right:
             true[a[1] : a[2]] = true[b[1] : b[2]] = True
-        np.testing.assert_array_equal(hard.planted()[row] if row < 500 else hard[row : row + 1].planted()[0], true)
+        np.testing.assert_array_equal(
+            hard.planted()[row] if row < 500 else hard[row : row + 1].planted()[0], true
+        )
 
 
 def test_both_classes_of_the_hard_set_hold_the_same_motifs(hard):
-    share = [np.bincount(hard.motif[hard.label == each].ravel() + 1, minlength=6) / 10_000 for each in (0, 1)]
+    share = [
+        np.bincount(hard.motif[hard.label == each].ravel() + 1, minlength=6) / 10_000
+        for each in (0, 1)
+    ]
     np.testing.assert_allclose(share[0], share[1], atol=0.03)
 
 
-# ----------------------------------------------------------------------------------------------------------------- metrics
+# ------------------------------------------------------------------------------------------ metrics
 
 
 def test_attribution_scores_equal_scikit_learn():
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
-    score, truth = np.round(rng.normal(size=(20, 50)), 1), rng.random((20, 50)) < 0.3  # rounded: with ties
+    score, truth = (
+        np.round(rng.normal(size=(20, 50)), 1),
+        rng.random((20, 50)) < 0.3,
+    )  # rounded: with ties
     found = metrics.auroc(score, truth), metrics.aupr(score, truth)
     for row in range(20):
         assert found[0][row] == pytest.approx(sklearn.roc_auc_score(truth[row], score[row]))
@@ -129,7 +145,7 @@ def test_a_sequence_without_truth_has_no_score():
     assert np.isnan(metrics.aupr(np.zeros((1, 5)), np.zeros((1, 5), bool))).all()
 
 
-# ---------------------------------------------------------------------------------------------------------------- networks
+# ----------------------------------------------------------------------------------------- networks
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,14 +178,23 @@ def test_training_writes_weights_that_load(tmp_path):
     from zoo.genomics.motif_grammar import train as training_motif
     from zoo.pretrained import weights
 
-    path = training_motif.train("motif_grammar/cnn_local.relu", seed=0, out=tmp_path, steps=2, log=lambda line: None)
-    model = weights.restore(MotifCnn(MotifCnnConfig("local", "relu", frozen=True), rngs=nnx.Rngs(3)), weights.load(path)[0])
+    path = training_motif.train(
+        "motif_grammar/cnn_local.relu", seed=0, out=tmp_path, steps=2, log=lambda line: None
+    )
+    model = weights.restore(
+        MotifCnn(MotifCnnConfig("local", "relu", frozen=True), rngs=nnx.Rngs(3)),
+        weights.load(path)[0],
+    )
     assert np.isfinite(np.asarray(model(one_hot(np.zeros((1, 200), np.int8))))).all()
     with pytest.raises(ValueError, match=r"cnn_dist\.exponential"):
-        list(training_motif.motif_grammar_recipe("cnn_far.relu", seed=0, data=None, out=tmp_path, steps=1))
+        list(
+            training_motif.motif_grammar_recipe(
+                "cnn_far.relu", seed=0, data=None, out=tmp_path, steps=1
+            )
+        )
 
 
-# -------------------------------------------------------------------------------------------------------------------- task
+# --------------------------------------------------------------------------------------------- task
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -184,12 +209,20 @@ def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
     truth = examples.targets.planted()[examples.inputs.explained]
     noise = np.random.default_rng(0).random(truth.shape)
     given = {
-        "score": examples.targets.label.astype(float), "threshold": 0.5, "declared": "ism",
+        "score": examples.targets.label.astype(float),
+        "threshold": 0.5,
+        "declared": "ism",
         "attribution": {"ism": truth, "saliency": noise},
-    }  # fmt: skip
+    }
     record = task.record(given, examples)
     values = scores(task, record)
-    for metric in ("attribution_auroc", "attribution_aupr", "auroc", "accuracy", "auroc_by_method.ism"):
+    for metric in (
+        "attribution_auroc",
+        "attribution_aupr",
+        "auroc",
+        "accuracy",
+        "auroc_by_method.ism",
+    ):
         assert values[metric] == pytest.approx(1.0)
     assert values["auroc_by_method.saliency"] == pytest.approx(0.5, abs=0.02)
     assert set(values) <= {metric for family in task.spec.metric for metric in family.names}
@@ -201,11 +234,17 @@ def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
 def test_predictions_that_cannot_be_scored_are_refused():
     task = registry.load_task(TASKS[0])
     examples = task.examples()
-    good = {"score": np.zeros(4000), "attribution": {"ism": np.zeros((500, 200))}, "declared": "ism"}
+    good = {
+        "score": np.zeros(4000),
+        "attribution": {"ism": np.zeros((500, 200))},
+        "declared": "ism",
+    }
     for change, said in (
-        ({"score": np.zeros(3)}, "shape"), ({"score": np.full(4000, np.nan)}, "not finite"), ({"declared": "lime"}, "lime"),
+        ({"score": np.zeros(3)}, "shape"),
+        ({"score": np.full(4000, np.nan)}, "not finite"),
+        ({"declared": "lime"}, "lime"),
         ({"attribution": {"ism": np.zeros((500, 199))}}, "shape"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ValueError, match=said):
             task.record(good | change, examples)
 
@@ -218,7 +257,9 @@ def test_words_nearly_solve_the_published_set_and_not_the_hard_one():
         task = registry.load_task(name)
         baseline = next(each for each in task.spec.baseline if each.id == "genomics/words")
         examples = task.examples()
-        found[name] = scores(task, task.record(task.baseline(baseline)(examples.inputs), examples))["auroc"]
+        found[name] = scores(task, task.record(task.baseline(baseline)(examples.inputs), examples))[
+            "auroc"
+        ]
     assert found[TASKS[0]] > 0.95
     assert abs(found[TASKS[1]] - 0.5) < 0.05
 

@@ -1,4 +1,5 @@
-"""`particle_physics/anomaly`: the scores' formulas, the record, and what a baseline must and must not achieve."""
+"""`particle_physics/anomaly`: the scores' formulas, the record, and what a baseline must
+and must not achieve."""
 
 from __future__ import annotations
 
@@ -21,8 +22,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def task() -> Anomaly:
-    task = Anomaly(types.SimpleNamespace(id="particle_physics/anomaly"), file=lambda name: Path(name))
-    parts = [toys.dijets("qcd", 60_000, seed=5), *(toys.dijets(name, 2000, seed=5) for name in dijets.SIGNALS)]
+    task = Anomaly(
+        types.SimpleNamespace(id="particle_physics/anomaly"), file=lambda name: Path(name)
+    )
+    parts = [
+        toys.dijets("qcd", 60_000, seed=5),
+        *(toys.dijets(name, 2000, seed=5) for name in dijets.SIGNALS),
+    ]
     events = dijets.concatenate(parts)
     task.events = events[(events.process == 0) | events.in_signal_region]
     return task
@@ -33,7 +39,7 @@ def scores(task: Anomaly, predictor) -> dict[str, float]:
     return stats.scores(task, task.record(predictor(examples.inputs), examples))
 
 
-# ---------------------------------------------------------------------------------------------------------------- formulas
+# ----------------------------------------------------------------------------------------- formulas
 
 
 def test_improvement_and_enrichment_are_the_closed_forms():
@@ -42,7 +48,10 @@ def test_improvement_and_enrichment_are_the_closed_forms():
     assert metrics.improvement(0.01, 0.01) == pytest.approx(0.1)  # a random cut
 
 
-@pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904), (100, 81.3640, 121.6269)])
+@pytest.mark.parametrize(
+    ("count", "low", "high"),
+    [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904), (100, 81.3640, 121.6269)],
+)
 def test_the_poisson_interval_is_garwoods(count, low, high):
     got = metrics.poisson_interval(count)
     assert np.allclose(got, (low, high), atol=2e-4)
@@ -54,7 +63,9 @@ def test_the_poisson_interval_is_garwoods(count, low, high):
 def test_the_improvements_interval_turns_the_counts_round():
     low, high = metrics.improvement_interval(0.4, 16, 16_000)
     few, many = metrics.poisson_interval(16)
-    assert low == pytest.approx(0.4 / np.sqrt(many / 16_000)) and high == pytest.approx(0.4 / np.sqrt(few / 16_000))
+    assert low == pytest.approx(0.4 / np.sqrt(many / 16_000)) and high == pytest.approx(
+        0.4 / np.sqrt(few / 16_000)
+    )
     assert low < metrics.improvement(0.4, 0.001) < high
 
 
@@ -72,7 +83,9 @@ def test_the_divergence_is_zero_one_and_symmetric():
 def test_the_divergence_of_a_sample_of_itself_is_what_the_protocol_says():
     rng, p = np.random.default_rng(0), np.full(10, 0.1)
     drawn = rng.multinomial(1000, p, size=2000).astype(float)
-    assert metrics.jensen_shannon(p, drawn).mean() == pytest.approx(9.0 / (8.0 * 1000.0 * np.log(2.0)), rel=0.05)
+    assert metrics.jensen_shannon(p, drawn).mean() == pytest.approx(
+        9.0 / (8.0 * 1000.0 * np.log(2.0)), rel=0.05
+    )
 
 
 def test_ranks_keep_at_most_the_asked_for_background_and_ties_together():
@@ -87,7 +100,7 @@ def test_ranks_keep_at_most_the_asked_for_background_and_ties_together():
         assert not kept.any() or score[kept].min() > score[~kept].max(initial=-1.0)  # it is a cut
 
 
-# -------------------------------------------------------------------------------------------------------------------- task
+# --------------------------------------------------------------------------------------------- task
 
 
 def test_the_scores_are_those_of_a_cut_made_by_hand(task):
@@ -100,8 +113,12 @@ def test_the_scores_are_those_of_a_cut_made_by_hand(task):
         allowed = int(rate * len(background))
         cut = background[allowed - 1]
         for name, index in (("wprime", 1), ("zprime", 2)):
-            expected = (score[events.process == index] >= cut).mean() / np.sqrt(allowed / len(background))
-            assert (got[f"sic_{name}.{point}"] == pytest.approx(expected)) == (allowed >= metrics.FEWEST)
+            expected = (score[events.process == index] >= cut).mean() / np.sqrt(
+                allowed / len(background)
+            )
+            assert (got[f"sic_{name}.{point}"] == pytest.approx(expected)) == (
+                allowed >= metrics.FEWEST
+            )
     assert got["background_kept.fpr_1e2"] == int(0.01 * len(background))
 
 
@@ -109,16 +126,26 @@ def test_below_ten_surviving_events_nothing_is_shown_but_the_count(task):
     got = scores(task, baselines.lighter_mass(task))
     assert got["background_kept.fpr_1e3"] < metrics.FEWEST <= got["background_kept.fpr_1e2"]
     hidden = {name for name, value in got.items() if np.isnan(value)}
-    families = ("sic_wprime", "sic_zprime_poisson_low", "enrichment_wprime", "sic_zprime_highest_seed")
+    families = (
+        "sic_wprime",
+        "sic_zprime_poisson_low",
+        "enrichment_wprime",
+        "sic_zprime_highest_seed",
+    )
     assert {f"{family}.fpr_1e3" for family in families} <= hidden
     assert "sic_wprime.fpr_1e2" not in hidden and "sculpting" not in hidden
 
 
 def test_the_row_is_the_median_of_its_seeds_between_the_lowest_and_the_highest(task):
     rng = np.random.default_rng(4)
-    each = [rng.normal(size=len(task.events)) + shift * (task.events.process == 1) for shift in (0.5, 3.0, 1.5)]
+    each = [
+        rng.normal(size=len(task.events)) + shift * (task.events.process == 1)
+        for shift in (0.5, 3.0, 1.5)
+    ]
     together = scores(task, lambda pairs: {"score": np.stack(each, -1)})
-    alone = [scores(task, lambda pairs, one=one: {"score": one})["sic_wprime.fpr_1e2"] for one in each]
+    alone = [
+        scores(task, lambda pairs, one=one: {"score": one})["sic_wprime.fpr_1e2"] for one in each
+    ]
     assert together["sic_wprime.fpr_1e2"] == pytest.approx(alone[2])
     assert together["sic_wprime_lowest_seed.fpr_1e2"] == pytest.approx(min(alone))
     assert together["sic_wprime_highest_seed.fpr_1e2"] == pytest.approx(max(alone))
@@ -127,8 +154,14 @@ def test_the_row_is_the_median_of_its_seeds_between_the_lowest_and_the_highest(t
 def test_a_method_with_a_score_per_signal_is_judged_by_each_on_its_own_signal(task):
     one, other = (np.random.default_rng(k).normal(size=len(task.events)) for k in (1, 2))
     both = scores(task, lambda pairs: {"wprime": one, "zprime": other})
-    assert both["sic_wprime.fpr_1e2"] == scores(task, lambda pairs: {"score": one})["sic_wprime.fpr_1e2"]
-    assert both["sic_zprime.fpr_1e2"] == scores(task, lambda pairs: {"score": other})["sic_zprime.fpr_1e2"]
+    assert (
+        both["sic_wprime.fpr_1e2"]
+        == scores(task, lambda pairs: {"score": one})["sic_wprime.fpr_1e2"]
+    )
+    assert (
+        both["sic_zprime.fpr_1e2"]
+        == scores(task, lambda pairs: {"score": other})["sic_zprime.fpr_1e2"]
+    )
 
 
 def test_random_numbers_improve_by_the_root_of_the_rate_and_do_not_sculpt(task):
@@ -140,7 +173,10 @@ def test_random_numbers_improve_by_the_root_of_the_rate_and_do_not_sculpt(task):
 
 
 def test_momentum_sculpts_and_masses_do_not(task):
-    pt, mass = (scores(task, make(task))["sculpting"] for make in (baselines.leading_pt, baselines.lighter_mass))
+    pt, mass = (
+        scores(task, make(task))["sculpting"]
+        for make in (baselines.leading_pt, baselines.lighter_mass)
+    )
     assert pt > 0.2 > 10.0 * mass
 
 
@@ -168,7 +204,9 @@ def test_every_score_is_in_the_task_file_and_no_other(task):
     spec = read(ROOT / "benchmarks/particle_physics/anomaly.toml", TaskSpec)
     defined = {name for metric in spec.metric for name in metric.names}
     assert defined == set(scores(task, baselines.lighter_mass(task)))
-    assert {name.partition(".")[2] for name in defined} == {*POINTS, ""} and set(DETAILED) < set(POINTS)
+    assert {name.partition(".")[2] for name in defined} == {*POINTS, ""} and set(DETAILED) < set(
+        POINTS
+    )
 
 
 def test_predictions_that_cannot_be_cut_are_refused(task):
@@ -186,12 +224,16 @@ def test_predictions_that_cannot_be_cut_are_refused(task):
 
 def test_predictors_see_no_dijet_mass_no_azimuth_and_no_process(task):
     pairs = task.examples().inputs
-    assert vars(pairs).keys() == {"values"} and "phi" not in dijets.COLUMNS and "mjj" not in dijets.COLUMNS
+    assert (
+        vars(pairs).keys() == {"values"}
+        and "phi" not in dijets.COLUMNS
+        and "mjj" not in dijets.COLUMNS
+    )
     with pytest.raises(KeyError, match="no column 'phi'; there are pt, eta, mass"):
         pairs.column("phi")
 
 
-# -------------------------------------------------------------------------------------------------------------------- data
+# --------------------------------------------------------------------------------------------- data
 
 
 def test_the_test_file_is_the_same_bytes_again_and_gives_the_events_back(tmp_path):
@@ -200,7 +242,10 @@ def test_the_test_file_is_the_same_bytes_again_and_gives_the_events_back(tmp_pat
     dijets.write_test(folder, tmp_path / "b.zarr.zip", qcd=250, signal=50)
     assert (tmp_path / "a.zarr.zip").read_bytes() == (tmp_path / "b.zarr.zip").read_bytes()
     back = dijets.read_test(tmp_path / "a.zarr.zip")
-    assert np.bincount(back.process).tolist() == [250, 50, 50] and back.in_signal_region[back.process > 0].all()
+    assert (
+        np.bincount(back.process).tolist() == [250, 50, 50]
+        and back.in_signal_region[back.process > 0].all()
+    )
     assert np.array_equal(back.mjj, events.mjj)
     assert np.allclose(back.pairs.values, events.pairs.values, rtol=2.0**-11)
     assert np.array_equal(back.pairs.column("nparticles"), events.pairs.column("nparticles"))
@@ -220,8 +265,14 @@ def test_chunks_that_are_none_say_what_is_wrong(tmp_path):
     nan[7, 1, 3] = np.nan
     for content, message in (
         ({"events": good["events"]}, "no array mjj; it has events"),
-        ({"events": good["events"][:, :, :5], "mjj": good["mjj"]}, r"shape \(20, 2, 5\).*expected \(20, 2, 9\)"),
-        ({"events": nan, "mjj": good["mjj"]}, "1 of 20 events hold NaN or infinity, the first is number 7"),
+        (
+            {"events": good["events"][:, :, :5], "mjj": good["mjj"]},
+            r"shape \(20, 2, 5\).*expected \(20, 2, 9\)",
+        ),
+        (
+            {"events": nan, "mjj": good["mjj"]},
+            "1 of 20 events hold NaN or infinity, the first is number 7",
+        ),
         ({"events": good["events"][:0], "mjj": good["mjj"][:0]}, "holds no event"),
     ):
         np.savez(tmp_path / "train-qcd-0.npz", **content)
@@ -231,7 +282,9 @@ def test_chunks_that_are_none_say_what_is_wrong(tmp_path):
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(ValueError, match="no readable npz file"):
         dijets.read_split(tmp_path, "qcd", "train")
-    with pytest.raises(FileNotFoundError, match=r"no train-zprime-<k>.npz; write the events with `zoo data build"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no train-zprime-<k>.npz; write the events with `zoo data build"
+    ):
         dijets.read_split(tmp_path, "zprime", "train")
     with pytest.raises(ValueError, match="no process 'higgs'; there are qcd, wprime, zprime"):
         dijets.read_split(tmp_path, "higgs", "train")

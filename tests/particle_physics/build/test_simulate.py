@@ -1,4 +1,5 @@
-"""Simulation: the plan's seeds, digests that do not depend on the batch size, files that resume, physics that is right."""
+"""Simulation: the plan's seeds, digests that do not depend on the batch size, files that
+resume, physics that is right."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ def test_digests_see_names_types_shapes_and_values():
     changed = [
         {"y": np.arange(4.0), "n": np.int64(1)}, {"x": np.arange(4, dtype=np.float32), "n": np.int64(1)},
         {"x": np.arange(4.0).reshape(2, 2), "n": np.int64(1)}, {"x": np.arange(4.0) + 1e-12, "n": np.int64(1)},
-    ]  # fmt: skip
+    ]
     digests = {simulate.content_digest(each) for each in (a, *changed)}
     assert len(digests) == 5
     assert simulate.content_digest(dict(reversed(a.items()))) == simulate.content_digest(a)

@@ -22,7 +22,9 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("stream")
     for index, jets in enumerate((210, 211, 210)):
         content = jet_files.make(jets, seed=index, most=12)
-        content["jet_pt"] = (np.arange(jets) + sum((210, 211)[:index])).astype(np.float32)  # tells the jets apart
+        content["jet_pt"] = (np.arange(jets) + sum((210, 211)[:index])).astype(
+            np.float32
+        )  # tells the jets apart
         jet_files.write(place / f"part_{index}.root", content, basket=30)
     return place
 
@@ -34,7 +36,10 @@ def small_ranges(monkeypatch):
 
 
 def stream(folder, **options):
-    return stream_batches(folder, **({"batch_size": 64, "max_particles": 6, "shuffle_buffer": 150, "seed": 1} | options))
+    return stream_batches(
+        folder,
+        **({"batch_size": 64, "max_particles": 6, "shuffle_buffer": 150, "seed": 1} | options),
+    )
 
 
 def ids(batches) -> np.ndarray:
@@ -48,9 +53,13 @@ def test_every_jet_comes_once_whole_and_the_last_one_too(folder, buffer, prefetc
     assert [len(batch) for batch in batches] == [64] * 9 + [JETS - 9 * 64]
     assert {batch.particles.shape[1:] for batch in batches} == {(6, 16)}
     order = ids(batches)
-    assert np.array_equal(np.sort(order), np.arange(JETS)) and (np.array_equal(order, np.arange(JETS)) == (buffer == 0))
+    assert np.array_equal(np.sort(order), np.arange(JETS)) and (
+        np.array_equal(order, np.arange(JETS)) == (buffer == 0)
+    )
     whole = read_jets(folder, max_particles=6)
-    assert np.array_equal(np.concatenate([batch.particles for batch in batches]), whole.particles[order])
+    assert np.array_equal(
+        np.concatenate([batch.particles for batch in batches]), whole.particles[order]
+    )
     assert np.array_equal(np.concatenate([batch.mask for batch in batches]), whole.mask[order])
     assert np.array_equal(np.concatenate([batch.label for batch in batches]), whole.label[order])
 
@@ -60,7 +69,11 @@ def test_the_seed_decides_and_nothing_else(folder):
     assert np.array_equal(first, ids(stream(folder, prefetch=0, threads=3)))
     assert not np.array_equal(first, ids(stream(folder, seed=2)))
     two = ids(stream(folder, epochs=2))
-    assert np.array_equal(two[:JETS], first) and not np.array_equal(two[JETS:], first) and set(two[JETS:]) == set(range(JETS))
+    assert (
+        np.array_equal(two[:JETS], first)
+        and not np.array_equal(two[JETS:], first)
+        and set(two[JETS:]) == set(range(JETS))
+    )
 
 
 def test_a_shuffled_batch_mixes_files(folder):
@@ -73,8 +86,14 @@ def test_what_becomes_of_the_last_batch_is_said_by_name(folder):
     assert [len(batch) for batch in dropped] == [64] * 9
     padded = list(stream(folder, last="pad"))
     rest = JETS - 9 * 64
-    assert {len(batch) for batch in padded} == {64} and np.array_equal(ids(padded[:9]), ids(dropped))
-    assert (padded[-1].label[rest:] == -1).all() and not padded[-1].mask[rest:].any() and (padded[-1].scalars["jet_pt"][rest:] == 1).all()
+    assert {len(batch) for batch in padded} == {64} and np.array_equal(
+        ids(padded[:9]), ids(dropped)
+    )
+    assert (
+        (padded[-1].label[rest:] == -1).all()
+        and not padded[-1].mask[rest:].any()
+        and (padded[-1].scalars["jet_pt"][rest:] == 1).all()
+    )
     with pytest.raises(ValueError, match="last='lose'; choose from keep, pad, drop"):
         stream(folder, last="lose")
 

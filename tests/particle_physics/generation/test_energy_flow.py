@@ -1,6 +1,8 @@
-"""Energy-flow polynomials: against the sums as they are written, and against the package of their authors.
+"""Energy-flow polynomials: against the sums as they are written, and against the package of
+their authors.
 
-`energy_flow_expected.json` was made with energyflow 1.4.0 (which needs NumPy 1.26, so in an environment of its own):
+`energy_flow_expected.json` was made with energyflow 1.4.0 (which needs NumPy 1.26, so in an
+environment of its own):
 
     python3 -m venv ef && ef/bin/pip install energyflow && ef/bin/python tests/particle_physics/generation/make_energy_flow_expected.py
 """
@@ -15,12 +17,16 @@ import pytest
 
 from zoo.particle_physics.generation import energy_flow
 
-EXPECTED = json.loads((Path(__file__).parent / "energy_flow_expected.json").read_text(encoding="utf-8"))
+EXPECTED = json.loads(
+    (Path(__file__).parent / "energy_flow_expected.json").read_text(encoding="utf-8")
+)
 
 
 def clouds(n=5, particles=9, seed=3):
     rng = np.random.default_rng(seed)
-    values = np.stack([*rng.normal(0, 0.3, (2, n, particles)), rng.dirichlet(np.ones(particles), n)], -1)
+    values = np.stack(
+        [*rng.normal(0, 0.3, (2, n, particles)), rng.dirichlet(np.ones(particles), n)], -1
+    )
     return values, np.arange(particles) < rng.integers(2, particles + 1, n)[:, None]
 
 
@@ -50,18 +56,24 @@ def test_a_closed_form_is_the_sum_as_it_is_written(name):
     for jet in range(len(particles)):
         eta, phi, z = particles[jet][mask[jet]].T
         theta = np.hypot(eta[:, None] - eta, phi[:, None] - phi)
-        assert ours[jet] == pytest.approx(energy_flow.of_graph(energy_flow.PRIMES[name], z, theta), rel=1e-10)
+        assert ours[jet] == pytest.approx(
+            energy_flow.of_graph(energy_flow.PRIMES[name], z, theta), rel=1e-10
+        )
 
 
 def test_there_are_21_connected_graphs_and_36_in_all():
-    assert len(energy_flow.PRIMES) == 21 and len(energy_flow.products()) == 36 == len(set(energy_flow.products()))
+    assert len(energy_flow.PRIMES) == 21 and len(energy_flow.products()) == 36 == len(
+        set(energy_flow.products())
+    )
     edges = [len(graph) for graph in energy_flow.PRIMES.values()]
     assert np.bincount(edges).tolist() == [1, 1, 2, 5, 12]
 
 
 def test_five_graphs_have_four_vertices_and_four_edges():
     graphs = energy_flow.PRIMES
-    found = {name for name, graph in graphs.items() if energy_flow.vertices(graph) == len(graph) == 4}
+    found = {
+        name for name, graph in graphs.items() if energy_flow.vertices(graph) == len(graph) == 4
+    }
     assert found == set(energy_flow.FOUR_FOUR)
 
 
@@ -69,9 +81,13 @@ def test_order_and_padding_are_invisible_and_so_is_the_chunk():
     particles, mask = clouds()
     values = energy_flow.prime_polynomials(particles, mask)
     order = np.random.default_rng(0).permutation(particles.shape[1])
-    np.testing.assert_allclose(energy_flow.prime_polynomials(particles[:, order], mask[:, order]), values, rtol=1e-12)
+    np.testing.assert_allclose(
+        energy_flow.prime_polynomials(particles[:, order], mask[:, order]), values, rtol=1e-12
+    )
     rubbish = np.where(mask[..., None], particles, 1e3)
-    np.testing.assert_allclose(energy_flow.prime_polynomials(rubbish, mask, chunk=2), values, rtol=1e-12)
+    np.testing.assert_allclose(
+        energy_flow.prime_polynomials(rubbish, mask, chunk=2), values, rtol=1e-12
+    )
 
 
 def test_a_rotation_of_the_plane_changes_nothing():
@@ -79,7 +95,11 @@ def test_a_rotation_of_the_plane_changes_nothing():
     turned = particles.copy()
     turned[..., 0], turned[..., 1] = particles[..., 1], -particles[..., 0]
     turned[..., :2] += 0.2
-    np.testing.assert_allclose(energy_flow.prime_polynomials(turned, mask), energy_flow.prime_polynomials(particles, mask), rtol=1e-10)
+    np.testing.assert_allclose(
+        energy_flow.prime_polynomials(turned, mask),
+        energy_flow.prime_polynomials(particles, mask),
+        rtol=1e-10,
+    )
 
 
 def test_wrong_shapes_are_refused():

@@ -29,7 +29,8 @@ SMALL_GAN = EpicGanConfig(width=16, global_width=16, layers=2, critic_layers=1)
 
 
 def made_up(n: int, seed: int) -> PointClouds:
-    """`n` jets a class: a common axis that wanders (a correlation), steep momenta, a width of the class's own."""
+    """`n` jets a class: a common axis that wanders (a correlation), steep momenta, a width
+    of the class's own."""
     rng, parts = np.random.default_rng(seed), []
     for label in range(3):
         count = np.clip(rng.poisson(29 - 2 * label, n) + 3, 5, 30)
@@ -37,16 +38,23 @@ def made_up(n: int, seed: int) -> PointClouds:
         axis = rng.normal(0, 0.05, (n, 1, 2))
         angles = axis + rng.standard_t(4, (n, PARTICLES, 2)) * 0.03 * (1 + label)
         momenta = -np.sort(-rng.dirichlet(np.full(PARTICLES, 0.7), n), axis=1) + 1e-4
-        conditions = np.stack([rng.uniform(500, 1000, n), rng.gamma(4, 20, n), count], -1).astype(np.float32)
+        conditions = np.stack([rng.uniform(500, 1000, n), rng.gamma(4, 20, n), count], -1).astype(
+            np.float32
+        )
         codes = pack(np.concatenate([angles, momenta[..., None]], -1), mask)
-        parts.append(PointClouds(codes, count.astype(np.uint8), np.full(n, label, np.int8), conditions))
+        parts.append(
+            PointClouds(codes, count.astype(np.uint8), np.full(n, label, np.int8), conditions)
+        )
     return point_clouds.join(parts)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("generation")
-    storage.write(path / "test.zarr.zip", made_up(300, 1).arrays("reference_") | made_up(200, 2).arrays("floor_"))
+    storage.write(
+        path / "test.zarr.zip",
+        made_up(300, 1).arrays("reference_") | made_up(200, 2).arrays("floor_"),
+    )
     storage.write(path / "baselines.zarr.zip", baselines.fit(made_up(600, 3)))
     for name, n, seed in (("train", 300, 3), ("validation", 60, 4)):
         storage.write(path / f"{name}.zarr.zip", made_up(n, seed).arrays())
@@ -61,17 +69,24 @@ def task(folder) -> JetGeneration:
 @pytest.fixture(scope="module")
 def scored(task):
     examples = task.examples()
-    rows = {name: getattr(baselines, name)(task) for name in ("truth_sample", "gaussian_copula", "independent_particles")}
-    records = {name: task.record(generate(examples.inputs), examples) for name, generate in rows.items()}
+    rows = {
+        name: getattr(baselines, name)(task)
+        for name in ("truth_sample", "gaussian_copula", "independent_particles")
+    }
+    records = {
+        name: task.record(generate(examples.inputs), examples) for name, generate in rows.items()
+    }
     return {name: (record, stats.scores(task, record)) for name, record in records.items()}
 
 
-# ------------------------------------------------------------------------------------------------------------------ data
+# --------------------------------------------------------------------------------------------- data
 
 
 def test_packing_keeps_angles_and_momenta_far_below_a_detectors_resolution():
     rng = np.random.default_rng(0)
-    particles = np.concatenate([rng.normal(0, 0.2, (50, 30, 2)), 10 ** rng.uniform(-4, 0, (50, 30, 1))], -1).astype(np.float32)
+    particles = np.concatenate(
+        [rng.normal(0, 0.2, (50, 30, 2)), 10 ** rng.uniform(-4, 0, (50, 30, 1))], -1
+    ).astype(np.float32)
     mask = np.arange(30) < rng.integers(1, 31, 50)[:, None]
     back = unpack(pack(particles, mask), mask)
     assert np.abs(back - particles)[mask][:, :2].max() < 1.3e-4
@@ -80,26 +95,46 @@ def test_packing_keeps_angles_and_momenta_far_below_a_detectors_resolution():
     np.testing.assert_array_equal(unpack(pack(back, mask), mask), back)
 
 
-def write_root(path: Path, n: int, *, seed: int = 0, leave_out: str = "", counts: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def write_root(
+    path: Path, n: int, *, seed: int = 0, leave_out: str = "", counts: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """A file of the JetClass layout with jets near azimuth π, so that phi must be wrapped."""
     ak, uproot = pytest.importorskip("awkward"), pytest.importorskip("uproot")
     rng = np.random.default_rng(seed)
     counts = rng.integers(20, 60, n) if counts is None else counts
     eta, phi = rng.normal(0, 0.8, n), np.where(rng.random(n) < 0.5, 3.13, -3.13)
     jet = np.repeat(np.arange(n), counts)
-    pt = np.concatenate([-np.sort(-rng.gamma(0.5, 20, count)) + 0.5 for count in counts]) if n else np.zeros(0)
+    pt = (
+        np.concatenate([-np.sort(-rng.gamma(0.5, 20, count)) + 0.5 for count in counts])
+        if n
+        else np.zeros(0)
+    )
     p_eta, p_phi = eta[jet] + rng.normal(0, 0.2, len(jet)), phi[jet] + rng.normal(0, 0.2, len(jet))
     px, py, pz = pt * np.cos(p_phi), pt * np.sin(p_phi), pt * np.sinh(p_eta)
     total = np.bincount(jet, pt, minlength=n)
     flat = {"part_px": px, "part_py": py, "part_pz": pz}
     columns = {name: ak.unflatten(value.astype(np.float32), counts) for name, value in flat.items()}
-    columns |= {"jet_pt": total, "jet_eta": eta, "jet_phi": phi, "jet_energy": 1.01 * total * np.cosh(eta)}
+    columns |= {
+        "jet_pt": total,
+        "jet_eta": eta,
+        "jet_phi": phi,
+        "jet_energy": 1.01 * total * np.cosh(eta),
+    }
     columns["jet_nparticles"] = counts.astype(float)
     columns.pop(leave_out, None)
     with uproot.recreate(path) as file:
-        file.mktree("tree", {name: "var * float32" if name.startswith("part") else "float64" for name in columns})
+        file.mktree(
+            "tree",
+            {name: "var * float32" if name.startswith("part") else "float64" for name in columns},
+        )
         file["tree"].extend(columns)
-    return {"counts": counts, "phi": p_phi - phi[jet], "eta": p_eta - eta[jet], "pt": pt / total[jet], "jet": jet}
+    return {
+        "counts": counts,
+        "phi": p_phi - phi[jet],
+        "eta": p_eta - eta[jet],
+        "pt": pt / total[jet],
+        "jet": jet,
+    }
 
 
 def test_a_root_file_becomes_point_clouds(tmp_path):
@@ -118,9 +153,17 @@ def test_samples_share_no_jet_and_names_of_files_say_the_class(tmp_path):
         for chunk in (10, 2):
             write_root(tmp_path / f"{name}-{chunk}.root", 300, seed=chunk + CLASSES.index(kind))
     files = point_clouds.find([tmp_path], "gluon")
-    assert [path.name for path in files] == ["train-dijet_gluon-2.root", "train-dijet_gluon-10.root"]
+    assert [path.name for path in files] == [
+        "train-dijet_gluon-2.root",
+        "train-dijet_gluon-10.root",
+    ]
     parts = point_clouds.split(files, 0, sizes=(150, 100, 50))
-    assert [len(parts[name]) for name in ("reference", "floor", "train", "validation")] == [150, 100, 249, 50]
+    assert [len(parts[name]) for name in ("reference", "floor", "train", "validation")] == [
+        150,
+        100,
+        249,
+        50,
+    ]
     seen = [tuple(jet.ravel()) for part in parts.values() for jet in part.codes]
     assert len(seen) == len(set(seen))
     sizes = point_clouds.write_products([tmp_path], tmp_path / "out", sizes=(150, 100, 50))
@@ -148,11 +191,13 @@ def test_bad_files_are_refused_by_name(tmp_path):
         point_clouds.split([tmp_path / "quark-0.root"], 1)
 
 
-# ------------------------------------------------------------------------------------------------------------------ task
+# --------------------------------------------------------------------------------------------- task
 
 
 def test_the_truth_scores_best_and_correlations_help(scored):
-    truth, copula, independent = (scored[name][1] for name in ("truth_sample", "gaussian_copula", "independent_particles"))
+    truth, copula, independent = (
+        scored[name][1] for name in ("truth_sample", "gaussian_copula", "independent_particles")
+    )
     for kind in CLASSES:
         for score in ("w1_mass", "fpd", "kpd", "auc"):
             assert truth[f"{score}.{kind}"] < independent[f"{score}.{kind}"], (score, kind)
@@ -164,7 +209,9 @@ def test_a_score_is_the_mean_of_its_record_over_the_class(scored):
     record, values = scored["gaussian_copula"]
     assert set(values) == {f"{name}.{kind}" for name in SCORES for kind in CLASSES}
     for name in SCORES:
-        assert values[f"{name}.top"] == pytest.approx(record[name][record["label"] == 2].mean(dtype=np.float64), rel=1e-9)
+        assert values[f"{name}.top"] == pytest.approx(
+            record[name][record["label"] == 2].mean(dtype=np.float64), rel=1e-9
+        )
 
 
 def test_a_stored_record_gives_the_same_scores(task, scored, tmp_path):
@@ -203,8 +250,14 @@ def wrong(name, value):
         ({"particles": np.zeros((600, 30, 3))}, "no 'mask'"),
         (wrong("particles", np.zeros((600, 20, 3))), r"needed is \(600, 30, 3\)"),
         (wrong("mask", np.ones((600, 30))), "needed is bool"),
-        (wrong("mask", lambda mask: mask.__setitem__(5, False)), "1 generated jets have no particle; the first is number 5"),
-        (wrong("particles", lambda p: p.__setitem__((3, 2, 1), np.nan)), "1 generated particles are not finite"),
+        (
+            wrong("mask", lambda mask: mask.__setitem__(5, False)),
+            "1 generated jets have no particle; the first is number 5",
+        ),
+        (
+            wrong("particles", lambda p: p.__setitem__((3, 2, 1), np.nan)),
+            "1 generated particles are not finite",
+        ),
         (wrong("particles", lambda p: p.__setitem__((3, 2, 2), 0.0)), "no positive ptrel"),
     ],
 )
@@ -226,7 +279,7 @@ def test_baselines_repeat_themselves_by_seed(task):
     assert not np.array_equal(first["particles"], other["particles"])
 
 
-# -------------------------------------------------------------------------------------------------------------- networks
+# ----------------------------------------------------------------------------------------- networks
 
 
 def randomised(module: nnx.Module) -> nnx.Module:
@@ -239,7 +292,9 @@ def randomised(module: nnx.Module) -> nnx.Module:
 
 def standard(n: int) -> tuple[jax.Array, jax.Array]:
     """Centre and scale of stretched particles, `[jet, 3]`, about as those of the shipped sets."""
-    return jnp.tile(jnp.array([0.0, 0.1, -4.0]), (n, 1)), jnp.tile(jnp.array([2.0, 2.0, 1.2]), (n, 1))
+    return jnp.tile(jnp.array([0.0, 0.1, -4.0]), (n, 1)), jnp.tile(
+        jnp.array([2.0, 2.0, 1.2]), (n, 1)
+    )
 
 
 def network(name: str):
@@ -249,16 +304,23 @@ def network(name: str):
         return lambda x, c, mask: model(x, jnp.full(len(x), 0.3), c, mask), 3
     if name == "critic":
         model = randomised(EpicCritic(SMALL_GAN, rngs=nnx.Rngs(0)))
-        return lambda x, c, mask: model(x, c, mask, jet_observables(training_generation.relaxed(x, *standard(len(x))), mask)), 3
+        return lambda x, c, mask: model(
+            x, c, mask, jet_observables(training_generation.relaxed(x, *standard(len(x))), mask)
+        ), 3
     model = randomised(EpicGan(SMALL_GAN, rngs=nnx.Rngs(0)))
-    return lambda x, c, mask: model(x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask, *standard(len(x))), SMALL_GAN.local_noise
+    return lambda x, c, mask: model(
+        x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask, *standard(len(x))
+    ), SMALL_GAN.local_noise
 
 
 @pytest.mark.parametrize("name", ["flow", "gan", "critic"])
 def test_networks_commute_with_permutations_and_do_not_see_padding(name):
     call, width = network(name)
     rng = np.random.default_rng(1)
-    x, c = jnp.asarray(rng.normal(size=(4, PARTICLES, width)), jnp.float32), jnp.asarray(rng.normal(size=(4, 7)), jnp.float32)
+    x, c = (
+        jnp.asarray(rng.normal(size=(4, PARTICLES, width)), jnp.float32),
+        jnp.asarray(rng.normal(size=(4, 7)), jnp.float32),
+    )
     mask = jnp.asarray(np.arange(PARTICLES) < np.array([30, 12, 5, 1])[:, None])
     out = call(x, c, mask)
     order = rng.permutation(PARTICLES)
@@ -284,7 +346,9 @@ def test_a_flow_of_constant_velocity_moves_noise_by_it():
 @pytest.mark.parametrize("name", ["epic_flow.dijets", "epic_gan.dijets"])
 def test_training_runs_and_its_weights_give_the_same_jets_again(name, folder, tmp_path):
     config = SMALL_FLOW if "flow" in name else SMALL_GAN
-    recipe = dataclasses.replace(training_generation.RECIPES[name], config=config, steps=6, batch_size=16, midpoint_steps=2)
+    recipe = dataclasses.replace(
+        training_generation.RECIPES[name], config=config, steps=6, batch_size=16, midpoint_steps=2
+    )
     lines = list(training_generation.run(name, recipe, data=folder, seeds=[0], out=tmp_path))
     assert "on validation" in lines[0]
     parameters, transforms, _ = weights.load(tmp_path / f"{name}.seed0.safetensors")
@@ -292,11 +356,17 @@ def test_training_runs_and_its_weights_give_the_same_jets_again(name, folder, tm
     fresh = (EpicFlow if "flow" in name else EpicGan)(config, rngs=nnx.Rngs(7))
     model = JetGenerator(weights.restore(fresh, parameters), conditions, steps=2)
     request = GenerationRequest(np.array([2, 0, 1, 1], np.int8), 5)
-    first, again, other = model(request), model(request), model(dataclasses.replace(request, seed=6))
+    first, again, other = (
+        model(request),
+        model(request),
+        model(dataclasses.replace(request, seed=6)),
+    )
     np.testing.assert_array_equal(first["particles"], again["particles"])
     assert not np.array_equal(first["particles"], other["particles"])
     assert first["particles"].shape == (4, 30, 3) and np.isfinite(first["particles"]).all()
-    assert (first["particles"][first["mask"]][:, 2] > 0).all() and (first["particles"][~first["mask"]] == 0).all()
+    assert (first["particles"][first["mask"]][:, 2] > 0).all() and (
+        first["particles"][~first["mask"]] == 0
+    ).all()
     assert np.isfinite(model.probe(0)).all() and model.flops_per_example() > 1e4
 
 
@@ -304,22 +374,36 @@ def test_no_particle_leaves_the_cone_and_momentum_is_conserved_whatever_the_weig
     model = EpicGan(SMALL_GAN, rngs=nnx.Rngs(0))
     rng, n = np.random.default_rng(3), 60
     mask = np.arange(PARTICLES) < np.where(np.arange(n) % 2, 30, rng.integers(7, 30, n))[:, None]
-    noise = (rng.normal(size=(n, PARTICLES, SMALL_GAN.local_noise)), rng.normal(size=(n, SMALL_GAN.global_noise)))
+    noise = (
+        rng.normal(size=(n, PARTICLES, SMALL_GAN.local_noise)),
+        rng.normal(size=(n, SMALL_GAN.global_noise)),
+    )
     centre, scale = standard(n)
     inner = np.asarray(model.leave.kernel[...])
 
     def made(factor):
         model.leave.kernel[...] = jnp.asarray(factor * inner)
-        x = model(*(jnp.asarray(each, jnp.float32) for each in noise), jnp.zeros((n, 7)), jnp.asarray(mask), centre, scale)
+        x = model(
+            *(jnp.asarray(each, jnp.float32) for each in noise),
+            jnp.zeros((n, 7)),
+            jnp.asarray(mask),
+            centre,
+            scale,
+        )
         particles = baselines.relax(np.asarray(x * scale[:, None] + centre[:, None]))
         return particles, np.sum(particles[..., 2] * np.cos(particles[..., 1]) * mask, axis=1)
 
     for factor in (0.1, 1.0, 300.0):
         particles, along = made(factor)
         assert along.max() < 1.001
-        # With wild weights one particle may need more than the jet's whole momentum, where `relax` cuts it.
+        # With wild weights one particle may need more than the jet's whole momentum, where
+        # `relax` cuts it.
         assert np.mean(np.abs(along[~mask.all(1)] - 1.0) < 1e-3) > (0.9 if factor > 1.0 else 0.999)
-    assert 0.8 * SMALL_GAN.max_angle < np.abs(particles[mask][:, :2]).max() < 1.001 * SMALL_GAN.max_angle
+    assert (
+        0.8 * SMALL_GAN.max_angle
+        < np.abs(particles[mask][:, :2]).max()
+        < 1.001 * SMALL_GAN.max_angle
+    )
     # Thirty soft particles are a part of a jet: they are not blown up to the whole of it.
     assert made(0.1)[1][mask.all(1)].max() < 0.9
 
@@ -342,11 +426,16 @@ def test_the_critics_observables_are_those_of_physics():
     shown = np.asarray(jet_observables(jnp.asarray(particles), jnp.asarray(mask)))
     pt = particles[..., 2] * mask
     np.testing.assert_allclose(np.exp(shown[:, 2]), pt.sum(1) + 1e-3, rtol=1e-4)
-    np.testing.assert_allclose(shown[:, 0], (pt * particles[..., 0]).sum(1) / pt.sum(1) / 0.05, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        shown[:, 0], (pt * particles[..., 0]).sum(1) / pt.sum(1) / 0.05, rtol=1e-3, atol=1e-4
+    )
     expected = np.square(relative_mass(particles, mask) / pt.sum(1)) + 1e-5
     np.testing.assert_allclose(np.exp(2.0 * (shown[:, 3] - 2.5)), expected, rtol=0.03)
     order = np.random.default_rng(0).permutation(PARTICLES)
-    turned = jet_observables(jnp.asarray(np.where(mask[..., None], particles, 9.0)[:, order]), jnp.asarray(mask[:, order]))
+    turned = jet_observables(
+        jnp.asarray(np.where(mask[..., None], particles, 9.0)[:, order]),
+        jnp.asarray(mask[:, order]),
+    )
     np.testing.assert_allclose(turned, shown, rtol=1e-4, atol=1e-4)
 
 
@@ -356,10 +445,15 @@ def adversaries():
     rng = np.random.default_rng(0)
     centre, scale = standard(8)
     batch = {
-        "x": jnp.asarray(rng.normal(size=(8, PARTICLES, 3)), jnp.float32), "c": jnp.zeros((8, 7)),
-        "mask": jnp.ones((8, PARTICLES), bool), "centre": centre, "scale": scale,
-    }  # fmt: skip
-    return *nnx.split(randomised(training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0)))), batch
+        "x": jnp.asarray(rng.normal(size=(8, PARTICLES, 3)), jnp.float32),
+        "c": jnp.zeros((8, 7)),
+        "mask": jnp.ones((8, PARTICLES), bool),
+        "centre": centre,
+        "scale": scale,
+    }
+    return *nnx.split(
+        randomised(training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0)))
+    ), batch
 
 
 def gradient_of(name, adversaries):
@@ -367,7 +461,9 @@ def gradient_of(name, adversaries):
     graph, state, batch = adversaries
 
     def loss(s):
-        return training_generation.gan_loss(nnx.merge(graph, s), batch, jax.random.key(0), penalty=0.1)[1][name]
+        return training_generation.gan_loss(
+            nnx.merge(graph, s), batch, jax.random.key(0), penalty=0.1
+        )[1][name]
 
     return jax.grad(loss)(state)
 
@@ -376,7 +472,9 @@ def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round
     for name, other in (("critic", "generator"), ("generator", "critic")):
         gradient = gradient_of(name, adversaries)
         own = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient[name]))
-        assert own > 0 and all(float(jnp.abs(leaf).max()) == 0 for leaf in jax.tree.leaves(gradient[other]))
+        assert own > 0 and all(
+            float(jnp.abs(leaf).max()) == 0 for leaf in jax.tree.leaves(gradient[other])
+        )
 
 
 def test_the_generators_borrowed_slope_is_the_gradient_of_its_loss(adversaries):
@@ -387,14 +485,21 @@ def test_the_generators_borrowed_slope_is_the_gradient_of_its_loss(adversaries):
         model = nnx.merge(graph, s)
         local_key, whole_key = jax.random.split(jax.random.key(0))
         local = jax.random.normal(local_key, (8, PARTICLES, SMALL_GAN.local_noise))
-        fake = model.generator(local, jax.random.normal(whole_key, (8, SMALL_GAN.global_noise)), c, mask, *standards)
+        fake = model.generator(
+            local, jax.random.normal(whole_key, (8, SMALL_GAN.global_noise)), c, mask, *standards
+        )
 
         def judged(x):
-            return model.critic(x, c, mask, jet_observables(training_generation.relaxed(x, *standards), mask))
+            return model.critic(
+                x, c, mask, jet_observables(training_generation.relaxed(x, *standards), mask)
+            )
 
         return jnp.mean(jax.nn.softplus(judged(batch["x"]) - judged(fake)))
 
-    expected, found = jax.grad(direct)(state)["generator"], gradient_of("generator", adversaries)["generator"]
+    expected, found = (
+        jax.grad(direct)(state)["generator"],
+        gradient_of("generator", adversaries)["generator"],
+    )
     for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-6)
 
@@ -403,7 +508,9 @@ def test_the_penalty_is_the_mean_square_slope_at_both_samples(adversaries):
     graph, state, batch = adversaries
     values = {}
     for penalty in (0.0, 0.1):
-        total, parts = training_generation.gan_loss(nnx.merge(graph, state), batch, jax.random.key(0), penalty=penalty)
+        total, parts = training_generation.gan_loss(
+            nnx.merge(graph, state), batch, jax.random.key(0), penalty=penalty
+        )
         values[penalty] = float(total)
     assert float(parts["slope"]) > 0
     assert values[0.1] - values[0.0] == pytest.approx(0.1 * float(parts["slope"]), rel=1e-3)
@@ -411,7 +518,13 @@ def test_the_penalty_is_the_mean_square_slope_at_both_samples(adversaries):
 
 def test_a_small_flow_learns_the_width_of_a_jet():
     jets = made_up(400, 3)
-    chosen = {"steps": 150, "batch_size": 64, "learning_rate": 5e-3, "ema_decay": 0.98, "midpoint_steps": 5}
+    chosen = {
+        "steps": 150,
+        "batch_size": 64,
+        "learning_rate": 5e-3,
+        "ema_decay": 0.98,
+        "midpoint_steps": 5,
+    }
     recipe = training_generation.GenerationRecipe(SMALL_FLOW, **chosen)
     model = training_generation.train(jets, recipe, seed=0)
     made = model(GenerationRequest(jets.label, 1))

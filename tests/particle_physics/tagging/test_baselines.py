@@ -1,4 +1,5 @@
-"""Baselines point the way that physics says, trees are scikit-learn's to the last digit, and altered files are refused."""
+"""Baselines point the way that physics says, trees are scikit-learn's to the last digit,
+and altered files are refused."""
 
 from __future__ import annotations
 
@@ -19,9 +20,20 @@ def whole_jets(n: int = 50, seed: int = 0, **scalars: np.ndarray) -> Jets:
     """Jets of which only the scalars are known."""
     rng = np.random.default_rng(seed)
     values = {f"jet_tau{k}": np.sort(rng.uniform(0.01, 0.5, n))[::-1] / k for k in range(1, 5)}
-    values |= {"jet_sdmass": rng.uniform(0, 250, n), "jet_nparticles": rng.integers(5, 120, n), "jet_pt": rng.uniform(500, 1000, n)}
+    values |= {
+        "jet_sdmass": rng.uniform(0, 250, n),
+        "jet_nparticles": rng.integers(5, 120, n),
+        "jet_pt": rng.uniform(500, 1000, n),
+    }
     values = {name: np.asarray(value, np.float32) for name, value in (values | scalars).items()}
-    return Jets(np.zeros((n, 0, 0), np.float32), np.zeros((n, 0), bool), (), values, np.full(n, -1, np.int8), ("QCD", "Tbqq"))
+    return Jets(
+        np.zeros((n, 0, 0), np.float32),
+        np.zeros((n, 0), bool),
+        (),
+        values,
+        np.full(n, -1, np.int8),
+        ("QCD", "Tbqq"),
+    )
 
 
 class TwoClasses:
@@ -31,7 +43,8 @@ class TwoClasses:
 
 
 def features(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Substructure of four overlapping classes, rounded so that thresholds meet values, and their labels."""
+    """Substructure of four overlapping classes, rounded so that thresholds meet values, and
+    their labels."""
     rng = np.random.default_rng(seed)
     label = rng.integers(4, size=n)
     x = np.abs(rng.normal(size=(n, len(tagging.SUBSTRUCTURE))) + label[:, None] * 0.5)
@@ -42,23 +55,33 @@ def features(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_trees_from_arrays_are_sklearns(n_classes):
     x, label = features()
     x, label = x[label < n_classes], label[label < n_classes]
-    fitted = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=16, max_depth=5, early_stopping=False, random_state=0).fit(x, label)
+    fitted = HistGradientBoostingClassifier(
+        max_iter=30, max_leaf_nodes=16, max_depth=5, early_stopping=False, random_state=0
+    ).fit(x, label)
     arrays = from_sklearn(fitted)
     fresh = np.concatenate([features(9000, seed=7)[0], x, x + np.float32(1e-7)])
-    np.testing.assert_allclose(Trees(arrays).probability(fresh), fitted.predict_proba(fresh), atol=1e-6)
-    assert Trees(arrays).n_classes == n_classes and all(array.dtype != object for array in arrays.values())
+    np.testing.assert_allclose(
+        Trees(arrays).probability(fresh), fitted.predict_proba(fresh), atol=1e-6
+    )
+    assert Trees(arrays).n_classes == n_classes and all(
+        array.dtype != object for array in arrays.values()
+    )
 
 
 def test_the_tree_test_can_fail():
     x, label = features()
-    arrays = from_sklearn(HistGradientBoostingClassifier(max_iter=20, early_stopping=False).fit(x, label))
+    arrays = from_sklearn(
+        HistGradientBoostingClassifier(max_iter=20, early_stopping=False).fit(x, label)
+    )
     turned = arrays | {"left": arrays["right"], "right": arrays["left"]}
     assert np.abs(Trees(turned).probability(x) - Trees(arrays).probability(x)).max() > 0.1
 
 
 def test_trees_that_do_not_fit_the_format_are_refused():
     x, label = features()
-    big = HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=300, min_samples_leaf=1, early_stopping=False).fit(x, label)
+    big = HistGradientBoostingClassifier(
+        max_iter=1, max_leaf_nodes=300, min_samples_leaf=1, early_stopping=False
+    ).fit(x, label)
     with pytest.raises(ValueError, match="at most 256 nodes"):
         from_sklearn(big)
 
@@ -73,7 +96,12 @@ def test_gaussians_are_quadratic_discriminant_analysis():
 
 
 def test_a_jet_at_the_top_mass_with_three_prongs_scores_above_one_at_the_w_mass_with_two():
-    jets = whole_jets(2, jet_sdmass=np.array([173.0, 80.0]), jet_tau2=np.array([0.2, 0.1]), jet_tau3=np.array([0.05, 0.08]))
+    jets = whole_jets(
+        2,
+        jet_sdmass=np.array([173.0, 80.0]),
+        jet_tau2=np.array([0.2, 0.1]),
+        jet_tau3=np.array([0.05, 0.08]),
+    )
     mass = tagging.mass_window(TwoClasses())(jets)["score"]
     prongs = tagging.observable(TwoClasses(), name="tau32", sign=-1)(jets)["score"]
     assert mass[0] > mass[1] and prongs[0] > prongs[1]
@@ -87,16 +115,22 @@ def test_an_unknown_observable_and_sign_are_refused():
 
 
 def test_a_ratio_of_a_jet_with_too_few_particles_is_zero_and_an_unknown_tau_stays_unknown():
-    jets = whole_jets(3, jet_tau1=np.array([0.0, 0.4, np.nan]), jet_tau2=np.array([0.0, 0.1, np.nan]))
+    jets = whole_jets(
+        3, jet_tau1=np.array([0.0, 0.4, np.nan]), jet_tau2=np.array([0.0, 0.1, np.nan])
+    )
     np.testing.assert_allclose(tagging.observables(jets, ["tau21"])[:, 0], [0, 0.25, np.nan])
 
 
 def test_jets_without_substructure_get_no_probability_and_spoil_no_other(tmp_path, monkeypatch):
     digest = stored(tmp_path, monkeypatch)
     jets = whole_jets(20)
-    whole = tagging.boosted_trees(TwoClasses(), file="trees.toy.safetensors", sha256=digest)(jets)["probability"]
+    whole = tagging.boosted_trees(TwoClasses(), file="trees.toy.safetensors", sha256=digest)(jets)[
+        "probability"
+    ]
     jets.scalars["jet_tau3"][4] = np.nan
-    holed = tagging.boosted_trees(TwoClasses(), file="trees.toy.safetensors", sha256=digest)(jets)["probability"]
+    holed = tagging.boosted_trees(TwoClasses(), file="trees.toy.safetensors", sha256=digest)(jets)[
+        "probability"
+    ]
     assert np.isnan(holed[4]).all() and np.isfinite(whole).all()
     np.testing.assert_array_equal(np.delete(holed, 4, axis=0), np.delete(whole, 4, axis=0))
 
@@ -124,7 +158,9 @@ def test_a_fit_reads_training_files_by_class_and_names_what_is_missing(tmp_path)
     for number, name in enumerate(("QCD", "Tbqq")):
         jets = whole_jets(30 + 10 * number, seed=number)
         with uproot.recreate(tmp_path / f"train-{name}-0.root") as file:
-            file.mktree("tree", {key: "float32" for key in fit_trees.SCALARS}).extend({key: jets.scalars[key] for key in fit_trees.SCALARS})
+            file.mktree("tree", {key: "float32" for key in fit_trees.SCALARS}).extend(
+                {key: jets.scalars[key] for key in fit_trees.SCALARS}
+            )
     x, label = fit_trees.read_scalars(tmp_path, "train", ("QCD", "Tbqq"))
     assert x.shape == (60, 6) and np.bincount(label).tolist() == [30, 30]
     np.testing.assert_allclose(x[:30, 0], whole_jets(30, seed=0).scalars["jet_sdmass"])

@@ -1,6 +1,8 @@
-"""The published ParticleNet: its file is read without running a pickle, and its answers are the original's.
+"""The published ParticleNet: its file is read without running a pickle, and its answers are
+the original's.
 
-The expected outputs were made by the PyTorch original; `tests/fixtures/make_expected_particle_net.py` says how.
+The expected outputs were made by the PyTorch original;
+`tests/fixtures/make_expected_particle_net.py` says how.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ def published_file(feature_set: str) -> Path:
     file = weight_file(registry.model(CARDS[feature_set]), 0)
     path = files.find(file)
     if path is None:
-        pytest.skip(f"{file.name} ({file.bytes / 1e6:.1f} MB) is not here: `zoo mirror DIR particle_physics`, and set ZOO_MIRROR=DIR")
+        pytest.skip(
+            f"{file.name} ({file.bytes / 1e6:.1f} MB) is not here: `zoo mirror DIR "
+            "particle_physics`, and set ZOO_MIRROR=DIR"
+        )
     return path
 
 
@@ -47,7 +52,8 @@ def archive(path: Path, program: bytes, **storages: bytes) -> Path:
 
 
 class Storage:
-    """Stands for `torch.FloatStorage`, which is looked up by name when the test's pickle is written."""
+    """Stands for `torch.FloatStorage`, which is looked up by name when the test's pickle is
+    written."""
 
 
 class Pickler(pickle._Pickler):
@@ -113,9 +119,15 @@ def test_the_cards_name_what_the_original_is():
         card = registry.model(name)
         assert card.n_params == TRAINABLE[feature_set]
         assert card.config["features"] == card.predictor_config["features"] == feature_set
-        assert card.licence == "MIT" and card.training.wall_seconds is None and card.training.steps == 1_000_000
+        assert (
+            card.licence == "MIT"
+            and card.training.wall_seconds is None
+            and card.training.steps == 1_000_000
+        )
         assert [weight.file for weight in card.weights] == [f"ParticleNet_{feature_set}.pt"]
-        assert not (registry.path_of(name, "model").parent / card.weights[0].file).exists()  # fetched, never shipped
+        assert not (
+            registry.path_of(name, "model").parent / card.weights[0].file
+        ).exists()  # fetched, never shipped
 
 
 def test_the_converted_weights_survive_a_file_of_ours(tmp_path):
@@ -141,7 +153,11 @@ def test_load_model_converts(monkeypatch):
 def test_an_archive_of_torchs_layout_is_read_with_its_offsets_and_strides(tmp_path):
     numbers = np.arange(12, dtype=np.float32)
     storage = Numbers("0", "cuda:2", 12)
-    content = {"whole": Tensor(storage, 0, (3, 4), (4, 1)), "turned": Tensor(storage, 1, (4, 2), (1, 4)), "one": Tensor(storage, 5, (), ())}
+    content = {
+        "whole": Tensor(storage, 0, (3, 4), (4, 1)),
+        "turned": Tensor(storage, 1, (4, 2), (1, 4)),
+        "one": Tensor(storage, 5, (), ()),
+    }
     found = read_state_dict(archive(tmp_path / "a.pt", pickled(content), s0=numbers.tobytes()))
     np.testing.assert_array_equal(found["whole"], numbers.reshape(3, 4))
     np.testing.assert_array_equal(found["turned"], numbers.reshape(3, 4)[:2].T + 1)
@@ -169,34 +185,63 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, protocol):
     assert marker.exists()
 
 
-@pytest.mark.parametrize("program", [
-    b"cos\nsystem\n(Vtrue\ntR.",  # the classic
-    b"\x80\x02cbuiltins\neval\nq\x00X\x01\x00\x00\x001\x85R.",
-    b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nX\x01\x00\x00\x001\x85R.",  # a legal name, called with something else
-    b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.",
-    b"\x80\x02X\x20\x00\x00\x00torch._utils _rebuild_tensor_v2aaK\x01\x85R.",  # a string is no name
-    b"\x80\x02ccollections\nOrderedDict\n}b.",
-    b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x04\x00\x00\x00../0X\x03\x00\x00\x00cpuK\x01tQ.",  # outside the archive
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"cos\nsystem\n(Vtrue\ntR.",  # the classic
+        b"\x80\x02cbuiltins\neval\nq\x00X\x01\x00\x00\x001\x85R.",
+        # a legal name, called with something else
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nX\x01\x00\x00\x001\x85R.",
+        b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.",
+        # a string is no name
+        b"\x80\x02X\x20\x00\x00\x00torch._utils _rebuild_tensor_v2aaK\x01\x85R.",
+        b"\x80\x02ccollections\nOrderedDict\n}b.",
+        # outside the archive
+        b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x04\x00\x00\x00../0X\x03\x00\x00\x00cpuK\x01tQ.",
+    ],
+)
 def test_other_instructions_are_refused(tmp_path, program):
     with pytest.raises(WeightsError, match="may be malicious"):
         read_state_dict(archive(tmp_path / "bad.pt", program))
 
 
-@pytest.mark.parametrize(("key", "elements", "view"), [
-    ("0", 4, (0, (5,), (1,))), ("0", 4, (2, (3,), (1,))), ("0", 4, (0, (2,), (-1,))), ("0", 4, (-1, (2,), (1,))),
-    ("0", 4, (0, (100_000, 100_000), (0, 0))), ("0", 4, (0, (2, 2), (1,))),
-    ("0", 5, (0, (2,), (1,))), ("0", -4, (0, (), ())), ("1", 4, (0, (2,), (1,))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "elements", "view"),
+    [
+        ("0", 4, (0, (5,), (1,))),
+        ("0", 4, (2, (3,), (1,))),
+        ("0", 4, (0, (2,), (-1,))),
+        ("0", 4, (-1, (2,), (1,))),
+        ("0", 4, (0, (100_000, 100_000), (0, 0))),
+        ("0", 4, (0, (2, 2), (1,))),
+        ("0", 5, (0, (2,), (1,))),
+        ("0", -4, (0, (), ())),
+        ("1", 4, (0, (2,), (1,))),
+    ],
+)
 def test_a_tensor_that_reaches_beyond_its_numbers_is_refused(tmp_path, key, elements, view):
-    path = archive(tmp_path / "bad.pt", pickled({"weight": Tensor(Numbers(key, "cpu", elements), *view)}), s0=bytes(16))
+    path = archive(
+        tmp_path / "bad.pt",
+        pickled({"weight": Tensor(Numbers(key, "cpu", elements), *view)}),
+        s0=bytes(16),
+    )
     with pytest.raises(WeightsError, match=r"weight|data/1"):
         read_state_dict(path)
 
 
-@pytest.mark.parametrize("program", [
-    b"", b"\x80\x02", b"\x80\x02.", b"\x80\x02}", b"\x80\x02h\x05.", b"\x80\x02t.", b"\x80\x02K\x01.", b"\x80\x02NN.",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"",
+        b"\x80\x02",
+        b"\x80\x02.",
+        b"\x80\x02}",
+        b"\x80\x02h\x05.",
+        b"\x80\x02t.",
+        b"\x80\x02K\x01.",
+        b"\x80\x02NN.",
+    ],
+)
 def test_a_damaged_description_is_refused(tmp_path, program):
     with pytest.raises(WeightsError, match=r"bad\.pt"):
         read_state_dict(archive(tmp_path / "bad.pt", program))
@@ -221,6 +266,12 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 
 def test_another_network_is_refused_by_name(tmp_path):
-    path = archive(tmp_path / "other.pt", pickled({"mod.conv.weight": Tensor(Numbers("0", "cpu", 4), 0, (4,), (1,))}), s0=bytes(16))
-    with pytest.raises(WeightsError, match=r"no published ParticleNet: it has no tensor 'mod.bn_fts.weight'"):
+    path = archive(
+        tmp_path / "other.pt",
+        pickled({"mod.conv.weight": Tensor(Numbers("0", "cpu", 4), 0, (4,), (1,))}),
+        s0=bytes(16),
+    )
+    with pytest.raises(
+        WeightsError, match=r"no published ParticleNet: it has no tensor 'mod.bn_fts.weight'"
+    ):
         load_parameters(path)

@@ -1,4 +1,5 @@
-"""AUC, rejection, their resamples and calibration are what scikit-learn, SciPy and counting by hand say."""
+"""AUC, rejection, their resamples and calibration are what scikit-learn, SciPy and counting
+by hand say."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from zoo.particle_physics.tagging import metrics as c
 
 
-def binary(n: int = 600, *, levels: int | None = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def binary(
+    n: int = 600, *, levels: int | None = None, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Overlapping scores and who is signal; with `levels`, many ties."""
     rng = np.random.default_rng(seed)
     signal = rng.random(n) < 0.4
@@ -20,14 +23,20 @@ def binary(n: int = 600, *, levels: int | None = None, seed: int = 0) -> tuple[n
 
 def drawn(n: int, resamples: int = 8, seed: int = 3) -> np.ndarray:
     """How often each jet is drawn, `[jet, resample]`."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).T.astype(float)
+    return (
+        np.random.default_rng(seed)
+        .multinomial(n, np.full(n, 1 / n), size=resamples)
+        .T.astype(float)
+    )
 
 
 @pytest.mark.parametrize("levels", [None, 3])
 def test_auc_is_sklearns_also_with_ties_and_weights(levels):
     score, signal = binary(levels=levels)
     weights = drawn(len(score))
-    assert c.auc(score, signal, ~signal, np.ones((len(score), 1)))[0] == pytest.approx(roc_auc_score(signal, score), abs=1e-12)
+    assert c.auc(score, signal, ~signal, np.ones((len(score), 1)))[0] == pytest.approx(
+        roc_auc_score(signal, score), abs=1e-12
+    )
     theirs = [roc_auc_score(signal, score, sample_weight=column) for column in weights.T]
     np.testing.assert_allclose(c.auc(score, signal, ~signal, weights), theirs, atol=1e-12)
 
@@ -59,11 +68,16 @@ def test_mean_one_vs_one_auc_is_sklearns_and_a_resample_is_the_auc_of_the_jets_d
     probability = np.round(rng.dirichlet(np.ones(5), size=700) + 0.2 * np.eye(5)[label], decimals)
     probability /= probability.sum(axis=1, keepdims=True)
     theirs = roc_auc_score(label, probability, multi_class="ovo", average="macro")
-    assert c.mean_ovo_auc(probability, label, np.ones((700, 1)))[0] == pytest.approx(theirs, abs=1e-12)
+    assert c.mean_ovo_auc(probability, label, np.ones((700, 1)))[0] == pytest.approx(
+        theirs, abs=1e-12
+    )
     weights = drawn(700, 3)
     for column, ours in zip(weights.T, c.mean_ovo_auc(probability, label, weights), strict=True):
         jets = np.repeat(np.arange(700), column.astype(int))
-        assert ours == pytest.approx(roc_auc_score(label[jets], probability[jets], multi_class="ovo", average="macro"), abs=1e-12)
+        assert ours == pytest.approx(
+            roc_auc_score(label[jets], probability[jets], multi_class="ovo", average="macro"),
+            abs=1e-12,
+        )
 
 
 def test_a_resample_without_one_class_has_no_mean_auc():
@@ -76,22 +90,36 @@ def test_a_resample_without_one_class_has_no_mean_auc():
 
 
 def test_rejection_by_hand():
-    """Ten tops at 10, 9, ... 1; the cut for eS = .3 is at 8. Of 40 QCD jets 12 lie at 8 or above, one of them exactly on the cut."""
+    """Ten tops at 10, 9, ... 1; the cut for eS = .3 is at 8. Of 40 QCD jets 12 lie at 8 or
+    above, one of them exactly on the cut."""
     score = np.concatenate([np.arange(10, 0, -1.0), np.full(11, 8.5), [8.0], np.full(28, 0.5)])
     signal = np.arange(50) < 10
     found = c.rejection(score, signal, ~signal, np.ones((50, 1)), [0.3, 0.25, 0.2])
-    assert found["survivors"].tolist() == [12, 12, 0]  # .25 is first reached by the third top, too; .2 by the second
+    assert found["survivors"].tolist() == [
+        12,
+        12,
+        0,
+    ]  # .25 is first reached by the third top, too; .2 by the second
     assert found["value"][0] == pytest.approx(40 / 12)
-    assert np.isnan([found[name][2] for name in ("value", "low", "high")]).all()  # fewer than ten jets: not shown
+    assert np.isnan(
+        [found[name][2] for name in ("value", "low", "high")]
+    ).all()  # fewer than ten jets: not shown
 
 
 def test_the_cut_is_the_first_threshold_of_sklearns_roc_curve_that_reaches_the_efficiency():
     score, signal = binary(3000, levels=50)
     weights = drawn(3000, 4)
     for column in range(4):
-        fpr, tpr, _ = roc_curve(signal, score, sample_weight=weights[:, column], drop_intermediate=False)
-        left = c.survivors(score, signal, ~signal, weights, [0.3, 0.5, 0.8])[:, column] / weights[~signal, column].sum()
-        np.testing.assert_allclose(left, [fpr[np.argmax(tpr >= wanted - 1e-12)] for wanted in (0.3, 0.5, 0.8)], atol=1e-12)
+        fpr, tpr, _ = roc_curve(
+            signal, score, sample_weight=weights[:, column], drop_intermediate=False
+        )
+        left = (
+            c.survivors(score, signal, ~signal, weights, [0.3, 0.5, 0.8])[:, column]
+            / weights[~signal, column].sum()
+        )
+        np.testing.assert_allclose(
+            left, [fpr[np.argmax(tpr >= wanted - 1e-12)] for wanted in (0.3, 0.5, 0.8)], atol=1e-12
+        )
 
 
 def test_rejections_below_ten_survivors_are_hidden_in_every_resample():
@@ -124,14 +152,22 @@ def test_a_calibrated_classifier_has_no_calibration_error_and_a_boastful_one_its
     def error(said: np.ndarray) -> float:
         statistics = c.confidence_bins(said, correct, np.ones(len(said), bool))
         means = {name: value.mean(axis=0) for name, value in statistics.items()}
-        return float(c.calibration_error(means["bin_confidence"], means["bin_correct"], np.array(1.0)))
+        return float(
+            c.calibration_error(means["bin_confidence"], means["bin_correct"], np.array(1.0))
+        )
 
     assert error(confidence) < 0.005
-    assert error(np.minimum(confidence + 0.1, 1.0)) == pytest.approx((np.minimum(confidence + 0.1, 1) - confidence).mean(), abs=0.01)
+    assert error(np.minimum(confidence + 0.1, 1.0)) == pytest.approx(
+        (np.minimum(confidence + 0.1, 1) - confidence).mean(), abs=0.01
+    )
 
 
 def test_the_calibration_error_by_hand():
     """Bin of .9: one of two right; bin of .6: right. |.5 - .9| 2/3 + |1 - .6| 1/3 = .4."""
-    statistics = c.confidence_bins(np.array([0.9, 0.9, 0.6]), np.array([True, False, True]), np.ones(3, bool))
+    statistics = c.confidence_bins(
+        np.array([0.9, 0.9, 0.6]), np.array([True, False, True]), np.ones(3, bool)
+    )
     means = {name: value.mean(axis=0) for name, value in statistics.items()}
-    assert c.calibration_error(means["bin_confidence"], means["bin_correct"], np.array(1.0)) == pytest.approx(0.4)
+    assert c.calibration_error(
+        means["bin_confidence"], means["bin_correct"], np.array(1.0)
+    ) == pytest.approx(0.4)

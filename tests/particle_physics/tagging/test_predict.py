@@ -23,7 +23,12 @@ from zoo.particle_physics.tagging.predict import JetTagger, made_up_jets, predic
 
 @pytest.fixture(scope="module")
 def tagger() -> JetTagger:
-    return JetTagger([PFN(PFNConfig(features="kinpid"), rngs=nnx.Rngs(0))], feature_set="kinpid", particles=40, batch=8)
+    return JetTagger(
+        [PFN(PFNConfig(features="kinpid"), rngs=nnx.Rngs(0))],
+        feature_set="kinpid",
+        particles=40,
+        batch=8,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,24 +39,47 @@ def jets() -> Jets:
 def write(path, jets: Jets, label: str) -> None:
     """A file as the simulation writes it, from padded jets."""
     offsets = np.concatenate([[0], np.cumsum(jets.mask.sum(1))])
-    flat = {name.removeprefix("part_"): jets.column(name)[jets.mask] for name in jets.columns if name not in ("part_deta", "part_dphi")}
-    columns = {name: (value.astype(bool) if name.startswith("is") else value) for name, value in flat.items()}
-    scalars = {name.removeprefix("jet_"): np.ones(len(jets), np.float32) for name in ("sdmass", "tau1", "tau2", "tau3", "tau4")}
-    scalars |= {name.removeprefix("jet_"): value for name, value in jets.scalars.items()} | {"event": np.arange(len(jets))}
-    simulate.write_jets(path, simulate.jet_arrays(columns, offsets, scalars, [label] * len(jets), LABELS), offsets)
+    flat = {
+        name.removeprefix("part_"): jets.column(name)[jets.mask]
+        for name in jets.columns
+        if name not in ("part_deta", "part_dphi")
+    }
+    columns = {
+        name: (value.astype(bool) if name.startswith("is") else value)
+        for name, value in flat.items()
+    }
+    scalars = {
+        name.removeprefix("jet_"): np.ones(len(jets), np.float32)
+        for name in ("sdmass", "tau1", "tau2", "tau3", "tau4")
+    }
+    scalars |= {name.removeprefix("jet_"): value for name, value in jets.scalars.items()} | {
+        "event": np.arange(len(jets))
+    }
+    simulate.write_jets(
+        path, simulate.jet_arrays(columns, offsets, scalars, [label] * len(jets), LABELS), offsets
+    )
 
 
 def test_features_are_those_of_the_published_configuration(jets):
     mask, scalars = jets.mask, jets.scalars
     features, vectors = network_inputs(
-        jets.particles, mask, scalars["jet_pt"], scalars["jet_energy"], names=FEATURE_SETS["full"], columns=jets.columns
+        jets.particles,
+        mask,
+        scalars["jet_pt"],
+        scalars["jet_energy"],
+        names=FEATURE_SETS["full"],
+        columns=jets.columns,
     )
     assert features.shape == (21, 40, 17) and vectors.shape == (21, 40, 4)
     pt = np.hypot(jets.column("part_px"), jets.column("part_py"))[mask]
     assert np.allclose(features[..., 0][mask], np.clip((np.log(pt) - 1.7) * 0.7, -5, 5), atol=1e-5)
     distance = np.hypot(jets.column("part_deta"), jets.column("part_dphi"))[mask]
     assert np.allclose(features[..., 4][mask], np.clip((distance - 0.2) * 4.0, -5, 5), atol=1e-5)
-    assert np.allclose(features[..., FEATURE_SETS["full"].index("part_d0")][mask], np.tanh(jets.column("part_d0val")[mask]), atol=1e-6)
+    assert np.allclose(
+        features[..., FEATURE_SETS["full"].index("part_d0")][mask],
+        np.tanh(jets.column("part_d0val")[mask]),
+        atol=1e-6,
+    )
     assert not features[~mask].any()
 
 
@@ -60,7 +88,9 @@ def test_probabilities_do_not_depend_on_batches_order_or_neighbours(tagger, jets
     assert np.allclose(together.sum(1), 1.0, atol=1e-5)
     backwards = tagger(jets[np.arange(len(jets))[::-1]])["probability"][::-1]
     alone = np.concatenate([tagger(jets[i : i + 1])["probability"] for i in range(3)])
-    assert np.allclose(together, backwards, atol=1e-5) and np.allclose(together[:3], alone, atol=1e-5)
+    assert np.allclose(together, backwards, atol=1e-5) and np.allclose(
+        together[:3], alone, atol=1e-5
+    )
 
 
 def test_two_of_ten_classes_are_renormalised(tagger, jets):
@@ -84,7 +114,11 @@ def test_an_ensemble_is_the_mean_of_its_members(tagger, jets):
     other = PFN(PFNConfig(features="kinpid"), rngs=nnx.Rngs(1))
     both = JetTagger([tagger.models[0], other], feature_set="kinpid", particles=40, batch=8)
     alone = JetTagger([other], feature_set="kinpid", particles=40, batch=8)
-    assert np.allclose(both(jets)["probability"], (tagger(jets)["probability"] + alone(jets)["probability"]) / 2, atol=1e-5)
+    assert np.allclose(
+        both(jets)["probability"],
+        (tagger(jets)["probability"] + alone(jets)["probability"]) / 2,
+        atol=1e-5,
+    )
 
 
 def test_jets_in_a_file_are_scored_into_root_and_csv(tagger, jets, tmp_path):
@@ -99,7 +133,9 @@ def test_jets_in_a_file_are_scored_into_root_and_csv(tagger, jets, tmp_path):
     predict_file(Model(), tmp_path / "in.root", tmp_path / "out.csv")
     with uproot.open(tmp_path / "out.root") as file:
         scores = file["tree"].arrays(library="np")
-    expected = tagger(read_jets(tmp_path / "in.root", max_particles=40, columns=COLUMNS["kinpid"]))["probability"]
+    expected = tagger(read_jets(tmp_path / "in.root", max_particles=40, columns=COLUMNS["kinpid"]))[
+        "probability"
+    ]
     assert np.array_equal(np.stack([scores[f"score_{name}"] for name in LABELS], 1), expected)
     table = np.loadtxt(tmp_path / "out.csv", delimiter=",", skiprows=1)
     assert np.allclose(table, expected, rtol=1e-5)
@@ -114,21 +150,37 @@ def test_turning_a_jet_keeps_distances_and_everything_else():
     features = np.random.default_rng(0).normal(size=(5, 7, 9)).astype(np.float32)
     turned = np.asarray(training.turned(features, jax.random.key(0)))
     assert np.array_equal(turned[..., :-2], features[..., :-2])
-    assert np.allclose(np.hypot(*np.moveaxis(turned[..., -2:], -1, 0)), np.hypot(*np.moveaxis(features[..., -2:], -1, 0)), atol=1e-5)
+    assert np.allclose(
+        np.hypot(*np.moveaxis(turned[..., -2:], -1, 0)),
+        np.hypot(*np.moveaxis(features[..., -2:], -1, 0)),
+        atol=1e-5,
+    )
     assert not np.allclose(turned[..., -2:], features[..., -2:], atol=0.1)
 
 
 def test_a_recipe_learns_and_leaves_its_facts(tmp_path):
     for split, count in (("train", 96), ("validation", 48)):
         for seed, name in enumerate(("QCD", "Tbqq")):
-            jets = made_up_jets(count, 24, seed=seed + 10 * (split == "train"), columns=COLUMNS["full"])
+            jets = made_up_jets(
+                count, 24, seed=seed + 10 * (split == "train"), columns=COLUMNS["full"]
+            )
             if name == "Tbqq":  # tops are harder here, so that there is something to learn
-                scale = np.array([3.0 if column in COLUMNS["kin"][:4] else 1.0 for column in jets.columns], np.float32)
+                scale = np.array(
+                    [3.0 if column in COLUMNS["kin"][:4] else 1.0 for column in jets.columns],
+                    np.float32,
+                )
                 jets = dataclasses.replace(jets, particles=jets.particles * scale)
             write(tmp_path / f"{split}-{name}-0.root", jets, name)
     recipe = training.TaggerRecipe("pfn", "kinpid", 24, 12.0, batch_size=32, per_class=80)
     lines: list[str] = []
-    path = training.train("top_tagging/pfn", seed=1, data=tmp_path, out=tmp_path / "run", recipe=recipe, log=lines.append)
+    path = training.train(
+        "top_tagging/pfn",
+        seed=1,
+        data=tmp_path,
+        out=tmp_path / "run",
+        recipe=recipe,
+        log=lines.append,
+    )
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert path.exists() and facts["jets"] == 160 and facts["steps"] == 60
     assert facts["validation"]["auc"] > 0.8 and facts["classes"] == ["QCD", "Tbqq"]

@@ -1,4 +1,5 @@
-"""The tagging tasks: who is scored on what, what a wrong prediction says, and that resampled ranks are those of the jets drawn."""
+"""The tagging tasks: who is scored on what, what a wrong prediction says, and that
+resampled ranks are those of the jets drawn."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from zoo.scoring import stats
 SPEC = ResamplingSpec(unit="jet", method="bootstrap", resamples=200, seed=1)
 
 
-def bound(name: str, monkeypatch: pytest.MonkeyPatch, *, per_class: int = 40, shifted: int = 15) -> tagging.Tagging:
+def bound(
+    name: str, monkeypatch: pytest.MonkeyPatch, *, per_class: int = 40, shifted: int = 15
+) -> tagging.Tagging:
     """A task on made-up jets."""
     spec = registry.task(f"particle_physics/{name}")
     task = registry.resolve(spec.code)(spec, file=lambda wanted: pytest.fail(f"opened {wanted}"))
@@ -39,7 +42,10 @@ def guess(examples, task, *, seed: int = 5) -> np.ndarray:
     """Probabilities that know something of the truth."""
     rng = np.random.default_rng(seed)
     n_classes = len(task.classes)
-    value = rng.dirichlet(np.ones(n_classes), size=len(examples)) + 0.4 * np.eye(n_classes)[examples.targets.label]
+    value = (
+        rng.dirichlet(np.ones(n_classes), size=len(examples))
+        + 0.4 * np.eye(n_classes)[examples.targets.label]
+    )
     return (value / value.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -47,11 +53,17 @@ def test_examples_are_nominal_jets_then_shifted_ones_and_their_names_say_so(monk
     task = bound("jet_tagging", monkeypatch)
     examples = task.examples()
     sample = examples.targets.sample
-    assert np.bincount(sample).tolist() == [400, 30, 400]  # 40 smeared a class: fewer than the 100 asked for
+    assert np.bincount(sample).tolist() == [
+        400,
+        30,
+        400,
+    ]  # 40 smeared a class: fewer than the 100 asked for
     assert len(set(examples.ids)) == len(examples.ids) == len(examples.inputs)
     first = examples.ids.index("Tbqq:000000")
     assert examples.targets.label[first] == LABELS.index("Tbqq") and sample[first] == 0
-    assert {name.split("/")[0] for name, s in zip(examples.ids, sample, strict=True) if s == 1} == {"mpi_off"}
+    assert {name.split("/")[0] for name, s in zip(examples.ids, sample, strict=True) if s == 1} == {
+        "mpi_off"
+    }
     assert sum(name.startswith("smeared/QCD:") for name in examples.ids) == 40
 
 
@@ -79,21 +91,33 @@ def test_headlines_are_sklearns_on_nominal_jets_alone(monkeypatch):
         nominal = examples.targets.sample == 0
         label = examples.targets.label[nominal]
         if len(task.classes) > 2:
-            kept = np.exp(record["log_probability"][nominal].astype(float))  # half precision is what is scored
+            kept = np.exp(
+                record["log_probability"][nominal].astype(float)
+            )  # half precision is what is scored
             kept /= kept.sum(axis=1, keepdims=True)
             raw = record["log_probability"][nominal].astype(float)
-            theirs = np.mean([  # sklearn wants rows that sum to one; the ranks are those of the record
-                roc_auc_score(label[(label == a) | (label == b)] == a, raw[(label == a) | (label == b), a])
-                for a in range(10) for b in range(10) if a != b
-            ])
-            exact = roc_auc_score(label, probability[nominal].astype(float), multi_class="ovo", average="macro")
+            theirs = np.mean(
+                [  # sklearn wants rows that sum to one; the ranks are those of the record
+                    roc_auc_score(
+                        label[(label == a) | (label == b)] == a, raw[(label == a) | (label == b), a]
+                    )
+                    for a in range(10)
+                    for b in range(10)
+                    if a != b
+                ]
+            )
+            exact = roc_auc_score(
+                label, probability[nominal].astype(float), multi_class="ovo", average="macro"
+            )
             assert theirs == pytest.approx(exact, abs=2e-3)
         else:
             theirs = roc_auc_score(label, record["score"][nominal])
             assert theirs == pytest.approx(roc_auc_score(label, probability[nominal, 1]), abs=1e-12)
         values = stats.scores(task, record)
         assert values["auc"] == pytest.approx(theirs, abs=1e-9)
-        assert values["accuracy"] == pytest.approx((spoiled[nominal].argmax(axis=1) == label).mean(), abs=0.005)
+        assert values["accuracy"] == pytest.approx(
+            (spoiled[nominal].argmax(axis=1) == label).mean(), abs=0.005
+        )
 
 
 def test_a_resampled_auc_is_the_auc_of_the_jets_that_were_drawn(monkeypatch):
@@ -106,7 +130,9 @@ def test_a_resampled_auc_is_the_auc_of_the_jets_that_were_drawn(monkeypatch):
     for r in range(5):
         drawn = np.repeat(np.arange(len(examples)), np.rint(weights[r] * len(examples)).astype(int))
         drawn = drawn[nominal[drawn]]
-        assert samples_["auc"][r] == pytest.approx(roc_auc_score(record["label"][drawn], record["score"][drawn]), abs=1e-12)
+        assert samples_["auc"][r] == pytest.approx(
+            roc_auc_score(record["label"][drawn], record["score"][drawn]), abs=1e-12
+        )
     assert np.isnan(samples_["survivors.es50"]).all()  # counts have a Poisson interval of their own
 
 
@@ -127,9 +153,13 @@ def test_a_perfect_tagger_scores_one_and_knowing_nothing_one_half(monkeypatch):
     perfect = np.eye(10)[examples.targets.label] * 0.98 + 0.002
     values = stats.scores(task, task.record({"probability": perfect}, examples))
     assert values["auc"] == pytest.approx(1, abs=1e-12) and values["auc"] <= 1
-    assert values["accuracy"] == values["top_auc.mpi_off"] == values["accuracy_shifted.smeared"] == 1.0
+    assert (
+        values["accuracy"] == values["top_auc.mpi_off"] == values["accuracy_shifted.smeared"] == 1.0
+    )
     assert values["calibration_error"] == pytest.approx(0.018, abs=1e-4)
-    nothing = stats.scores(task, task.record({"probability": np.full((len(examples), 10), 0.1)}, examples))
+    nothing = stats.scores(
+        task, task.record({"probability": np.full((len(examples), 10), 0.1)}, examples)
+    )
     assert nothing["auc"] == pytest.approx(0.5, abs=1e-12) and nothing["top_auc.nominal"] == 0.5
     assert nothing["accuracy"] == pytest.approx(0.1)
 
@@ -142,11 +172,20 @@ def test_rejection_is_a_gap_below_ten_survivors_and_the_count_is_told(monkeypatc
     background = np.flatnonzero(~signal & (examples.targets.sample == 0))
     score[background[:9]] = 2.0
     values = stats.scores(task, task.record({"score": score}, examples))
-    assert values["survivors.es50"] == 9 and np.isnan(values["rejection.es50"]) and np.isnan(values["rejection_low.es50"])
+    assert (
+        values["survivors.es50"] == 9
+        and np.isnan(values["rejection.es50"])
+        and np.isnan(values["rejection_low.es50"])
+    )
     score[background[9]] = 2.0
     values = stats.scores(task, task.record({"score": score}, examples))
-    assert values["rejection.es50"] == 10.0 and values["rejection_low.es50"] < 10 < values["rejection_high.es50"]
-    assert np.isnan(values["accuracy"]) and np.isnan(values["calibration_error"])  # a score is no probability
+    assert (
+        values["rejection.es50"] == 10.0
+        and values["rejection_low.es50"] < 10 < values["rejection_high.es50"]
+    )
+    assert np.isnan(values["accuracy"]) and np.isnan(
+        values["calibration_error"]
+    )  # a score is no probability
 
 
 def test_a_row_may_decline_shifted_jets_but_not_nominal_ones(monkeypatch):
@@ -164,10 +203,16 @@ def test_a_row_may_decline_shifted_jets_but_not_nominal_ones(monkeypatch):
             task.record({"probability": probability}, examples)
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda p: p[:, :5], r"shape \(\d+, 5\).*\[jet, class\]"), (lambda p: p[:-1], "shape"),
-    (lambda p: p * 3, "sum to one"), (lambda p: np.log(p), "softmax"), (lambda p: np.where(p > 0.5, np.inf, p), "not finite"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: p[:, :5], r"shape \(\d+, 5\).*\[jet, class\]"),
+        (lambda p: p[:-1], "shape"),
+        (lambda p: p * 3, "sum to one"),
+        (lambda p: np.log(p), "softmax"),
+        (lambda p: np.where(p > 0.5, np.inf, p), "not finite"),
+    ],
+)
 def test_wrong_probabilities_are_refused(monkeypatch, spoil, message):
     task = bound("jet_tagging", monkeypatch)
     examples = task.examples()
@@ -191,7 +236,9 @@ def test_accuracy_by_momentum_counts_the_jets_of_that_momentum(monkeypatch):
     values = stats.scores(task, task.record({"probability": probability}, examples))
     pt, nominal = examples.inputs.scalars["jet_pt"], examples.targets.sample == 0
     inside = nominal & (pt >= 600) & (pt < 700)
-    assert values["accuracy_by_pt.pt600_700"] == pytest.approx((probability.argmax(1) == examples.targets.label)[inside].mean(), abs=0.01)
+    assert values["accuracy_by_pt.pt600_700"] == pytest.approx(
+        (probability.argmax(1) == examples.targets.label)[inside].mean(), abs=0.01
+    )
 
 
 def test_smearing_moves_momenta_by_five_percent_and_leaves_directions_and_padding():
@@ -200,12 +247,18 @@ def test_smearing_moves_momenta_by_five_percent_and_leaves_directions_and_paddin
     np.testing.assert_array_equal(samples.smear(jets, seed=1).particles, moved.particles)
     assert (samples.smear(jets, seed=2).particles != moved.particles).any()
     assert (moved.mask == jets.mask).all() and (moved.particles[~moved.mask] == 0).all()
-    pt, before = (np.hypot(each.column("part_px"), each.column("part_py")) for each in (moved, jets))
+    pt, before = (
+        np.hypot(each.column("part_px"), each.column("part_py")) for each in (moved, jets)
+    )
     assert (np.diff(pt, axis=1)[moved.mask[:, 1:]] <= 0).all()  # hardest first again
-    ratio = np.concatenate([np.sort(a[m]) / np.sort(b[m]) for a, b, m in zip(pt, before, jets.mask, strict=True)])
+    ratio = np.concatenate(
+        [np.sort(a[m]) / np.sort(b[m]) for a, b, m in zip(pt, before, jets.mask, strict=True)]
+    )
     assert ratio.mean() == pytest.approx(1, abs=0.01) and 0.03 < ratio.std() < 0.06
     mass2 = moved.column("part_energy") ** 2 - pt**2 - moved.column("part_pz") ** 2
-    assert np.abs(mass2).max() < 1e-3 * moved.column("part_energy").max() ** 2  # massless stays massless
+    assert (
+        np.abs(mass2).max() < 1e-3 * moved.column("part_energy").max() ** 2
+    )  # massless stays massless
     scale = moved.scalars["jet_pt"] / jets.scalars["jet_pt"]
     assert scale.mean() == pytest.approx(1, abs=0.01) and 0.005 < scale.std() < 0.05
     assert np.isnan(moved.scalars["jet_sdmass"]).all() and np.isnan(moved.scalars["jet_tau3"]).all()
@@ -222,7 +275,9 @@ def test_an_absent_class_is_named_with_what_there_is():
 def test_the_formulas_need_neither_jax_nor_the_readers():
     """The board imports every task's class to compare records."""
     code = (
-        "import sys; from zoo.particle_physics.tagging import task as tagging; from zoo.particle_physics.tagging import metrics as classification;"
-        "heavy = {'jax', 'flax', 'uproot', 'awkward', 'numba', 'sklearn', 'xarray'} & set(sys.modules); assert not heavy, heavy"
+        "import sys; from zoo.particle_physics.tagging import task as tagging; from "
+        "zoo.particle_physics.tagging import metrics as classification;"
+        "heavy = {'jax', 'flax', 'uproot', 'awkward', 'numba', 'sklearn', 'xarray'} & "
+        "set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

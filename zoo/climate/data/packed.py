@@ -1,7 +1,9 @@
-"""Bytes of the Held-Suarez files: int16 packing, Zarr v3 zips that depend on the data alone, all-or-nothing writing.
+"""Bytes of the Held-Suarez files: int16 packing, Zarr v3 zips that depend on the data
+alone, all-or-nothing writing.
 
-A file is a Zarr v3 hierarchy in an uncompressed zip with sorted names and fixed time stamps; its arrays are compressed
-by Blosc (zstd, bitshuffle). The same data and the same versions of `zarr` and `numcodecs` give the same SHA-256.
+A file is a Zarr v3 hierarchy in an uncompressed zip with sorted names and fixed time
+stamps; its arrays are compressed by Blosc (zstd, bitshuffle). The same data and the same
+versions of `zarr` and `numcodecs` give the same SHA-256.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import numpy as np
 
 Packing = Mapping[str, tuple[float, float]]
 
-# value = packed * scale + offset. Rounding errors: .0025 K, .0025 m/s, 1.25 m2/s2; ranges 96..424 K, +-164 m/s,
-# -22e3..142e3 m2/s2: no value of this planet lies outside, and `pack` raises if one does.
+# value = packed * scale + offset. Rounding errors: .0025 K, .0025 m/s, 1.25 m2/s2; ranges
+# 96..424 K, +-164 m/s, -22e3..142e3 m2/s2: no value of this planet lies outside, and `pack`
+# raises if one does.
 PACKING: Packing = {
     "geopotential": (2.5, 60000.0),
     "temperature": (0.005, 260.0),
@@ -33,13 +36,17 @@ def pack(values: np.ndarray, scale: float, offset: float, *, name: str = "value"
     if not np.all(np.abs(scaled) <= 32767):
         raise FloatingPointError(
             f"{name} left the range {offset - 32767 * scale:g} to {offset + 32767 * scale:g} "
-            f"(now {np.min(values):g} to {np.max(values):g}): the simulation blew up. Take a shorter step_minutes."
+            f"(now {np.min(values):g} to {np.max(values):g}): the simulation blew up. Take a "
+            "shorter step_minutes."
         )
     return scaled.astype(np.int16)
 
 
-def packed_variable(dims: tuple[str, ...], values: np.ndarray, packing: tuple[float, float], **attrs: Any) -> tuple:
-    """An xarray variable of int16 (packed here unless it is already) with the CF attributes that unpack it."""
+def packed_variable(
+    dims: tuple[str, ...], values: np.ndarray, packing: tuple[float, float], **attrs: Any
+) -> tuple:
+    """An xarray variable of int16 (packed here unless it is already) with the CF attributes
+    that unpack it."""
     scale, offset = packing
     if values.dtype != np.int16:
         values = pack(values, scale, offset, name=str(attrs.get("long_name", "value")))
@@ -53,12 +60,14 @@ def hours_since_1900(times: np.ndarray) -> tuple[str, np.ndarray, dict[str, str]
 
 
 def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> bytes:
-    """Datasets as one Zarr v3 zip whose bytes depend on the data alone; every variable is one Zarr chunk.
+    """Datasets as one Zarr v3 zip whose bytes depend on the data alone; every variable is
+    one Zarr chunk.
 
     Args:
         groups: path in the store ("" is the root) -> dataset.
-        longitude_last: store arrays whose last dims are (longitude, latitude) with longitude varying fastest (Zarr's
-            `transpose` codec, invisible to readers): circles of latitude are smoother and take 5 % less room.
+        longitude_last: store arrays whose last dims are (longitude, latitude) with
+            longitude varying fastest (Zarr's `transpose` codec, invisible to readers):
+            circles of latitude are smoother and take 5 % less room.
     """
     import zarr
 
@@ -72,7 +81,9 @@ def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> byte
             if longitude_last and array.dims[-2:] == ("longitude", "latitude"):
                 order = (*range(array.ndim - 2), array.ndim - 1, array.ndim - 2)
                 encoding[name]["filters"] = [zarr.codecs.TransposeCodec(order=order)]
-        dataset.to_zarr(store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
+        dataset.to_zarr(
+            store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
+        )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for key in sorted(content):
@@ -80,17 +91,23 @@ def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> byte
     return buffer.getvalue()
 
 
-def open_zarr_zip(path: str | os.PathLike[str], *, group: str | None = None, mask_and_scale: bool = True) -> Any:
-    """One group of such a file as a lazy `xarray.Dataset`, in physical units unless `mask_and_scale` is False."""
+def open_zarr_zip(
+    path: str | os.PathLike[str], *, group: str | None = None, mask_and_scale: bool = True
+) -> Any:
+    """One group of such a file as a lazy `xarray.Dataset`, in physical units unless
+    `mask_and_scale` is False."""
     import xarray as xr
     import zarr
 
     store = zarr.storage.ZipStore(path, mode="r")
-    return xr.open_zarr(store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale)
+    return xr.open_zarr(
+        store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale
+    )
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a whole file or nothing: a temporary name in the same folder, flushed to disk, then renamed."""
+    """Writes a whole file or nothing: a temporary name in the same folder, flushed to disk,
+    then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

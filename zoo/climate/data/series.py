@@ -1,4 +1,5 @@
-"""A series of times and values, from xarray objects, NetCDF, Zarr or tables: what an audit of a split looks at."""
+"""A series of times and values, from xarray objects, NetCDF, Zarr or tables: what an audit
+of a split looks at."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Series:
     Attributes:
         times: `datetime64[ns]` `[time]`, ascending or not.
         values: float64 `[time, column]`, NaN where missing.
-        segments: int64 `[time]`: times of different segments (independent trajectories) are never neighbours.
+        segments: int64 `[time]`: times of different segments (independent trajectories) are
+            never neighbours.
     """
 
     times: np.ndarray
@@ -49,11 +51,20 @@ def series(values: Any, times: np.ndarray, segments: np.ndarray | None = None) -
     values = values.reshape(len(values), -1)
     times = np.asarray(times).astype("datetime64[ns]")
     if not len(values) or len(values) != len(times):
-        raise SeriesError(f"{len(values)} values at {len(times)} times; one row of values for each time is needed, and at least one")
+        raise SeriesError(
+            f"{len(values)} values at {len(times)} times; one row of values for each time is "
+            "needed, and at least one"
+        )
     if np.isnat(times).any():
-        raise SeriesError(f"time {int(np.flatnonzero(np.isnat(times))[0]) + 1} of {len(times)} is missing")
+        raise SeriesError(
+            f"time {int(np.flatnonzero(np.isnat(times))[0]) + 1} of {len(times)} is missing"
+        )
     kept = values[:, :: -(-values.shape[1] // COLUMNS)]
-    return Series(times, kept, np.zeros(len(times), np.int64) if segments is None else np.asarray(segments, np.int64))
+    return Series(
+        times,
+        kept,
+        np.zeros(len(times), np.int64) if segments is None else np.asarray(segments, np.int64),
+    )
 
 
 def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> Series:
@@ -66,17 +77,31 @@ def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> S
     names = [time] if time is not None else list(STAMPS)
     stamp = next((name for name in names if name in data.coords or name in data.variables), None)
     if stamp is None:
-        raise SeriesError(f"no time coordinate ({', '.join(names)}); there are {', '.join(map(str, data.variables))}: say which, by --time")
+        raise SeriesError(
+            f"no time coordinate ({', '.join(names)}); there are "
+            f"{', '.join(map(str, data.variables))}: say which, by --time"
+        )
     dim = data[stamp].dims[0] if data[stamp].ndim == 1 else stamp
-    chosen = [name for name, each in data.data_vars.items() if dim in each.dims and each.dtype.kind in "fiu" and name != stamp]
+    chosen = [
+        name
+        for name, each in data.data_vars.items()
+        if dim in each.dims and each.dtype.kind in "fiu" and name != stamp
+    ]
     if not chosen:
-        raise SeriesError(f"no numeric variable along {dim!r}; there are {', '.join(map(str, data.data_vars)) or 'none'}")
+        raise SeriesError(
+            f"no numeric variable along {dim!r}; there are "
+            f"{', '.join(map(str, data.data_vars)) or 'none'}"
+        )
     stamps = data[stamp].values
     if stamps.dtype.kind not in "Mm":
         try:
-            stamps = np.array([np.datetime64(str(each)[:26]) for each in stamps.ravel()]).astype("datetime64[ns]")
+            stamps = np.array([np.datetime64(str(each)[:26]) for each in stamps.ravel()]).astype(
+                "datetime64[ns]"
+            )
         except ValueError as error:
-            raise SeriesError(f"{stamp!r} holds {stamps.ravel()[0]!r}, no date of the Gregorian calendar") from error
+            raise SeriesError(
+                f"{stamp!r} holds {stamps.ravel()[0]!r}, no date of the Gregorian calendar"
+            ) from error
     columns = []
     share = -(-COLUMNS // len(chosen))
     for name in chosen:
@@ -91,7 +116,8 @@ def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> S
 
 
 def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:
-    """A series from NetCDF, Zarr (a folder, or a zip) or CSV/TSV (a column of dates, the other columns numbers).
+    """A series from NetCDF, Zarr (a folder, or a zip) or CSV/TSV (a column of dates, the
+    other columns numbers).
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -110,38 +136,65 @@ def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:
 
             opened = open_zarr_zip(path)
         else:
-            opened = xr.open_zarr(path, consolidated=None, chunks=None) if path.suffix == ".zarr" else xr.open_dataset(path)
+            opened = (
+                xr.open_zarr(path, consolidated=None, chunks=None)
+                if path.suffix == ".zarr"
+                else xr.open_dataset(path)
+            )
         with opened:
             return of_dataset(opened, time=time)
     except SeriesError as error:
         raise SeriesError(f"{path}: {error}") from error
-    except (OSError, KeyError, ValueError, TypeError, IndexError) as error:  # what its readers raise on damaged bytes
-        raise SeriesError(f"{path} cannot be read as NetCDF, Zarr or CSV ({type(error).__name__}: {error})") from error
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+    ) as error:  # what its readers raise on damaged bytes
+        raise SeriesError(
+            f"{path} cannot be read as NetCDF, Zarr or CSV ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _table(path: Path, time: str | None) -> Series:
     import csv
 
     with open(path, encoding="utf-8-sig", newline=None) as file:
-        rows = [row for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",") if any(field.strip() for field in row)]
+        rows = [
+            row
+            for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            if any(field.strip() for field in row)
+        ]
     if len(rows) < 2:
         raise SeriesError(f"{path} holds no row below its header")
     header = [name.strip() for name in rows[0]]
     names = [time] if time is not None else list(STAMPS)
     stamp = next((name for name in header if name.lower() in names or name in names), None)
     if stamp is None:
-        raise SeriesError(f"{path} has no column {' or '.join(names)}; its columns are {', '.join(header)}: say which, by --time")
+        raise SeriesError(
+            f"{path} has no column {' or '.join(names)}; its columns are {', '.join(header)}: say "
+            "which, by --time"
+        )
     uneven = next((number for number, row in enumerate(rows, 1) if len(row) != len(header)), None)
     if uneven is not None:
-        raise SeriesError(f"{path} row {uneven} has {len(rows[uneven - 1])} fields, the header has {len(header)}")
+        raise SeriesError(
+            f"{path} row {uneven} has {len(rows[uneven - 1])} fields, the header has {len(header)}"
+        )
     columns = {name: [row[place].strip() for row in rows[1:]] for place, name in enumerate(header)}
     try:
         times = np.array(columns[stamp], "datetime64[ns]")
     except ValueError as error:
-        raise SeriesError(f"{path}: column {stamp!r} holds no ISO dates (2004-01, 2004-01-31T06:00): {error}") from error
-    numbers = [found for name in header if name != stamp and (found := _numbers(columns[name])) is not None]
+        raise SeriesError(
+            f"{path}: column {stamp!r} holds no ISO dates (2004-01, 2004-01-31T06:00): {error}"
+        ) from error
+    numbers = [
+        found for name in header if name != stamp and (found := _numbers(columns[name])) is not None
+    ]
     if not numbers:
-        raise SeriesError(f"{path} has no column of numbers beside {stamp!r}; its columns are {', '.join(header)}")
+        raise SeriesError(
+            f"{path} has no column of numbers beside {stamp!r}; its columns are {', '.join(header)}"
+        )
     return series(np.stack(numbers, 1), times)
 
 
@@ -152,15 +205,26 @@ def _numbers(texts: list[str]) -> np.ndarray | None:
         return None
 
 
-def between(whole: Series, first: np.datetime64 | None = None, last: np.datetime64 | None = None) -> Series:
+def between(
+    whole: Series, first: np.datetime64 | None = None, last: np.datetime64 | None = None
+) -> Series:
     """The times from `first` to `last`, both included (a month means all of it).
 
     Raises:
         SeriesError: there are none.
     """
     low = whole.times.min() if first is None else np.datetime64(first)
-    high = whole.times.max() if last is None else np.datetime64(last) + np.timedelta64(1, np.datetime_data(np.datetime64(last))[0])
-    inside = (whole.times >= low) & ((whole.times <= high) if last is None else (whole.times < high))
+    high = (
+        whole.times.max()
+        if last is None
+        else np.datetime64(last) + np.timedelta64(1, np.datetime_data(np.datetime64(last))[0])
+    )
+    inside = (whole.times >= low) & (
+        (whole.times <= high) if last is None else (whole.times < high)
+    )
     if not inside.any():
-        raise SeriesError(f"no time from {first} to {last}; the series goes from {whole.times.min()} to {whole.times.max()}")
+        raise SeriesError(
+            f"no time from {first} to {last}; the series goes from {whole.times.min()} to "
+            f"{whole.times.max()}"
+        )
     return Series(whole.times[inside], whole.values[inside], whole.segments[inside])

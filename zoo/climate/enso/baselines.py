@@ -1,8 +1,10 @@
-"""Baselines of `climate/enso`: climatology, persistence, regressions, linear inverse models, and the operational plume.
+"""Baselines of `climate/enso`: climatology, persistence, regressions, linear inverse
+models, and the operational plume.
 
-Each factory fits on `task.fit_observations()` (to 2003-12) and returns a predictor. The predictor reads the past of each
-issue only through `inputs.before(issue)`. Everything but the plume is *retrospective*: ORAS5 is a reanalysis that was not
-available in this form on the day of issue. The plume's rows were issued in real time by others.
+Each factory fits on `task.fit_observations()` (to 2003-12) and returns a predictor. The
+predictor reads the past of each issue only through `inputs.before(issue)`. Everything but
+the plume is *retrospective*: ORAS5 is a reanalysis that was not available in this form on
+the day of issue. The plume's rows were issued in real time by others.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def climatology(task: Enso) -> Predictor:
     """Anomaly zero, with the observed spread of each calendar month's season over 1982-2003."""
     months, target = _observed_seasons(task)
     fitted = months <= data.FIT_LAST - 1
-    spread = np.array([np.nanstd(target[fitted & (calendar_month(months) == m)]) for m in range(12)])
+    spread = np.array(
+        [np.nanstd(target[fitted & (calendar_month(months) == m)]) for m in range(12)]
+    )
 
     def predict(inputs: EnsoInputs) -> dict[str, np.ndarray]:
         std = np.repeat(spread[calendar_month(inputs.centres)][:, None], LEADS, axis=1)
@@ -44,11 +48,14 @@ def climatology(task: Enso) -> Predictor:
 
 def persistence(task: Enso) -> Predictor:
     """The observed anomaly of the last known month (M-1), kept."""
-    return _forecaster(task, lambda past: np.repeat(_last_sst_anomaly(task, past), LEADS), first="1982-01")
+    return _forecaster(
+        task, lambda past: np.repeat(_last_sst_anomaly(task, past), LEADS), first="1982-01"
+    )
 
 
 def damped_persistence(task: Enso) -> Predictor:
-    """The last known month's observed anomaly times a slope per month of issue and k, regressed through zero to 2003-12."""
+    """The last known month's observed anomaly times a slope per month of issue and k,
+    regressed through zero to 2003-12."""
     past = task.fit_observations()
     _, target = _observed_seasons(task)
     anomaly = past.sst - _sst_climatology(task)[calendar_month(past.months)]
@@ -67,7 +74,13 @@ def damped_persistence(task: Enso) -> Predictor:
 
 
 def ridge(
-    task: Enso, *, indices: str = "core", lags: int = 3, penalty: float = 0.1, first: str = "1958-01", last: str = "2003-12"
+    task: Enso,
+    *,
+    indices: str = "core",
+    lags: int = 3,
+    penalty: float = 0.1,
+    first: str = "1958-01",
+    last: str = "2003-12",
 ) -> Predictor:
     """One ridge regression per month of issue and k on the last `lags` months of all indices.
 
@@ -83,7 +96,9 @@ def ridge(
     past = task.fit_observations(last)
     x = state.standardise(past)
     season = three_month_mean(x[:, 0])
-    begin = int(np.searchsorted(past.months, first_month(parse_indices(indices)[0], first))) + lags - 1
+    begin = (
+        int(np.searchsorted(past.months, first_month(parse_indices(indices)[0], first))) + lags - 1
+    )
     weights = np.zeros((12, LEADS, lags * x.shape[1]))
     for k in range(LEADS):
         t = np.arange(begin, len(x) - 3 - k)
@@ -91,7 +106,9 @@ def ridge(
         for m in range(12):
             chosen = calendar_month(past.months[t]) == m
             d, y = design[chosen], season[t[chosen] + 2 + k]
-            weights[m, k] = np.linalg.solve(d.T @ d + penalty * len(d) * np.eye(d.shape[1]), d.T @ y)
+            weights[m, k] = np.linalg.solve(
+                d.T @ d + penalty * len(d) * np.eye(d.shape[1]), d.T @ y
+            )
 
     def forecast(past: Observations) -> np.ndarray:
         x = state.standardise(past)[-lags:][::-1].ravel()
@@ -101,14 +118,22 @@ def ridge(
 
 
 def linear_inverse_model(
-    task: Enso, *, indices: str = "core", harmonics: int = 0, penalty: float = 0.0, first: str = "1979-01", last: str = "2003-12"
+    task: Enso,
+    *,
+    indices: str = "core",
+    harmonics: int = 0,
+    penalty: float = 0.0,
+    first: str = "1979-01",
+    last: str = "2003-12",
 ) -> Predictor:
-    """x(t+1) = A(month) x(t), fitted by least squares and iterated; A has an annual cycle if `harmonics` > 0.
+    """x(t+1) = A(month) x(t), fitted by least squares and iterated; A has an annual cycle
+    if `harmonics` > 0.
 
-    `indices="core:Nino34,Hm"` with harmonics is the seasonal recharge oscillator (Burgers, Jin & van Oldenborgh 2005,
-    doi:10.1029/2005GL022951); no harmonics is a LIM (Penland & Sardeshmukh 1995,
-    doi:10.1175/1520-0442(1995)008<1999:TOGOTS>2.0.CO;2); ten modes with two harmonics is the linear part of XRO (Zhao et al.
-    2024, doi:10.1038/s41586-024-07534-6).
+    `indices="core:Nino34,Hm"` with harmonics is the seasonal recharge oscillator (Burgers,
+    Jin & van Oldenborgh 2005, doi:10.1029/2005GL022951); no harmonics is a LIM (Penland &
+    Sardeshmukh 1995, doi:10.1175/1520-0442(1995)008<1999:TOGOTS>2.0.CO;2); ten modes with
+    two harmonics is the linear part of XRO (Zhao et al. 2024,
+    doi:10.1038/s41586-024-07534-6).
 
     Args:
         task: the bound task.
@@ -124,7 +149,9 @@ def linear_inverse_model(
     fitted = past.months >= begin
     x, month = state.standardise(past)[fitted], calendar_month(past.months[fitted])
     n = x.shape[1]
-    tendency = least_squares_operator(x, month, harmonics=harmonics, penalty=penalty).reshape(-1, n, n)
+    tendency = least_squares_operator(x, month, harmonics=harmonics, penalty=penalty).reshape(
+        -1, n, n
+    )
     operators = np.eye(n) + np.einsum("mh,hij->mji", fourier(np.arange(12), harmonics), tendency)
 
     def forecast(past: Observations) -> np.ndarray:
@@ -139,14 +166,17 @@ def linear_inverse_model(
 
 
 def plume_system(task: Enso, *, system: str) -> Predictor:
-    """The real-time forecasts of one system of the IRI/CPC plume, as its centre issued them; no spread is published."""
+    """The real-time forecasts of one system of the IRI/CPC plume, as its centre issued
+    them; no spread is published."""
     plume = task.plume
     names = [str(name) for name in plume["system"].values]
     if system not in names:
         import difflib
 
         near = difflib.get_close_matches(system, names, n=3, cutoff=0.3)
-        raise ValueError(f"the plume has no system {system!r}; nearest: {', '.join(near) or ', '.join(names)}")
+        raise ValueError(
+            f"the plume has no system {system!r}; nearest: {', '.join(near) or ', '.join(names)}"
+        )
     issued = plume["issue"].values.astype("datetime64[M]")
     given = plume.values[names.index(system)]
 
@@ -159,15 +189,24 @@ def plume_system(task: Enso, *, system: str) -> Predictor:
     return predict
 
 
-def _forecaster(task: Enso, forecast: ToForecast, *, first: str, last: str = "2003-12", warm_up: int = 1) -> Predictor:
-    """A predictor from a function of the past, with the spread of its own errors in the fit period, per k.
+def _forecaster(
+    task: Enso, forecast: ToForecast, *, first: str, last: str = "2003-12", warm_up: int = 1
+) -> Predictor:
+    """A predictor from a function of the past, with the spread of its own errors in the fit
+    period, per k.
 
-    Why from the fit period: a baseline states no spread itself, and its errors on the fitted years are the natural estimate
-    (a little small, since they were fitted to).
+    Why from the fit period: a baseline states no spread itself, and its errors on the
+    fitted years are the natural estimate (a little small, since they were fitted to).
     """
     past = task.fit_observations(last)
     months, observed = _observed_seasons(task, last)
-    begin = max(int(np.searchsorted(past.months, np.datetime64(first, "M"))), int(np.flatnonzero(np.isfinite(past.sst))[0])) + warm_up
+    begin = (
+        max(
+            int(np.searchsorted(past.months, np.datetime64(first, "M"))),
+            int(np.flatnonzero(np.isfinite(past.sst))[0]),
+        )
+        + warm_up
+    )
     errors: list[list[float]] = [[] for _ in range(LEADS)]
     for t in range(begin, len(past.months) - 3):
         mean = forecast(past.until(past.months[t]))
@@ -184,9 +223,12 @@ def _forecaster(task: Enso, forecast: ToForecast, *, first: str, last: str = "20
 
 
 def _sst_climatology(task: Enso, last: str = "2003-12") -> np.ndarray:
-    """The observed temperature's monthly means to 2003-12: the leak-free base, 0.0-0.1 K from the target's 1982-2010."""
+    """The observed temperature's monthly means to 2003-12: the leak-free base, 0.0-0.1 K
+    from the target's 1982-2010."""
     past = task.fit_observations(last)
-    return data.monthly_climatology(past.sst, past.months, first=data.BASE_FIRST, last=past.months[-1])
+    return data.monthly_climatology(
+        past.sst, past.months, first=data.BASE_FIRST, last=past.months[-1]
+    )
 
 
 def _last_sst_anomaly(task: Enso, past: Observations) -> float:
@@ -196,4 +238,6 @@ def _last_sst_anomaly(task: Enso, past: Observations) -> float:
 def _observed_seasons(task: Enso, last: str = "2003-12") -> tuple[np.ndarray, np.ndarray]:
     """Months and three-month-mean observed anomalies of the fit period, base 1982-2003."""
     past = task.fit_observations(last)
-    return past.months, three_month_mean(past.sst - _sst_climatology(task, last)[calendar_month(past.months)])
+    return past.months, three_month_mean(
+        past.sst - _sst_climatology(task, last)[calendar_month(past.months)]
+    )

@@ -1,4 +1,5 @@
-"""The five files of `climate/enso` as labelled arrays, and the one rule of time that keeps forecasts honest.
+"""The five files of `climate/enso` as labelled arrays, and the one rule of time that keeps
+forecasts honest.
 
 | file of the card | what | kind | months |
 |---|---|---|---|
@@ -8,12 +9,14 @@
 | `cmip6_core.nc` | the core indices in 48 coupled models | simulated | 1332 months each |
 | `iri_plume.json` | the IRI/CPC forecast plume, season by season | real-time forecasts | issues 2004-01..2022-06 |
 
-**Information cut-off.** A forecast *issued in month M* knows data up to the end of month M-1. Its step k = 0..8 is the mean
-of the three months M+k, M+1+k, M+2+k, named by its centre M+1+k: k = 0 is the season that starts with the issue month.
+**Information cut-off.** A forecast *issued in month M* knows data up to the end of month
+M-1. Its step k = 0..8 is the mean of the three months M+k, M+1+k, M+2+k, named by its
+centre M+1+k: k = 0 is the season that starts with the issue month.
 
-**Anomalies.** The truth's anomalies are differences from the monthly means of 1982-2010: that defines the target's unit, as in
-the plume. Predictors of the core track never use that base (it reaches beyond the fit period); they subtract the monthly
-means of their own fit period (`monthly_climatology` with `last=FIT_LAST`), predictors and fitted targets alike.
+**Anomalies.** The truth's anomalies are differences from the monthly means of 1982-2010:
+that defines the target's unit, as in the plume. Predictors of the core track never use that
+base (it reaches beyond the fit period); they subtract the monthly means of their own fit
+period (`monthly_climatology` with `last=FIT_LAST`), predictors and fitted targets alike.
 """
 
 from __future__ import annotations
@@ -41,9 +44,14 @@ class EnsoDataError(ValueError):
 
 
 def out_of_order(months: np.ndarray) -> str | None:
-    """What is wrong with `datetime64[M]` `[month]` that are not one after another, with the first place; None where nothing is."""
+    """What is wrong with `datetime64[M]` `[month]` that are not one after another, with the
+    first place; None where nothing is."""
     gaps = np.flatnonzero(np.diff(months.astype(np.int64)) != 1)
-    return f"not one value per month in order: after {months[gaps[0]]} comes {months[gaps[0] + 1]}" if gaps.size else None
+    return (
+        f"not one value per month in order: after {months[gaps[0]]} comes {months[gaps[0] + 1]}"
+        if gaps.size
+        else None
+    )
 
 
 def calendar_month(months: np.ndarray) -> np.ndarray:
@@ -56,15 +64,21 @@ def _open(path: Path, variables: tuple[str, ...]) -> xr.Dataset:
         dataset = opened.load()
     missing = [name for name in variables if name not in dataset]
     if missing:
-        raise EnsoDataError(f"{path.name} lacks {', '.join(missing)}; it has {', '.join(map(str, dataset.data_vars))}")
+        raise EnsoDataError(
+            f"{path.name} lacks {', '.join(missing)}; it has "
+            f"{', '.join(map(str, dataset.data_vars))}"
+        )
     months = dataset["time"].values.astype("datetime64[M]")
     if disorder := out_of_order(months):
         raise EnsoDataError(f"{path.name} is {disorder}")
-    # Why re-label: the files stamp the month's first day at various hours, some in float32 days. A month is a month.
+    # Why re-label: the files stamp the month's first day at various hours, some in float32
+    # days. A month is a month.
     return dataset.assign_coords(time=months.astype("datetime64[ns]"))
 
 
-def _stack(dataset: xr.Dataset, variables: tuple[str, ...], *, dims: tuple[str, ...]) -> xr.DataArray:
+def _stack(
+    dataset: xr.Dataset, variables: tuple[str, ...], *, dims: tuple[str, ...]
+) -> xr.DataArray:
     array = dataset[list(variables)].to_dataarray("index").transpose(*dims).astype(np.float64)
     array.attrs["units"] = "K (sea surface temperature) or m (thermocline depth)"
     return array.where(array > MISSING + 1.0)
@@ -77,26 +91,30 @@ def read_truth(path: Path) -> xr.DataArray:
 
 
 def read_core(path: Path) -> xr.DataArray:
-    """ORAS5 anomalies `[time, index]` of Nino34, Nino3 (K), Hm and Hw (m): equatorial 20-degree isotherm depth, whole basin and west."""
+    """ORAS5 anomalies `[time, index]` of Nino34, Nino3 (K), Hm and Hw (m): equatorial
+    20-degree isotherm depth, whole basin and west."""
     return _stack(_open(path, CORE), CORE, dims=("time", "index"))
 
 
 def read_modes(path: Path) -> xr.DataArray:
-    """ORAS5 anomalies `[time, index]` of the ten XRO indices, quadratically detrended over 1979-2024 by their authors (a look-ahead)."""
+    """ORAS5 anomalies `[time, index]` of the ten XRO indices, quadratically detrended over
+    1979-2024 by their authors (a look-ahead)."""
     return _stack(_open(path, MODES), MODES, dims=("time", "index"))
 
 
 def read_cmip6(path: Path) -> xr.DataArray:
-    """Simulated anomalies `[model, time, index]` of the core indices in 48 CMIP6 models; model years, no observed calendar."""
+    """Simulated anomalies `[model, time, index]` of the core indices in 48 CMIP6 models;
+    model years, no observed calendar."""
     return _stack(_open(path, CORE), CORE, dims=("model", "time", "index"))
 
 
 def read_plume(path: Path) -> xr.DataArray:
     """Real-time forecasts `[system, issue, k]` of the IRI/CPC plume in K; NaN where missing.
 
-    Two systems are added: `IRI dynamical mean` and `IRI statistical mean`, the means over the systems of that type that
-    forecast the step in that issue. Where the file lists a system twice for one issue (September 2004: NCEP CFS) the
-    means count both, as the published figures do, and the system's own row takes the last.
+    Two systems are added: `IRI dynamical mean` and `IRI statistical mean`, the means over
+    the systems of that type that forecast the step in that issue. Where the file lists a
+    system twice for one issue (September 2004: NCEP CFS) the means count both, as the
+    published figures do, and the system's own row takes the last.
     """
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     forecasts: dict[str, dict[np.datetime64, np.ndarray]] = {}
@@ -107,15 +125,23 @@ def read_plume(path: Path) -> xr.DataArray:
                 issue = np.datetime64(f"{year['year']:04d}-{month['month'] + 1:02d}", "M")
                 for system in month["models"]:
                     values = np.full(LEADS, np.nan)
-                    given = [np.nan if value is None or value <= MISSING + 1.0 else value for value in system["data"][:LEADS]]
+                    given = [
+                        np.nan if value is None or value <= MISSING + 1.0 else value
+                        for value in system["data"][:LEADS]
+                    ]
                     values[: len(given)] = given
                     forecasts.setdefault(system["model"], {})[issue] = values
                     if system["type"] in by_type:
                         by_type[system["type"]].setdefault(issue, []).append(values)
     except (KeyError, TypeError) as error:
-        raise EnsoDataError(f"{Path(path).name} is no plume archive (years > months > models with model, type, data): {error!r}") from error
+        raise EnsoDataError(
+            f"{Path(path).name} is no plume archive (years > months > models with model, type, "
+            f"data): {error!r}"
+        ) from error
     for kind, issues in by_type.items():
-        forecasts[f"IRI {kind.lower()} mean"] = {issue: _mean_of_given(np.array(rows)) for issue, rows in issues.items()}
+        forecasts[f"IRI {kind.lower()} mean"] = {
+            issue: _mean_of_given(np.array(rows)) for issue, rows in issues.items()
+        }
     months = np.array(sorted({issue for issues in forecasts.values() for issue in issues}))
     systems = sorted(forecasts)
     values = np.full((len(systems), len(months), LEADS), np.nan)
@@ -123,7 +149,9 @@ def read_plume(path: Path) -> xr.DataArray:
         for issue, row in forecasts[system].items():
             values[i, np.searchsorted(months, issue)] = row
     coords = {"system": systems, "issue": months.astype("datetime64[ns]"), "k": np.arange(LEADS)}
-    return xr.DataArray(values, coords=coords, dims=("system", "issue", "k"), name="plume", attrs={"units": "K"})
+    return xr.DataArray(
+        values, coords=coords, dims=("system", "issue", "k"), name="plume", attrs={"units": "K"}
+    )
 
 
 def _mean_of_given(rows: np.ndarray) -> np.ndarray:
@@ -135,7 +163,8 @@ def load(file: Callable[[str], Path] | None = None) -> dict[str, xr.DataArray]:
     """All five files by name: `truth`, `core`, `modes`, `cmip6`, `plume`.
 
     Args:
-        file: finds a file by its name in the dataset card; by default in the checkout, the mirrors, the cache, its URL.
+        file: finds a file by its name in the dataset card; by default in the checkout, the
+            mirrors, the cache, its URL.
     """
     if file is None:
         from zoo import files, registry
@@ -155,7 +184,13 @@ def load(file: Callable[[str], Path] | None = None) -> dict[str, xr.DataArray]:
     }
 
 
-def monthly_climatology(values: np.ndarray, months: np.ndarray, *, first: np.datetime64 | None = None, last: np.datetime64) -> np.ndarray:
+def monthly_climatology(
+    values: np.ndarray,
+    months: np.ndarray,
+    *,
+    first: np.datetime64 | None = None,
+    last: np.datetime64,
+) -> np.ndarray:
     """Mean of each calendar month over `first..last` (both included).
 
     Args:
@@ -202,7 +237,10 @@ class Observations:
 
 
 def observations(truth: xr.DataArray, core: xr.DataArray, modes: xr.DataArray) -> Observations:
-    """The three observed records on one axis of months, from the core record's first month to its last."""
+    """The three observed records on one axis of months, from the core record's first month
+    to its last."""
     months = core["time"].values.astype("datetime64[M]")
     time = core["time"]
-    return Observations(months, core.values, modes.reindex(time=time).values, truth.reindex(time=time).values)
+    return Observations(
+        months, core.values, modes.reindex(time=time).values, truth.reindex(time=time).values
+    )

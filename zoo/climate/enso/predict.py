@@ -1,4 +1,5 @@
-"""Pretrained ENSO models as predictors of `climate/enso`: state of the past -> ensemble -> mean and spread in K."""
+"""Pretrained ENSO models as predictors of `climate/enso`: state of the past -> ensemble ->
+mean and spread in K."""
 
 from __future__ import annotations
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 class EnsoModel:
     """An ensemble bound to its state.
 
-    The forecast distribution is the members' equal mixture, given by its mean and standard deviation: the square root of the
-    mean variance plus the variance of the means. `spread_factor` (one number, from 1994-2003) widens it for what members
-    fitted to the same years cannot know.
+    The forecast distribution is the members' equal mixture, given by its mean and standard
+    deviation: the square root of the mean variance plus the variance of the means.
+    `spread_factor` (one number, from 1994-2003) widens it for what members fitted to the
+    same years cannot know.
 
     Args:
         models: modules that map (window, month) to mean and std `[member, batch, 9]`.
@@ -34,9 +36,18 @@ class EnsoModel:
         spread_factor: by which the spread is multiplied.
     """
 
-    def __init__(self, models: Sequence[nnx.Module], state: Any, *, window: int, spread_factor: float = 1.0):
-        self.models, self.state, self.window, self.spread_factor = list(models), state, window, spread_factor
-        self._calls: list[Callable[..., Any]] = [jax.jit(lambda x, month, model=model: model(x, month)) for model in models]
+    def __init__(
+        self, models: Sequence[nnx.Module], state: Any, *, window: int, spread_factor: float = 1.0
+    ):
+        self.models, self.state, self.window, self.spread_factor = (
+            list(models),
+            state,
+            window,
+            spread_factor,
+        )
+        self._calls: list[Callable[..., Any]] = [
+            jax.jit(lambda x, month, model=model: model(x, month)) for model in models
+        ]
 
     @classmethod
     def from_card(cls, card: ModelCard, weights: Sequence[Path]) -> EnsoModel:
@@ -51,7 +62,8 @@ class EnsoModel:
         return cls(models, state, window=int(card.predictor_config["window"]), spread_factor=factor)
 
     def windows(self, inputs: EnsoInputs) -> tuple[np.ndarray, np.ndarray]:
-        """What the network sees at each issue, newest month first, `[issue, window * index]`, and that month's calendar month."""
+        """What the network sees at each issue, newest month first,
+        `[issue, window * index]`, and that month's calendar month."""
         x, month = [], []
         for issue in inputs.issues:
             past = inputs.before(issue)
@@ -63,13 +75,19 @@ class EnsoModel:
         """Mean and standard deviation `[example, 9]` in K."""
         x, month = map(jnp.asarray, self.windows(inputs))
         each = [call(x, month) for call in self._calls]
-        mean, std = (np.concatenate([np.asarray(part[i], np.float64) for part in each]) for i in range(2))
+        mean, std = (
+            np.concatenate([np.asarray(part[i], np.float64) for part in each]) for i in range(2)
+        )
         spread = self.spread_factor * np.sqrt((std**2).mean(0) + mean.var(0))
         unit = float(np.asarray(self.state.scale)[0])
-        return {"mean": inputs.by_centre(mean.mean(0) * unit), "std": inputs.by_centre(spread * unit)}
+        return {
+            "mean": inputs.by_centre(mean.mean(0) * unit),
+            "std": inputs.by_centre(spread * unit),
+        }
 
     def flops_per_example(self) -> float | None:
-        """Of nine forecasts, one issue's: XLA's count over all members and weight files. A season takes one from each of nine issues."""
+        """Of nine forecasts, one issue's: XLA's count over all members and weight files. A
+        season takes one from each of nine issues."""
         from zoo.scoring import cost
 
         def one(params: Any, graph: Any, x: jax.Array, month: jax.Array) -> Any:
@@ -79,14 +97,28 @@ class EnsoModel:
         for model in self.models:
             graph, params = nnx.split(model)
             x = jnp.zeros((1, self.window * len(np.asarray(self.state.scale))))
-            counts.append(cost.flops(lambda p, x, month, graph=graph: one(p, graph, x, month), params, x, jnp.zeros(1, jnp.int32)))
+            counts.append(
+                cost.flops(
+                    lambda p, x, month, graph=graph: one(p, graph, x, month),
+                    params,
+                    x,
+                    jnp.zeros(1, jnp.int32),
+                )
+            )
         return None if None in counts else float(sum(counts))
 
     def probe(self, seed: int) -> np.ndarray:
-        """Ensemble mean and mean spread for a fixed random state in each calendar month, `[2 * 12 * 9]`: a card's `expected`."""
-        x = np.random.default_rng(seed).standard_normal((12, self.window * len(np.asarray(self.state.scale)))).astype(np.float32)
+        """Ensemble mean and mean spread for a fixed random state in each calendar month,
+        `[2 * 12 * 9]`: a card's `expected`."""
+        x = (
+            np.random.default_rng(seed)
+            .standard_normal((12, self.window * len(np.asarray(self.state.scale))))
+            .astype(np.float32)
+        )
         each = [call(jnp.asarray(x), jnp.arange(12)) for call in self._calls]
-        return np.stack([np.concatenate([np.asarray(part[i]) for part in each]).mean(0) for i in range(2)]).ravel()
+        return np.stack(
+            [np.concatenate([np.asarray(part[i]) for part in each]).mean(0) for i in range(2)]
+        ).ravel()
 
 
 def load_enso(card: ModelCard, weights: Sequence[Path]) -> EnsoModel:

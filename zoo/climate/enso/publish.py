@@ -2,8 +2,9 @@
 
     python -m zoo.climate.enso.publish RUNS_FOLDER
 
-where RUNS_FOLDER holds what `zoo.climate.enso.train --out RUNS_FOLDER` leaves: `<name>.seed<k>.safetensors` and `<name>.json`.
-Each card averages its weight files: every one is an ensemble of ten from its own seed, listed alone under the entry's seeds.
+where RUNS_FOLDER holds what `zoo.climate.enso.train --out RUNS_FOLDER` leaves:
+`<name>.seed<k>.safetensors` and `<name>.json`. Each card averages its weight files: every
+one is an ensemble of ten from its own seed, listed alone under the entry's seeds.
 """
 
 from __future__ import annotations
@@ -25,25 +26,41 @@ ABOUT: dict[str, dict[str, Any]] = {
         "title": "MLP ensemble, four indices, pre-trained on CMIP6",
         "summary": "Seasonal linear map plus a small network, Gaussian head; 48 simulated El Niños teach it, ORAS5 finishes it. "
         "3 x 10 members.",
-        "paper": HAM, "track": "core", "class": "enso_mlp:EnsoMlp", "truth": "mixed", "pretrained_on": [PRETRAINING],
+        "paper": HAM,
+        "track": "core",
+        "class": "enso_mlp:EnsoMlp",
+        "truth": "mixed",
+        "pretrained_on": [PRETRAINING],
     },
     "enso_mlp.core_scratch": {
         "title": "MLP ensemble, four indices, no pre-training",
-        "summary": "The same network from ORAS5's 46 years alone: what pre-training is worth is the difference. 3 x 10 members.",
-        "paper": HAM, "track": "core", "class": "enso_mlp:EnsoMlp", "truth": "reanalysis",
+        "summary": (
+            "The same network from ORAS5's 46 years alone: what pre-training is worth is the "
+            "difference. 3 x 10 members."
+        ),
+        "paper": HAM,
+        "track": "core",
+        "class": "enso_mlp:EnsoMlp",
+        "truth": "reanalysis",
     },
     "seasonal_inverse.modes": {
         "title": "Seasonal inverse model with learned residual, ten indices",
         "summary": "XRO's linear part, started at least squares and trained through its own eleven-month rollouts, plus a network. "
         "3 x 10 members.",
-        "paper": XRO, "track": "modes", "class": "seasonal_inverse:SeasonalInverse", "truth": "reanalysis",
+        "paper": XRO,
+        "track": "modes",
+        "class": "seasonal_inverse:SeasonalInverse",
+        "truth": "reanalysis",
         "caveat": "LOOK-AHEAD: its indices are detrended over 1979-2024, test years included.",
     },
     "seasonal_inverse.modes_causal": {
         "title": "Seasonal inverse model, ten indices detrended causally",
         "summary": "The same model, its indices detrended anew for every issue from their own past: what the look-ahead is worth "
         "is the difference.",
-        "paper": XRO, "track": "modes", "class": "seasonal_inverse:SeasonalInverse", "truth": "reanalysis",
+        "paper": XRO,
+        "track": "modes",
+        "class": "seasonal_inverse:SeasonalInverse",
+        "truth": "reanalysis",
     },
 }
 
@@ -57,21 +74,35 @@ def card(name: str, about: dict[str, Any], facts: dict[str, Any]) -> dict[str, A
     """The card's content, read from the run."""
     module, _, architecture = about["class"].partition(":")
     return {
-        "id": f"climate/{name}", "title": about["title"], "summary": about["summary"],
-        "architecture": f"zoo.climate.models.{module}:{architecture}", "predictor": "zoo.climate.enso.predict:load_enso",
-        "config": facts["config"], "predictor_config": {"state": facts["state"], "window": facts["window"]},
-        "tasks": ["climate/enso"], "track": about["track"], "licence": "Apache-2.0", "paper": about["paper"], "ensemble": True,
-        "pretrained_on": about.get("pretrained_on", []), "truth": about["truth"],
+        "id": f"climate/{name}",
+        "title": about["title"],
+        "summary": about["summary"],
+        "architecture": f"zoo.climate.models.{module}:{architecture}",
+        "predictor": "zoo.climate.enso.predict:load_enso",
+        "config": facts["config"],
+        "predictor_config": {"state": facts["state"], "window": facts["window"]},
+        "tasks": ["climate/enso"],
+        "track": about["track"],
+        "licence": "Apache-2.0",
+        "paper": about["paper"],
+        "ensemble": True,
+        "pretrained_on": about.get("pretrained_on", []),
+        "truth": about["truth"],
         "training": {
-            "command": f"python -m zoo.climate.enso.train {name} --seeds {' '.join(map(str, facts['seeds']))}",
+            "command": (
+                f"python -m zoo.climate.enso.train {name} --seeds "
+                f"{' '.join(map(str, facts['seeds']))}"
+            ),
             "data": [*about.get("pretrained_on", []), FIT],
             "chosen_on": "climate/enso:choice (seasons 1994-2003, forecast by a model fitted to 1993-12)",
             "hardware": "2 CPU cores shared with other work (the wall time is mostly waiting)",
-            "wall_seconds": round(facts["wall_seconds"], 1), "steps": facts["steps"],
+            "wall_seconds": round(facts["wall_seconds"], 1),
+            "steps": facts["steps"],
             "validation": {key: round(value, 4) for key, value in facts["validation"].items()},
         },
         "caveats": [
-            *([about["caveat"]] if "caveat" in about else []), RETROSPECTIVE,
+            *([about["caveat"]] if "caveat" in about else []),
+            RETROSPECTIVE,
             "Its spread was calibrated by one number on 1994-2003.",
         ],
     }

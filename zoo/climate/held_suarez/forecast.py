@@ -1,7 +1,8 @@
 """From an analysis to a forecast: check the input, normalise, step, undo.
 
-Every weather model here maps the normalised state to the increment over one step, in units of the increment's standard
-deviation: `model(state, memory) -> (increment, memory)`. This module owns everything around that call.
+Every weather model here maps the normalised state to the increment over one step, in units
+of the increment's standard deviation: `model(state, memory) -> (increment, memory)`. This
+module owns everything around that call.
 """
 
 from __future__ import annotations
@@ -26,17 +27,35 @@ from zoo.scoring.environment import cpu_count
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ForecastInputError", "Transforms", "check_analysis", "damp", "forecast", "rollout", "step"]
+__all__ = [
+    "ForecastInputError",
+    "Transforms",
+    "check_analysis",
+    "damp",
+    "forecast",
+    "rollout",
+    "step",
+]
 
 _SAME_UNIT = {
-    "m2 s-2": {"m2 s-2", "m**2 s**-2", "m^2 s^-2", "m2/s2", "m^2/s^2", "m**2/s**2", "j kg-1", "j/kg"},
+    "m2 s-2": {
+        "m2 s-2",
+        "m**2 s**-2",
+        "m^2 s^-2",
+        "m2/s2",
+        "m^2/s^2",
+        "m**2/s**2",
+        "j kg-1",
+        "j/kg",
+    },
     "K": {"k", "kelvin", "degk"},
     "m s-1": {"m s-1", "m s**-1", "m s^-1", "m/s"},
 }
 
 
 class ForecastInputError(ValueError):
-    """The analysis cannot be what the model was trained on; the message says what is wrong and what would be right."""
+    """The analysis cannot be what the model was trained on; the message says what is wrong
+    and what would be right."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +68,8 @@ class Transforms:
         increment: r.m.s. change of each channel over one step.
         climatology: zonal and time mean, symmetric about the equator, [latitude, channel].
         anomaly: standard deviation of each channel about the climatology.
-        damping: factor of the anomaly that minimises the squared error, fitted on the validation years,
-            [lead in steps, channel]; all ones where nothing was fitted.
+        damping: factor of the anomaly that minimises the squared error, fitted on the
+            validation years, [lead in steps, channel]; all ones where nothing was fitted.
     """
 
     mean: np.ndarray
@@ -69,8 +88,13 @@ class Transforms:
         """From the arrays that `zoo.pretrained.weights.load` returns."""
         missing = [f.name for f in dataclasses.fields(cls) if f.name not in arrays]
         if missing:
-            raise ValueError(f"the weights file lacks transforms.{missing[0]}; it holds {', '.join(sorted(arrays)) or 'none'}")
-        return cls(**{f.name: np.asarray(arrays[f.name], np.float32) for f in dataclasses.fields(cls)})
+            raise ValueError(
+                f"the weights file lacks transforms.{missing[0]}; it holds "
+                f"{', '.join(sorted(arrays)) or 'none'}"
+            )
+        return cls(
+            **{f.name: np.asarray(arrays[f.name], np.float32) for f in dataclasses.fields(cls)}
+        )
 
     def normalise(self, state: Any) -> Any:
         """Physical units to units of the standard deviation."""
@@ -81,13 +105,20 @@ class Transforms:
         return state * self.scale + self.mean
 
     def damp(self, forecast: np.ndarray) -> np.ndarray:
-        """Shrinks anomalies [init_time, step, longitude, latitude, channel] by lead; steps beyond the fit get its last factor."""
+        """Shrinks anomalies [init_time, step, longitude, latitude, channel] by lead; steps
+        beyond the fit get its last factor."""
         lead = np.minimum(np.arange(forecast.shape[1]), len(self.damping) - 1)
-        return self.climatology + (forecast - self.climatology) * self.damping[lead][None, :, None, None]
+        return (
+            self.climatology
+            + (forecast - self.climatology) * self.damping[lead][None, :, None, None]
+        )
 
 
 def step(
-    model: nnx.Module, state: Float[Array, "batch longitude latitude channel"], memory: Any, ratio: Float[Array, " channel"]
+    model: nnx.Module,
+    state: Float[Array, "batch longitude latitude channel"],
+    memory: Any,
+    ratio: Float[Array, " channel"],
 ) -> tuple[Float[Array, "batch longitude latitude channel"], Any]:
     """The normalised state one step later; `ratio` is the increment's scale over the state's."""
     increment, memory = model(state, memory)
@@ -102,7 +133,8 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
         state, memory = step(model, *carry, ratio)
         return (state, memory), state
 
-    # A recurrent model's memory is nothing, that is zeros, at the start; only the model knows its shape.
+    # A recurrent model's memory is nothing, that is zeros, at the start; only the model
+    # knows its shape.
     _, memory = jax.eval_shape(lambda state: step(model, state, None, ratio), state)
     memory = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), memory)
     _, path = jax.lax.scan(body, (state, memory), None, length=steps)
@@ -110,7 +142,11 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
 
 
 def rollout(
-    model: nnx.Module, state: Float[Array, "batch longitude latitude channel"], *, ratio: np.ndarray, steps: int
+    model: nnx.Module,
+    state: Float[Array, "batch longitude latitude channel"],
+    *,
+    ratio: np.ndarray,
+    steps: int,
 ) -> Float[Array, "batch step longitude latitude channel"]:
     """The normalised states after 1, 2, ... `steps` steps, in one compiled loop."""
     graph, weights = nnx.split(model)
@@ -118,16 +154,23 @@ def rollout(
 
 
 def forecast(
-    model: nnx.Module, transforms: Transforms, analysis: xr.Dataset, lead_times: np.ndarray, *, batch: int = 4,
+    model: nnx.Module,
+    transforms: Transforms,
+    analysis: xr.Dataset,
+    lead_times: np.ndarray,
+    *,
+    batch: int = 4,
 ) -> xr.Dataset:
-    """Forecasts from every time of the analysis, dims (init_time, lead_time, level, longitude, latitude).
+    """Forecasts from every time of the analysis, dims (init_time, lead_time, level,
+    longitude, latitude).
 
     Args:
         model: a weather model; its `config.step_hours` is the step.
         transforms: those stored with its weights.
         analysis: true states in WeatherBench 2's layout: dims (time, level, longitude, latitude).
         lead_times: `timedelta64`, whole multiples of the step.
-        batch: start dates per call. Few, because a small batch stays in a core's cache (measured on CPU: 4 needs .6 of the time of 32).
+        batch: start dates per call. Few, because a small batch stays in a core's cache
+            (measured on CPU: 4 needs .6 of the time of 32).
 
     Raises:
         ForecastInputError: an analysis or lead times that the model cannot take.
@@ -139,7 +182,10 @@ def forecast(
     cores = cpu_count() if jax.default_backend() == "cpu" else 1
     batch = max(1, min(batch, -(-len(states) // cores)))
     # The last part is filled up, so that one compiled function serves all.
-    parts = [np.resize(states[begin : begin + batch], (batch, *states.shape[1:])) for begin in range(0, len(states), batch)]
+    parts = [
+        np.resize(states[begin : begin + batch], (batch, *states.shape[1:]))
+        for begin in range(0, len(states), batch)
+    ]
 
     graph, weights = nnx.split(model)
     ratio = jnp.asarray(ratio, jnp.float32)
@@ -149,13 +195,17 @@ def forecast(
         path = np.asarray(compiled(weights, jnp.asarray(part), ratio))
         return transforms.denormalise(path[:, steps - 1]).astype(np.float32)
 
-    # A small batch cannot fill every core, so batches run side by side; each is computed alike whatever runs beside it.
+    # A small batch cannot fill every core, so batches run side by side; each is computed
+    # alike whatever runs beside it.
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         values = np.concatenate(list(pool.map(run, parts)))[: len(states)]
     return unstack(
-        values, init_time=checked["time"].values, lead_time=np.atleast_1d(lead_times).astype("timedelta64[ns]"),
-        longitude=checked["longitude"].values, latitude=checked["latitude"].values,
-    )  # fmt: skip
+        values,
+        init_time=checked["time"].values,
+        lead_time=np.atleast_1d(lead_times).astype("timedelta64[ns]"),
+        longitude=checked["longitude"].values,
+        latitude=checked["latitude"].values,
+    )
 
 
 def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr.Dataset:
@@ -164,7 +214,9 @@ def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr
     Minimises the RMSE, at the price of smoother fields. Leads beyond the fit get its last factor.
     """
     hours = forecast["lead_time"].values.astype("timedelta64[h]").astype(int)
-    factors = transforms.damping[np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)]  # [lead, channel]
+    factors = transforms.damping[
+        np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)
+    ]  # [lead, channel]
     dims = ("init_time", "lead_time", "level", "longitude", "latitude")
     damped = {}
     for i, name in enumerate(VARIABLES):
@@ -183,16 +235,24 @@ def _steps(model: nnx.Module, lead_times: np.ndarray) -> np.ndarray:
     steps = (leads // one).astype(int)
     if leads.size == 0 or (leads % one).astype(int).any() or steps.min() < 1:
         given = leads.astype("timedelta64[h]").astype(int).tolist()
-        raise ForecastInputError(f"lead times must be positive multiples of {model.config.step_hours} h, the model's step; got {given} h")
+        raise ForecastInputError(
+            f"lead times must be positive multiples of {model.config.step_hours} h, the model's "
+            f"step; got {given} h"
+        )
     return steps
 
 
-def check_analysis(analysis: xr.Dataset, transforms: Transforms, *, grid: Grid = GRID) -> xr.Dataset:
-    """The analysis with its dims in order, or a `ForecastInputError` that names what is wrong and what was expected."""
+def check_analysis(
+    analysis: xr.Dataset, transforms: Transforms, *, grid: Grid = GRID
+) -> xr.Dataset:
+    """The analysis with its dims in order, or a `ForecastInputError` that names what is
+    wrong and what was expected."""
     import xarray as xr
 
     if not isinstance(analysis, xr.Dataset):
-        raise ForecastInputError(f"the analysis must be an xarray.Dataset, got {type(analysis).__name__}")
+        raise ForecastInputError(
+            f"the analysis must be an xarray.Dataset, got {type(analysis).__name__}"
+        )
     if "init_time" in analysis.dims and "time" not in analysis.dims:
         analysis = analysis.rename(init_time="time")
     if "time" not in analysis.dims:
@@ -201,49 +261,73 @@ def check_analysis(analysis: xr.Dataset, transforms: Transforms, *, grid: Grid =
         if name not in analysis:
             near = difflib.get_close_matches(name, map(str, analysis.data_vars), n=1, cutoff=0.3)
             hint = f"; nearest: {near[0]!r}" if near else ""
-            raise ForecastInputError(f"the analysis has no variable {name!r} ({UNITS[name]}){hint}. It needs {', '.join(VARIABLES)}")
+            raise ForecastInputError(
+                f"the analysis has no variable {name!r} ({UNITS[name]}){hint}. It needs "
+                f"{', '.join(VARIABLES)}"
+            )
         dims = {"time", "level", "longitude", "latitude"}
         if set(analysis[name].dims) != dims:
             raise ForecastInputError(
-                f"{name} has dims {analysis[name].dims}, expected ('time', 'level', 'longitude', 'latitude') in any order"
+                f"{name} has dims {analysis[name].dims}, expected ('time', 'level', 'longitude', "
+                "'latitude') in any order"
             )
     absent = [level for level in LEVELS if level not in analysis["level"].values]
     if absent:
         given = analysis["level"].values.tolist()
-        raise ForecastInputError(f"the analysis has no level {absent[0]} hPa; it has {given}, needed are {list(LEVELS)} (in hPa)")
-    analysis = analysis[list(VARIABLES)].sel(level=list(LEVELS)).transpose("time", "level", "longitude", "latitude")
+        raise ForecastInputError(
+            f"the analysis has no level {absent[0]} hPa; it has {given}, needed are "
+            f"{list(LEVELS)} (in hPa)"
+        )
+    analysis = (
+        analysis[list(VARIABLES)]
+        .sel(level=list(LEVELS))
+        .transpose("time", "level", "longitude", "latitude")
+    )
     for name, expected in (("longitude", grid.longitude), ("latitude", grid.latitude)):
         given = analysis[name].values
         if len(given) == len(expected) and np.allclose(given[::-1], expected, atol=1e-3):
-            analysis = analysis.isel({name: slice(None, None, -1)})  # descending: the coordinate says so itself
+            analysis = analysis.isel(
+                {name: slice(None, None, -1)}
+            )  # descending: the coordinate says so itself
         elif len(given) != len(expected) or not np.allclose(given, expected, atol=1e-3):
             raise ForecastInputError(
-                f"{name} differs from the model's grid: given {len(given)} points {given[0]:g} to {given[-1]:g}, expected "
-                f"{len(expected)} points {expected[0]:g} to {expected[-1]:g}; regrid to WeatherBench 2's 64x32 equiangular grid"
+                f"{name} differs from the model's grid: given {len(given)} points {given[0]:g} to "
+                f"{given[-1]:g}, expected "
+                f"{len(expected)} points {expected[0]:g} to {expected[-1]:g}; regrid to "
+                "WeatherBench 2's 64x32 equiangular grid"
             )
     for name in VARIABLES:
         _check_values(name, analysis[name], transforms, area_weights(grid.latitude))
     return analysis
 
 
-def _check_values(name: str, array: xr.DataArray, transforms: Transforms, weights: np.ndarray) -> None:
+def _check_values(
+    name: str, array: xr.DataArray, transforms: Transforms, weights: np.ndarray
+) -> None:
     """Refuses missing values and wrong units of one variable."""
     unit = str(array.attrs.get("units", ""))
     if unit and unit.strip().lower() not in _SAME_UNIT[UNITS[name]]:
         raise ForecastInputError(
-            f"{name} is given in {unit!r}, the model expects {UNITS[name]!r}; convert the values and set attrs['units']"
+            f"{name} is given in {unit!r}, the model expects {UNITS[name]!r}; convert the values "
+            "and set attrs['units']"
         )
     missing = ~np.isfinite(array.values)
     if missing.any():
         first = np.argwhere(missing)[0]
-        where = ", ".join(f"{d}={array[d].values[i] if d in array.coords else i}" for d, i in zip(array.dims, first, strict=True))
-        raise ForecastInputError(f"{name} has {int(missing.sum())} missing or infinite values, the first at {where}")
+        where = ", ".join(
+            f"{d}={array[d].values[i] if d in array.coords else i}"
+            for d, i in zip(array.dims, first, strict=True)
+        )
+        raise ForecastInputError(
+            f"{name} has {int(missing.sum())} missing or infinite values, the first at {where}"
+        )
     means = (array.values * weights).mean(axis=(0, 2, 3))
     for level, value in zip(LEVELS, means, strict=True):
         channel = CHANNELS.index((name, level))
         usual, spread = float(transforms.mean[channel]), float(transforms.anomaly[channel])
         if abs(value - usual) > 20 * spread:
             raise ForecastInputError(
-                f"{name} at {level} hPa has an area mean of {value:.6g}, the training climate's is {usual:.6g} {UNITS[name]} "
+                f"{name} at {level} hPa has an area mean of {value:.6g}, the training climate's "
+                f"is {usual:.6g} {UNITS[name]} "
                 f"(s.d. {spread:.3g}): is it in {UNITS[name]}?"
             )

@@ -1,9 +1,11 @@
-"""Fits the linear inverse model of `zoo.climate.held_suarez.baselines.linear_regression` in closed form.
+"""Fits the linear inverse model of `zoo.climate.held_suarez.baselines.linear_regression` in
+closed form.
 
     python -m zoo.climate.held_suarez.linear_fit BUILD_FOLDER OUTPUT.safetensors
 
-reads the training trajectories that `zoo data build climate/held_suarez` made. The number of EOFs a wavenumber and the ridge are
-chosen on the validation trajectory (five-day error). About two minutes on two cores.
+reads the training trajectories that `zoo data build climate/held_suarez` made. The number
+of EOFs a wavenumber and the ridge are chosen on the validation trajectory (five-day error).
+About two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -21,18 +23,25 @@ RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 def fit(
-    train: list[np.ndarray], validation: np.ndarray, *, mean: np.ndarray, scale: np.ndarray, weights: np.ndarray
+    train: list[np.ndarray],
+    validation: np.ndarray,
+    *,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    weights: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """The parameters of the model.
 
     Args:
-        train: trajectories `[day, longitude, channel, latitude]`, physical units; pairs are never made across trajectories.
+        train: trajectories `[day, longitude, channel, latitude]`, physical units; pairs are
+            never made across trajectories.
         validation: one more trajectory of the same form.
         mean, scale: climatology `[channel, latitude]` and standard deviations `[channel, 1]`.
         weights: area weights `[latitude]`.
 
     Returns:
-        `mean`, `scale`, `root` (of the weights), `eof_*` `[wave, channel * latitude, mode]` as float16, `step_*` `[wave, mode, mode]`.
+        `mean`, `scale`, `root` (of the weights), `eof_*` `[wave, channel * latitude, mode]`
+        as float16, `step_*` `[wave, mode, mode]`.
     """
     root = np.sqrt(weights)
     parts = [to_waves(fields, mean, scale, root) for fields in train]
@@ -42,7 +51,9 @@ def fit(
     for wave in range(n_waves):
         every = np.concatenate([part[:, wave] for part in parts])
         eof[wave] = np.linalg.eigh(every.conj().T @ every)[1][:, ::-1][:, : max(MODES)]
-    eof = eof.real.astype(np.float16) + 1j * eof.imag.astype(np.float16)  # as stored, so that the steps fit what will be used
+    eof = eof.real.astype(np.float16) + 1j * eof.imag.astype(
+        np.float16
+    )  # as stored, so that the steps fit what will be used
     amplitudes = [np.einsum("twc,wcm->twm", part, eof, optimize=True) for part in parts]
     held_amplitude = np.einsum("twc,wcm->twm", held, eof, optimize=True)
     best, best_error = None, np.inf
@@ -55,26 +66,42 @@ def fit(
             size_of_noise = ridge * np.trace(gram, axis1=1, axis2=2).real / modes
             step = np.linalg.solve(gram + size_of_noise[:, None, None] * np.eye(modes), cross)
             error = _forecast_error(held_amplitude, step)
-            print(f"{modes:3d} EOFs a wavenumber, ridge {ridge:g}: five-day validation error {error:.4f}", flush=True)
+            print(
+                (
+                    f"{modes:3d} EOFs a wavenumber, ridge {ridge:g}: five-day validation error "
+                    f"{error:.4f}"
+                ),
+                flush=True,
+            )
             if error < best_error:
                 best, best_error = step, error
     modes = best.shape[-1]
     return {
-        "mean": mean.astype(np.float32), "scale": scale.astype(np.float32), "root": root.astype(np.float32),
-        "eof_real": eof[..., :modes].real.astype(np.float16), "eof_imag": eof[..., :modes].imag.astype(np.float16),
-        "step_real": best.real.astype(np.float32), "step_imag": best.imag.astype(np.float32),
+        "mean": mean.astype(np.float32),
+        "scale": scale.astype(np.float32),
+        "root": root.astype(np.float32),
+        "eof_real": eof[..., :modes].real.astype(np.float16),
+        "eof_imag": eof[..., :modes].imag.astype(np.float16),
+        "step_real": best.real.astype(np.float32),
+        "step_imag": best.imag.astype(np.float32),
     }
 
 
 def _forecast_error(amplitude: np.ndarray, step: np.ndarray, days: int = 5) -> float:
-    """Mean squared error of days 1 to `days`, in the units of the weighted anomalies; modes beyond the model's count in full."""
+    """Mean squared error of days 1 to `days`, in the units of the weighted anomalies; modes
+    beyond the model's count in full."""
     modes = step.shape[-1]
     state = amplitude[:-days, :, :modes]
     error = 0.0
     for day in range(1, days + 1):
         state = np.einsum("twm,wmn->twn", state, step, optimize=True)
         truth = amplitude[day : len(amplitude) - days + day]
-        error += float(np.mean(np.sum(np.abs(truth[..., :modes] - state) ** 2, (1, 2)) + np.sum(np.abs(truth[..., modes:]) ** 2, (1, 2))))
+        error += float(
+            np.mean(
+                np.sum(np.abs(truth[..., :modes] - state) ** 2, (1, 2))
+                + np.sum(np.abs(truth[..., modes:]) ** 2, (1, 2))
+            )
+        )
     return error / days
 
 
@@ -89,16 +116,27 @@ def main(build_folder: str, output: str) -> None:
         whole = []
         for path in finished_chunks(build_folder, trajectory):
             chunk = open_chunk(path).isel(time=slice(None, None, 4))
-            fields = [chunk[name].transpose("time", "longitude", "level", "latitude").values for name in VARIABLES]
+            fields = [
+                chunk[name].transpose("time", "longitude", "level", "latitude").values
+                for name in VARIABLES
+            ]
             whole.append(np.concatenate(fields, axis=2).astype(np.float32))
         return np.concatenate(whole)
 
-    climate = open_zarr_zip(files.share() / "datasets/climate/held_suarez/climatology.zarr.zip").load()
+    climate = open_zarr_zip(
+        files.share() / "datasets/climate/held_suarez/climatology.zarr.zip"
+    ).load()
     mean = np.concatenate([climate[name].values for name in VARIABLES])
     scale = np.concatenate([climate[f"{name}_std"].values for name in VARIABLES])[:, None]
     weights = latitude_weights(climate["latitude"].values)
     names = sorted(path.name for path in Path(build_folder).glob("train-*"))
-    parameters = fit([daily(name) for name in names], daily("validation"), mean=mean, scale=scale, weights=weights)
+    parameters = fit(
+        [daily(name) for name in names],
+        daily("validation"),
+        mean=mean,
+        scale=scale,
+        weights=weights,
+    )
     save(output, parameters, metadata={"trajectories": names})
 
 

@@ -1,6 +1,7 @@
 """Scores of weather forecasts on a latitude-longitude grid, as pure functions of arrays.
 
-Fields are `[..., longitude, latitude]` in WeatherBench 2's order; every function works on NumPy arrays of any leading shape.
+Fields are `[..., longitude, latitude]` in WeatherBench 2's order; every function works on
+NumPy arrays of any leading shape.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from jaxtyping import Float
 
 
 def latitude_weights(latitude: Float[np.ndarray, " lat"]) -> Float[np.ndarray, " lat"]:
-    """Area weights of grid rows, with mean one: sin(upper bound) - sin(lower bound), bounds half-way and at the poles.
+    """Area weights of grid rows, with mean one: sin(upper bound) - sin(lower bound), bounds
+    half-way and at the poles.
 
-    Not cos(latitude): the two differ most at the poles, and a missing normalisation is the field's most repeated error.
+    Not cos(latitude): the two differ most at the poles, and a missing normalisation is the
+    field's most repeated error.
 
     Args:
         latitude: row centres in degrees, ascending.
@@ -22,42 +25,58 @@ def latitude_weights(latitude: Float[np.ndarray, " lat"]) -> Float[np.ndarray, "
     """
     latitude = np.asarray(latitude, np.float64)
     if not (np.all(np.diff(latitude) > 0) and abs(latitude[0]) <= 90 and abs(latitude[-1]) <= 90):
-        raise ValueError(f"latitudes must ascend within [-90, 90]; got {latitude[0]} .. {latitude[-1]}; flip with .sortby('latitude')")
+        raise ValueError(
+            f"latitudes must ascend within [-90, 90]; got {latitude[0]} .. {latitude[-1]}; flip "
+            "with .sortby('latitude')"
+        )
     bounds = np.concatenate([[-90.0], (latitude[:-1] + latitude[1:]) / 2, [90.0]])
     weights = np.diff(np.sin(np.deg2rad(bounds)))
     return weights / weights.mean()
 
 
-def area_mean(field: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]) -> Float[np.ndarray, "*batch"]:
+def area_mean(
+    field: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]
+) -> Float[np.ndarray, "*batch"]:
     """Area-weighted mean over the globe."""
-    return np.einsum("...xy,y->...", field, weights / weights.sum(), optimize=True) / field.shape[-2]
+    return (
+        np.einsum("...xy,y->...", field, weights / weights.sum(), optimize=True) / field.shape[-2]
+    )
 
 
 def squared_error(
-    forecast: Float[np.ndarray, "*batch lon lat"], truth: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]
+    forecast: Float[np.ndarray, "*batch lon lat"],
+    truth: Float[np.ndarray, "*batch lon lat"],
+    weights: Float[np.ndarray, " lat"],
 ) -> Float[np.ndarray, "*batch"]:
-    """Area-mean squared error. RMSE is the root of its mean over start dates, taken last (WeatherBench 2)."""
+    """Area-mean squared error. RMSE is the root of its mean over start dates, taken last
+    (WeatherBench 2)."""
     return area_mean(np.square(forecast - truth), weights)
 
 
 def anomaly_correlation(
-    forecast: Float[np.ndarray, "*batch lon lat"], truth: Float[np.ndarray, "*batch lon lat"], climatology: Float[np.ndarray, "lon lat"],
+    forecast: Float[np.ndarray, "*batch lon lat"],
+    truth: Float[np.ndarray, "*batch lon lat"],
+    climatology: Float[np.ndarray, "lon lat"],
     weights: Float[np.ndarray, " lat"],
 ) -> Float[np.ndarray, "*batch"]:
-    """ACC of each field: sum w f' t' / sqrt(sum w f'^2 sum w t'^2), primes are departures from climatology, not centred again.
+    """ACC of each field: sum w f' t' / sqrt(sum w f'^2 sum w t'^2), primes are departures
+    from climatology, not centred again.
 
-    WeatherBench 2 averages this ratio over start dates (used here); WeatherBench-X takes the ratio of averages, another number.
-    NaN where the forecast is the climatology itself.
+    WeatherBench 2 averages this ratio over start dates (used here); WeatherBench-X takes
+    the ratio of averages, another number. NaN where the forecast is the climatology itself.
     """
     f, t = forecast - climatology, truth - climatology
     with np.errstate(invalid="ignore", divide="ignore"):
-        return area_mean(f * t, weights) / np.sqrt(area_mean(f * f, weights) * area_mean(t * t, weights))
+        return area_mean(f * t, weights) / np.sqrt(
+            area_mean(f * f, weights) * area_mean(t * t, weights)
+        )
 
 
 def zonal_spectrum(
     field: Float[np.ndarray, "*batch lon lat"], weights: Float[np.ndarray, " lat"]
 ) -> Float[np.ndarray, "*batch wavenumber"]:
-    """Area-mean power per zonal wavenumber, 0 to the grid's Nyquist number; it sums to the area-mean square of the field (Parseval)."""
+    """Area-mean power per zonal wavenumber, 0 to the grid's Nyquist number; it sums to the
+    area-mean square of the field (Parseval)."""
     coefficients = np.fft.rfft(field, axis=-2, norm="forward")
     power = np.square(np.abs(coefficients))
     power[..., 1:, :] *= 2
@@ -69,16 +88,21 @@ def zonal_spectrum(
 def log_spectrum_error(
     forecast: Float[np.ndarray, "*batch wavenumber"], truth: Float[np.ndarray, "*batch wavenumber"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Mean over wavenumbers of |log10(forecast power / true power)|; 0.3 means off by a factor of two. NaN for a forecast without waves."""
+    """Mean over wavenumbers of |log10(forecast power / true power)|; 0.3 means off by a
+    factor of two. NaN for a forecast without waves."""
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.abs(np.log10(forecast / truth)).mean(axis=-1)
     return np.where(np.isfinite(error), error, np.nan)
 
 
 def days_until(
-    acc: Float[np.ndarray, "*batch lead"], days: Float[np.ndarray, " lead"], *, threshold: float = 0.6
+    acc: Float[np.ndarray, "*batch lead"],
+    days: Float[np.ndarray, " lead"],
+    *,
+    threshold: float = 0.6,
 ) -> Float[np.ndarray, "*batch"]:
-    """Lead in days at which a falling score crosses `threshold`, between leads by straight lines; from one at day zero.
+    """Lead in days at which a falling score crosses `threshold`, between leads by straight
+    lines; from one at day zero.
 
     The last lead if it never falls below; NaN if a lead before the crossing is missing.
     """
@@ -87,7 +111,9 @@ def days_until(
     below = acc < threshold
     after = np.where(below.any(axis=-1), below.argmax(axis=-1), acc.shape[-1] - 1)
     before = np.maximum(after - 1, 0)
-    high, low = (np.take_along_axis(acc, index[..., None], axis=-1)[..., 0] for index in (before, after))
+    high, low = (
+        np.take_along_axis(acc, index[..., None], axis=-1)[..., 0] for index in (before, after)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.clip((high - threshold) / (high - low), 0, 1)
     crossing = days[before] + fraction * (days[after] - days[before])

@@ -1,4 +1,5 @@
-"""Pretrained weather models as predictors of a task, and as a command that turns a file into a file."""
+"""Pretrained weather models as predictors of a task, and as a command that turns a file
+into a file."""
 
 from __future__ import annotations
 
@@ -21,13 +22,15 @@ class WeatherModel:
     """Forecasts of one weather model, or the mean of several sets of its weights.
 
     Args:
-        card: the model's card; `predictor_config.damped` shrinks anomalies by lead towards climatology.
+        card: the model's card; `predictor_config.damped` shrinks anomalies by lead towards
+            climatology.
         paths: weights, one file per member.
     """
 
     _latest: tuple[WeatherModel, ForecastRequest, xr.Dataset] | None = None
-    """The last forecast of a task's request. The damped variant of a model takes it over instead of stepping the same weights again;
-    the model that made it never does, so that repeated calls measure what a call costs."""
+    """The last forecast of a task's request. The damped variant of a model takes it over
+    instead of stepping the same weights again; the model that made it never does, so that
+    repeated calls measure what a call costs."""
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
         from zoo.climate.held_suarez.forecast import Transforms
@@ -44,7 +47,12 @@ class WeatherModel:
     def __call__(self, request: ForecastRequest) -> xr.Dataset:
         """The forecast asked for: dims (init_time, lead_time, level, longitude, latitude)."""
         latest, WeatherModel._latest = WeatherModel._latest, None
-        if latest is not None and latest[0] is not self and latest[0].paths == self.paths and latest[1] is request:
+        if (
+            latest is not None
+            and latest[0] is not self
+            and latest[0].paths == self.paths
+            and latest[1] is request
+        ):
             plain = latest[2]
         else:
             plain = self._plain(request.analysis, request.lead_times)
@@ -52,14 +60,17 @@ class WeatherModel:
         return self._damp(plain) if self.damped else plain
 
     def forecast(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
-        """Forecasts from every time of `analysis`; see `zoo.climate.held_suarez.forecast.forecast`, which also checks the input."""
+        """Forecasts from every time of `analysis`; see
+        `zoo.climate.held_suarez.forecast.forecast`, which also checks the input."""
         plain = self._plain(analysis, lead_times)
         return self._damp(plain) if self.damped else plain
 
     def _plain(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
         from zoo.climate.held_suarez.forecast import forecast
 
-        each = [forecast(model, transforms, analysis, lead_times) for model, transforms in self.members]
+        each = [
+            forecast(model, transforms, analysis, lead_times) for model, transforms in self.members
+        ]
         return each[0] if len(each) == 1 else sum(each[1:], each[0]) / len(each)
 
     def _damp(self, plain: xr.Dataset) -> xr.Dataset:
@@ -81,25 +92,38 @@ class WeatherModel:
         state = jnp.zeros((1, 64, 32, len(transforms.mean)))
         ratio = jnp.asarray(transforms.increment / transforms.scale)
         steps = 240 // model.config.step_hours
-        return cost.flops(lambda w, x: step(nnx.merge(graph, w), x, None, ratio)[0], weights, state, repeats=steps * len(self.members))
+        return cost.flops(
+            lambda w, x: step(nnx.merge(graph, w), x, None, ratio)[0],
+            weights,
+            state,
+            repeats=steps * len(self.members),
+        )
 
     def probe(self, seed: int) -> np.ndarray:
-        """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised units: what a card's `expected` pins."""
+        """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised
+        units: what a card's `expected` pins."""
         from zoo.climate.held_suarez.forecast import rollout
 
         model, transforms = self.members[0]
-        state = np.random.default_rng(seed).standard_normal((1, 64, 32, len(transforms.mean))).astype(np.float32)
+        state = (
+            np.random.default_rng(seed)
+            .standard_normal((1, 64, 32, len(transforms.mean)))
+            .astype(np.float32)
+        )
         path = rollout(model, state, ratio=transforms.increment / transforms.scale, steps=1)
         return np.asarray(path)[0, 0].transpose(2, 0, 1).ravel()
 
 
 def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: int) -> None:
-    """Forecasts daily to `days` from every time of a NetCDF or Zarr file and writes NetCDF (`.nc`) or Zarr (`.zarr`).
+    """Forecasts daily to `days` from every time of a NetCDF or Zarr file and writes NetCDF
+    (`.nc`) or Zarr (`.zarr`).
 
-    The output is written under a temporary name and renamed, so that a failure leaves nothing half-written.
+    The output is written under a temporary name and renamed, so that a failure leaves
+    nothing half-written.
 
     Raises:
-        ValueError: an input that the model cannot take (missing variable, NaN, wrong unit, other grid), or an unknown suffix.
+        ValueError: an input that the model cannot take (missing variable, NaN, wrong unit,
+            other grid), or an unknown suffix.
         FileNotFoundError: no such input.
     """
     import shutil
@@ -136,4 +160,3 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
-

@@ -1,15 +1,20 @@
-"""A convolutional GRU whose hidden state runs along the forecast: a memory of where the state came from.
+"""A convolutional GRU whose hidden state runs along the forecast: a memory of where the
+state came from.
 
-Papers: Cho et al. 2014 (GRU), doi:10.3115/v1/D14-1179; Ballas et al. 2016 (convolutional GRU), arXiv:1511.06432; as a
-forecast model of precipitation Shi et al. 2017, arXiv:1706.03458. The gates' convolutions are separable (7x7 depthwise,
-then pointwise) with the padding of `zoo.climate.models.layers.circular`; two ConvNeXt blocks turn the hidden state into the increment.
+Papers: Cho et al. 2014 (GRU), doi:10.3115/v1/D14-1179; Ballas et al. 2016 (convolutional
+GRU), arXiv:1511.06432; as a forecast model of precipitation Shi et al. 2017,
+arXiv:1706.03458. The gates' convolutions are separable (7x7 depthwise, then pointwise) with
+the padding of `zoo.climate.models.layers.circular`; two ConvNeXt blocks turn the hidden
+state into the increment.
 
-Why a memory helps a forecast from one analysis: the levels seen do not determine the state of the solver; what the
-steps so far implied about the rest can be kept.
+Why a memory helps a forecast from one analysis: the levels seen do not determine the state
+of the solver; what the steps so far implied about the rest can be kept.
 
-Recipe: `zoo train climate/held_suarez conv_gru --seed 0`: 2,400 steps of 16, rollouts of one to four days, an hour at half a core
-with bfloat16 products that this package has no more. Expected on the test dates: Z500 RMSE 443 m2 s-2, T850 2.13 K at day 5. Good to ten days only: its memory, trained over four
-days, drifts in long free rollouts (21 K in 100 days).
+Recipe: `zoo train climate/held_suarez conv_gru --seed 0`: 2,400 steps of 16, rollouts of
+one to four days, an hour at half a core with bfloat16 products that this package has no
+more. Expected on the test dates: Z500 RMSE 443 m2 s-2, T850 2.13 K at day 5. Good to ten
+days only: its memory, trained over four days, drifts in long free rollouts (21 K in 100
+days).
 """
 
 from __future__ import annotations
@@ -31,7 +36,8 @@ __all__ = ["Config", "ConvGRU"]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Sizes of a `ConvGRU`; see `zoo.climate.models.convnext.Config` for the fields that both have."""
+    """Sizes of a `ConvGRU`; see `zoo.climate.models.convnext.Config` for the fields that
+    both have."""
 
     channels: int = 20
     winds: int = 10
@@ -69,7 +75,9 @@ class Cell(nnx.Module):
         width = features.shape[-1]
         around = depthwise(jnp.concatenate([features, hidden], -1), self.kernel[...])
         around = affine(normalise(around), self.scale[...], self.shift[...])
-        update, reset = jnp.split(jax.nn.sigmoid(around @ self.gates[...] + self.gates_bias[...]), 2, -1)
+        update, reset = jnp.split(
+            jax.nn.sigmoid(around @ self.gates[...] + self.gates_bias[...]), 2, -1
+        )
         gated = jnp.concatenate([around[..., :width], reset * around[..., width:]], -1)
         candidate = jnp.tanh(gated @ self.candidate[...] + self.candidate_bias[...])
         return hidden + update * (candidate - hidden)
@@ -84,16 +92,28 @@ class ConvGRU(nnx.Module):
         rows = grid.latitudes // PATCH
         self.patches = Patches(config.channels, config.width, grid, winds=config.winds, rngs=rngs)
         self.cell = Cell(config.width, rows, kernel=config.kernel, rngs=rngs)
-        self.mix = nnx.Param(jax.random.normal(rngs.params(), (config.width, config.width)) * config.width**-0.5)
+        self.mix = nnx.Param(
+            jax.random.normal(rngs.params(), (config.width, config.width)) * config.width**-0.5
+        )
         self.blocks = nnx.List(
-            Block(config.width, rows, expansion=config.expansion, kernel=config.kernel, depth=config.depth, rngs=rngs)
+            Block(
+                config.width,
+                rows,
+                expansion=config.expansion,
+                kernel=config.kernel,
+                depth=config.depth,
+                rngs=rngs,
+            )
             for _ in range(config.depth)
         )
 
     def __call__(
-        self, x: Float[Array, "batch longitude latitude channel"], memory: Float[Array, "batch x y width"] | None = None
+        self,
+        x: Float[Array, "batch longitude latitude channel"],
+        memory: Float[Array, "batch x y width"] | None = None,
     ) -> tuple[Float[Array, "batch longitude latitude channel"], Float[Array, "batch x y width"]]:
-        """The increment over one step in units of its standard deviation, and the memory for the next step.
+        """The increment over one step in units of its standard deviation, and the memory
+        for the next step.
 
         Args:
             x: the normalised state.

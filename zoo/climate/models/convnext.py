@@ -1,15 +1,21 @@
-"""ConvNeXt on a 2x2-patched sphere: large depthwise kernels that run over the poles, and a wide pointwise network.
+"""ConvNeXt on a 2x2-patched sphere: large depthwise kernels that run over the poles, and a
+wide pointwise network.
 
-Paper: Liu et al. 2022, "A ConvNet for the 2020s", doi:10.1109/CVPR52688.2022.01167. Three things differ, for a planet:
-padding is circular in longitude and crosses the poles; the affine map after each layer norm depends on latitude (cells
-shrink and the Coriolis force changes towards the poles, while every longitude is alike); the output is projected on the
+Paper: Liu et al. 2022, "A ConvNet for the 2020s", doi:10.1109/CVPR52688.2022.01167. Three
+things differ, for a planet: padding is circular in longitude and crosses the poles; the
+affine map after each layer norm depends on latitude (cells shrink and the Coriolis force
+changes towards the poles, while every longitude is alike); the output is projected on the
 harmonics that the truth is made of (T21), so no error can grow at scales that do not exist.
 
-The model is equivariant under rotations by whole patches (two grid points in longitude), up to rounding.
+The model is equivariant under rotations by whole patches (two grid points in longitude), up
+to rounding.
 
-Recipe: `zoo train climate/held_suarez convnext --seed 0` (`zoo.climate.held_suarez.train.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
-75 minutes at half a core with bfloat16 products that this package has no more, 4.4 GB. Expected on the test dates, from 5.2 simulated years: Z500 RMSE 338 m2 s-2 and T850
-1.70 K at day 5 (the truth's own solver at T31: 334 and 1.64; at T21: 601 and 2.90); a rollout of 100 days keeps the climate within 2 K.
+Recipe: `zoo train climate/held_suarez convnext --seed 0`
+(`zoo.climate.held_suarez.train.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
+75 minutes at half a core with bfloat16 products that this package has no more, 4.4 GB.
+Expected on the test dates, from 5.2 simulated years: Z500 RMSE 338 m2 s-2 and T850 1.70 K
+at day 5 (the truth's own solver at T31: 334 and 1.64; at T21: 601 and 2.90); a rollout of
+100 days keeps the climate within 2 K.
 """
 
 from __future__ import annotations
@@ -63,12 +69,15 @@ def normalise(field: Float[Array, "*any channel"]) -> Float[Array, "*any channel
 
 @jax.custom_vjp
 def affine(
-    field: Float[Array, "*any latitude channel"], scale: Float[Array, "latitude channel"], shift: Float[Array, "latitude channel"]
+    field: Float[Array, "*any latitude channel"],
+    scale: Float[Array, "latitude channel"],
+    shift: Float[Array, "latitude channel"],
 ) -> Float[Array, "*any latitude channel"]:
     """`field * scale + shift`.
 
-    With a gradient of its own, because XLA on CPU adds up all but the last dimensions slowly; a product with a row of ones does it in
-    a third of the time (layer norm and affine map of 32x16x128, with gradients: 0.3 against 0.8 ms, one core).
+    With a gradient of its own, because XLA on CPU adds up all but the last dimensions
+    slowly; a product with a row of ones does it in a third of the time (layer norm and
+    affine map of 32x16x128, with gradients: 0.3 against 0.8 ms, one core).
     """
     return field * scale + shift
 
@@ -82,7 +91,9 @@ def _affine_backward(saved, gradient):
 
     def total(each):
         rows = each.reshape(-1, scale.size)
-        return jnp.dot(jnp.ones((1, len(rows)), rows.dtype), rows, precision=jax.lax.Precision.HIGHEST).reshape(scale.shape)
+        return jnp.dot(
+            jnp.ones((1, len(rows)), rows.dtype), rows, precision=jax.lax.Precision.HIGHEST
+        ).reshape(scale.shape)
 
     return gradient * scale, total(gradient * field), total(gradient)
 
@@ -93,7 +104,9 @@ affine.defvjp(_affine_forward, _affine_backward)
 class Block(nnx.Module):
     """x + MLP(latitude-wise affine(layer norm(depthwise convolution(x))))."""
 
-    def __init__(self, width: int, latitudes: int, *, expansion: int, kernel: int, depth: int, rngs: nnx.Rngs):
+    def __init__(
+        self, width: int, latitudes: int, *, expansion: int, kernel: int, depth: int, rngs: nnx.Rngs
+    ):
         hidden = expansion * width
         normal = jax.random.normal
         self.kernel = nnx.Param(normal(rngs.params(), (kernel, kernel, width)) / kernel)
@@ -103,15 +116,25 @@ class Block(nnx.Module):
         self.widen = nnx.Param(normal(rngs.params(), (width, hidden)) * width**-0.5)
         self.widen_bias = nnx.Param(jnp.zeros(hidden))
         # Branches start small, so that a deep stack starts near the identity.
-        self.narrow = nnx.Param(normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5)
+        self.narrow = nnx.Param(
+            normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5
+        )
         self.narrow_bias = nnx.Param(jnp.zeros(width))
 
-    def __call__(self, x: Float[Array, "batch longitude latitude width"]) -> Float[Array, "batch longitude latitude width"]:
+    def __call__(
+        self, x: Float[Array, "batch longitude latitude width"]
+    ) -> Float[Array, "batch longitude latitude width"]:
         """The features after one block."""
         weights = (
-            self.kernel[...], self.bias[...], self.scale[...], self.shift[...],
-            self.widen[...], self.widen_bias[...], self.narrow[...], self.narrow_bias[...],
-        )  # fmt: skip
+            self.kernel[...],
+            self.bias[...],
+            self.scale[...],
+            self.shift[...],
+            self.widen[...],
+            self.widen_bias[...],
+            self.narrow[...],
+            self.narrow_bias[...],
+        )
         return per_example(lambda each: block(each, *weights), x)
 
 
@@ -122,7 +145,8 @@ def block(x, kernel, bias, scale, shift, widen, widen_bias, narrow, narrow_bias)
 
 
 class Patches(nnx.Module):
-    """Between grid points [batch, 64, 32, channels] and features of 2x2 patches [batch, 32, 16, width]."""
+    """Between grid points [batch, 64, 32, channels] and features of 2x2 patches [batch, 32,
+    16, width]."""
 
     def __init__(self, channels: int, width: int, grid: Grid, *, winds: int, rngs: nnx.Rngs):
         normal, points = jax.random.normal, channels * PATCH**2
@@ -133,19 +157,27 @@ class Patches(nnx.Module):
         self.head = nnx.Param(normal(rngs.params(), (width, points)) * width**-0.5 * 0.1)
         self.head_bias = nnx.Param(jnp.zeros(points))
 
-    def encode(self, x: Float[Array, "batch longitude latitude channel"]) -> Float[Array, "batch x y width"]:
+    def encode(
+        self, x: Float[Array, "batch longitude latitude channel"]
+    ) -> Float[Array, "batch x y width"]:
         """Features of each patch, with its latitude's vector added."""
         batch, longitudes, latitudes, channels = x.shape
         x = x.reshape(batch, longitudes // PATCH, PATCH, latitudes // PATCH, PATCH, channels)
-        x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, longitudes // PATCH, latitudes // PATCH, -1)
+        x = x.transpose(0, 1, 3, 2, 4, 5).reshape(
+            batch, longitudes // PATCH, latitudes // PATCH, -1
+        )
         return x @ self.embed[...] + self.latitude[...]
 
-    def decode(self, features: Float[Array, "batch x y width"]) -> Float[Array, "batch longitude latitude channel"]:
+    def decode(
+        self, features: Float[Array, "batch x y width"]
+    ) -> Float[Array, "batch longitude latitude channel"]:
         """Fields on the grid, projected on the grid's truncation."""
         batch, across, up, _ = features.shape
         y = normalise(features) @ self.head[...] + self.head_bias[...]
         y = y.reshape(batch, across, up, PATCH, PATCH, -1).transpose(0, 1, 3, 2, 4, 5)
-        return truncate(y.reshape(batch, across * PATCH, up * PATCH, -1), self.grid, winds=self.winds)
+        return truncate(
+            y.reshape(batch, across * PATCH, up * PATCH, -1), self.grid, winds=self.winds
+        )
 
 
 class ConvNeXt(nnx.Module):
@@ -157,11 +189,15 @@ class ConvNeXt(nnx.Module):
         self.patches = Patches(config.channels, config.width, grid, winds=config.winds, rngs=rngs)
         self.blocks = nnx.List(
             Block(
-                config.width, grid.latitudes // PATCH, expansion=config.expansion, kernel=config.kernel,
-                depth=config.depth, rngs=rngs,
+                config.width,
+                grid.latitudes // PATCH,
+                expansion=config.expansion,
+                kernel=config.kernel,
+                depth=config.depth,
+                rngs=rngs,
             )
             for _ in range(config.depth)
-        )  # fmt: skip
+        )
 
     def __call__(
         self, x: Float[Array, "batch longitude latitude channel"], memory: None = None

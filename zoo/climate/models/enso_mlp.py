@@ -1,15 +1,18 @@
-"""Niño3.4 forecasts by an ensemble of small networks: a seasonal linear map plus a learned residual, Gaussian head.
+"""Niño3.4 forecasts by an ensemble of small networks: a seasonal linear map plus a learned
+residual, Gaussian head.
 
-One module holds all members on a leading axis, so a whole ensemble trains and predicts as a few batched products.
-Forecast of step k from the last months x of the core indices, m the calendar month of the last one:
+One module holds all members on a leading axis, so a whole ensemble trains and predicts as a
+few batched products. Forecast of step k from the last months x of the core indices, m the
+calendar month of the last one:
 
     mean_k = Σ_h F_h(m) W_hk · x  +  MLP_k(x, F(m)),    log sd_k = Σ_h F_h(m) s_hk,    F = 1, cos, sin of the annual cycle
 
-Transfer learning as in Ham, Kim & Luo (2019), doi:10.1038/s41586-019-1559-7: trained on CMIP6 models, then on the
-reanalysis; here on four indices instead of maps. What is standardised and how stands in `zoo.climate.enso.train`.
+Transfer learning as in Ham, Kim & Luo (2019), doi:10.1038/s41586-019-1559-7: trained on
+CMIP6 models, then on the reanalysis; here on four indices instead of maps. What is
+standardised and how stands in `zoo.climate.enso.train`.
 
-Recipe: `python -m zoo.climate.enso.train enso_mlp.core` (pre-trained), `... enso_mlp.core_scratch` (ORAS5 alone);
-cost and score stand in the weights' cards.
+Recipe: `python -m zoo.climate.enso.train enso_mlp.core` (pre-trained),
+`... enso_mlp.core_scratch` (ORAS5 alone); cost and score stand in the weights' cards.
 """
 
 from __future__ import annotations
@@ -28,8 +31,9 @@ class EnsoMlpConfig:
     """Sizes.
 
     Attributes:
-        lags: for each member of the ensemble, the number of months it sees. Members that see one month and members that see
-            two err differently, which is what an ensemble wants.
+        lags: for each member of the ensemble, the number of months it sees. Members that
+            see one month and members that see two err differently, which is what an
+            ensemble wants.
         indices: core indices per month.
         harmonics: overtones of the annual cycle in the linear map and the input.
         hidden: width of the residual's two hidden layers; 0 leaves the linear map alone.
@@ -68,9 +72,13 @@ class EnsoMlp(nnx.Module):
         self.linear = nnx.Param(jnp.zeros((config.members, waves, width, LEADS)))
         self.log_std = nnx.Param(jnp.zeros((config.members, waves, LEADS)))
         months = jnp.repeat(jnp.arange(config.window), config.indices)
-        self.seen = nnx.Variable((months < jnp.asarray(config.lags)[:, None]).astype(jnp.float32)[:, None, :])
+        self.seen = nnx.Variable(
+            (months < jnp.asarray(config.lags)[:, None]).astype(jnp.float32)[:, None, :]
+        )
         if config.hidden:
-            init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=-2, out_axis=-1, batch_axis=0)
+            init = nnx.initializers.variance_scaling(
+                1.0, "fan_in", "truncated_normal", in_axis=-2, out_axis=-1, batch_axis=0
+            )
             h = config.hidden
             self.enter = nnx.Param(init(rngs.params(), (config.members, width + waves, h)))
             self.inner = nnx.Param(init(rngs.params(), (config.members, h, h)))
@@ -85,7 +93,8 @@ class EnsoMlp(nnx.Module):
             month: `[batch]` calendar month 0..11 of the newest month.
 
         Returns:
-            Mean and standard deviation, `[member, batch, 9]` each, in units of Nino34's standard deviation.
+            Mean and standard deviation, `[member, batch, 9]` each, in units of Nino34's
+            standard deviation.
         """
         waves = annual_cycle(month, self.config.harmonics)
         x = x * self.seen[...]

@@ -1,15 +1,18 @@
 """A spherical Fourier neural operator: convolutions as products of spherical-harmonic coefficients.
 
-Paper: Bonev et al. 2023, "Spherical Fourier Neural Operators: Learning Stable Dynamics on the Sphere", arXiv:2306.03838.
-By the convolution theorem on the sphere a filter that is symmetric about its centre multiplies each degree by one
-number (here: one matrix between channels); the imaginary part adds filters that distinguish east from west. Latitude
-enters through a learned field, or no network made of such filters could know about the Coriolis force.
+Paper: Bonev et al. 2023, "Spherical Fourier Neural Operators: Learning Stable Dynamics on
+the Sphere", arXiv:2306.03838. By the convolution theorem on the sphere a filter that is
+symmetric about its centre multiplies each degree by one number (here: one matrix between
+channels); the imaginary part adds filters that distinguish east from west. Latitude enters
+through a learned field, or no network made of such filters could know about the Coriolis
+force.
 
-The transforms are the matrix products of `zoo.climate.models.layers.spherical`. The model is equivariant under any rotation in longitude by
-whole grid points, up to rounding.
+The transforms are the matrix products of `zoo.climate.models.layers.spherical`. The model
+is equivariant under any rotation in longitude by whole grid points, up to rounding.
 
-Recipe: `zoo train climate/held_suarez sfno --seed 0`: 1,500 steps of 16, rollouts of one to two days, an hour at half a core: short, and it
-was still learning. Expected on the test dates: Z500 RMSE 547 m2 s-2, T850 2.65 K at day 5; free rollouts drift by 8 K in 100 days.
+Recipe: `zoo train climate/held_suarez sfno --seed 0`: 1,500 steps of 16, rollouts of one to
+two days, an hour at half a core: short, and it was still learning. Expected on the test
+dates: Z500 RMSE 547 m2 s-2, T850 2.65 K at day 5; free rollouts drift by 8 K in 100 days.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ __all__ = ["SFNO", "Config"]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Sizes of an `SFNO`; see `zoo.climate.models.convnext.Config` for the fields that both have."""
+    """Sizes of an `SFNO`; see `zoo.climate.models.convnext.Config` for the fields that both
+    have."""
 
     channels: int = 20
     winds: int = 10
@@ -49,7 +53,9 @@ class SpectralFilter(nnx.Module):
         shape = (2, grid.truncation + 1, width, width)
         self.weight = nnx.Param(jax.random.normal(rngs.params(), shape) * (2 * width) ** -0.5)
 
-    def __call__(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
+    def __call__(
+        self, x: Float[Array, "longitude batch latitude width"]
+    ) -> Float[Array, "longitude batch latitude width"]:
         """The filtered field."""
         # Real and imaginary part side by side, so that each degree is one product.
         both = jnp.concatenate(list(self.weight[...]), -1)
@@ -69,14 +75,20 @@ class Block(nnx.Module):
         self.filter = SpectralFilter(width, grid, rngs=rngs)
         self.widen = nnx.Param(normal(rngs.params(), (2 * width, hidden)) * (2 * width) ** -0.5)
         self.hidden_bias = nnx.Param(jnp.zeros(hidden))
-        self.narrow = nnx.Param(normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5)
+        self.narrow = nnx.Param(
+            normal(rngs.params(), (hidden, width)) * (hidden * depth) ** -0.5 * 0.5
+        )
         self.narrow_bias = nnx.Param(jnp.zeros(width))
 
-    def __call__(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
+    def __call__(
+        self, x: Float[Array, "longitude batch latitude width"]
+    ) -> Float[Array, "longitude batch latitude width"]:
         """The features after one block."""
         return per_example(self.update, x, axis=1)
 
-    def update(self, x: Float[Array, "longitude batch latitude width"]) -> Float[Array, "longitude batch latitude width"]:
+    def update(
+        self, x: Float[Array, "longitude batch latitude width"]
+    ) -> Float[Array, "longitude batch latitude width"]:
         """The same, for all examples at once."""
         y = affine(normalise(x), self.scale[...], self.shift[...])
         hidden = jnp.concatenate([y, self.filter(y)], -1) @ self.widen[...] + self.hidden_bias[...]
@@ -90,19 +102,26 @@ class SFNO(nnx.Module):
         self.config = config
         self.grid = grid = Grid(truncation=config.truncation)
         normal = jax.random.normal
-        self.embed = nnx.Param(normal(rngs.params(), (config.channels, config.width)) * config.channels**-0.5)
+        self.embed = nnx.Param(
+            normal(rngs.params(), (config.channels, config.width)) * config.channels**-0.5
+        )
         self.latitude = nnx.Param(normal(rngs.params(), (grid.latitudes, config.width)) * 0.5)
         self.blocks = nnx.List(
-            Block(config.width, grid, expansion=config.expansion, depth=config.depth, rngs=rngs) for _ in range(config.depth)
+            Block(config.width, grid, expansion=config.expansion, depth=config.depth, rngs=rngs)
+            for _ in range(config.depth)
         )
-        self.head = nnx.Param(normal(rngs.params(), (config.width, config.channels)) * config.width**-0.5 * 0.1)
+        self.head = nnx.Param(
+            normal(rngs.params(), (config.width, config.channels)) * config.width**-0.5 * 0.1
+        )
         self.head_bias = nnx.Param(jnp.zeros(config.channels))
 
     def __call__(
         self, x: Float[Array, "batch longitude latitude channel"], memory: None = None
     ) -> tuple[Float[Array, "batch longitude latitude channel"], None]:
-        """The increment over one step in units of its standard deviation, and no memory; see `ConvNeXt`."""
-        # Longitude first from here to the head: see `zoo.climate.models.layers.spherical.to_degrees`.
+        """The increment over one step in units of its standard deviation, and no memory;
+        see `ConvNeXt`."""
+        # Longitude first from here to the head: see
+        # `zoo.climate.models.layers.spherical.to_degrees`.
         features = x.swapaxes(0, 1) @ self.embed[...] + self.latitude[...]
         for block in self.blocks:
             features = block(features)

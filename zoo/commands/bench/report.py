@@ -15,9 +15,16 @@ from zoo.scoring import stats
 if TYPE_CHECKING:
     from rich.console import Console
 
-KINDS = {"model": "model", "baseline": "baseline", "solver": "solver", "forecast_centre": "centre", "published": "published"}
+KINDS = {
+    "model": "model",
+    "baseline": "baseline",
+    "solver": "solver",
+    "forecast_centre": "centre",
+    "published": "published",
+}
 TRUTHS = {
-    "simulated": "SIMULATED data: no observation enters", "observed": "OBSERVED truth",
+    "simulated": "SIMULATED data: no observation enters",
+    "observed": "OBSERVED truth",
     "reanalysis": "REANALYSIS truth (a model fed with observations)",
     "mixed": "truth partly simulated, partly observed",
 }
@@ -38,9 +45,20 @@ class Report(Events):
         self.close()
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+            )
 
-            columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description:<44}"),
+                BarColumn(bar_width=16),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
             self.live = Progress(*columns, console=Console(stderr=True), transient=True)
             self.live.start()
             self.position = self.live.add_task(spec.id, total=n_predictors)
@@ -57,7 +75,14 @@ class Report(Events):
         if self.live is not None:
             self.live.advance(self.position)
         else:
-            print(f"  {row.predictor.id}: {row.wall_seconds:.1f} s{' (resumed)' if row.resumed else ''}", file=sys.stderr, flush=True)
+            print(
+                (
+                    f"  {row.predictor.id}: {row.wall_seconds:.1f} "
+                    f"s{' (resumed)' if row.resumed else ''}"
+                ),
+                file=sys.stderr,
+                flush=True,
+            )
 
     def close(self) -> None:
         """Takes the progress bar away."""
@@ -66,24 +91,39 @@ class Report(Events):
             self.live = None
 
     def table(self, result: TaskResult) -> None:
-        """The table of one task: rows computed now, then published ones, then what is missing and why."""
+        """The table of one task: rows computed now, then published ones, then what is
+        missing and why."""
         spec = result.spec
         self.console.print(f"\n[bold]{spec.title}[/bold]  {spec.key}", soft_wrap=True)
         self.console.print(f"{TRUTHS[spec.truth]}.", soft_wrap=True)
         if result.rows:
             rows = [
-                (row.group, row.predictor.id, row.predictor.kind, row.predictor.track, row.metrics, f"{row.wall_seconds:.1f}s")
+                (
+                    row.group,
+                    row.predictor.id,
+                    row.predictor.kind,
+                    row.predictor.track,
+                    row.metrics,
+                    f"{row.wall_seconds:.1f}s",
+                )
                 for row in result.rows
             ]
             self._rows(spec, rows, "computed now from shipped files")
         if result.unavailable:
             self._absent("cannot run here; these files cannot be had:", result.unavailable, spec)
         if result.postponed:
-            self.console.print(f"takes longer, so it runs only when named: zoo bench {spec.id}", soft_wrap=True, markup=False)
+            self.console.print(
+                f"takes longer, so it runs only when named: zoo bench {spec.id}",
+                soft_wrap=True,
+                markup=False,
+            )
         if result.unavailable or result.postponed:
             stored = stored_entries(spec)
             if stored:
-                rows = [("-", entry.model, entry.kind, entry.track, entry.metrics, "-") for entry in stored]
+                rows = [
+                    ("-", entry.model, entry.kind, entry.track, entry.metrics, "-")
+                    for entry in stored
+                ]
                 self._rows(spec, rows, "from the leaderboard's entries, NOT computed now")
         peers = peer_rows(spec)
         # A centre whose own forecasts were scored just now needs no second row that repeats it.
@@ -91,7 +131,9 @@ class Report(Events):
         rows = []
         for row in peers.row if peers else []:
             if not (scored and row.kind == "forecast_centre"):
-                values = {name: MetricValue(value=value, ci95=None) for name, value in row.metrics.items()}
+                values = {
+                    name: MetricValue(value=value, ci95=None) for name, value in row.metrics.items()
+                }
                 rows.append(("-", row.name, row.kind, row.track, values, "-"))
         if rows:
             self._rows(spec, rows, "published, not re-run")
@@ -101,11 +143,24 @@ class Report(Events):
 
     def _absent(self, heading: str, absent: list[str], spec: TaskSpec) -> None:
         rest = len(absent) - MOST_ABSENT
-        shown = absent if rest <= 1 else [*absent[:MOST_ABSENT], f"and {rest} more: zoo data check {spec.dataset} names them all"]
+        shown = (
+            absent
+            if rest <= 1
+            else [
+                *absent[:MOST_ABSENT],
+                f"and {rest} more: zoo data check {spec.dataset} names them all",
+            ]
+        )
         lines = [heading, *(f"  {line}" for line in shown)]
         lines += [
-            f"with a network: zoo data get {spec.dataset}; without one: zoo mirror DIR elsewhere, bring DIR here and set ZOO_MIRROR=DIR;",
-            f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is averaged over the gap.",
+            (
+                f"with a network: zoo data get {spec.dataset}; without one: zoo mirror DIR "
+                "elsewhere, bring DIR here and set ZOO_MIRROR=DIR;"
+            ),
+            (
+                f"or by hand: {files.home() / 'files'}/<host>/<path> of each address. Nothing is "
+                "averaged over the gap."
+            ),
         ]
         self.console.print("\n".join(lines), soft_wrap=True, markup=False)
 
@@ -125,33 +180,62 @@ class Report(Events):
         if tracks:
             table.add_column("track", width=11)
         for column in columns:
-            table.add_column(f"{column.label}\n{spec.metric_of(column.metric).unit}", justify="right", no_wrap=True)
+            table.add_column(
+                f"{column.label}\n{spec.metric_of(column.metric).unit}",
+                justify="right",
+                no_wrap=True,
+            )
         table.add_column("time", justify="right", width=6)
         for group, name, kind, track, metrics, seconds in rows:
             scores = [shown(metrics.get(column.metric), column) for column in columns]
-            style = {"model": "bold", "solver": "cyan", "forecast_centre": "green", "published": "dim"}.get(kind)
-            table.add_row(group, short(name), KINDS[kind], *([track or ""] if tracks else []), *scores, seconds, style=style)
+            style = {
+                "model": "bold",
+                "solver": "cyan",
+                "forecast_centre": "green",
+                "published": "dim",
+            }.get(kind)
+            table.add_row(
+                group,
+                short(name),
+                KINDS[kind],
+                *([track or ""] if tracks else []),
+                *scores,
+                seconds,
+                style=style,
+            )
         self.console.print(table)
         head = spec.metric_of(spec.headline)
         legend = (
-            f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter cannot be told apart "
-            f"(paired, all pairs allowed for). ± is half the 95 % interval, {spec.resampling.unit} resampled.\n"
+            f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter "
+            "cannot be told apart "
+            "(paired, all pairs allowed for). ± is half the 95 % interval, "
+            f"{spec.resampling.unit} resampled.\n"
         )
-        self.console.print(legend if caption.startswith("computed") else "", style="dim", markup=False)
+        self.console.print(
+            legend if caption.startswith("computed") else "", style="dim", markup=False
+        )
 
     def as_json(self, result: TaskResult) -> dict[str, Any]:
         """The result as plain data, for `--json`."""
         return {
-            "task": result.spec.id, "version": result.spec.version, "truth": result.spec.truth, "headline": result.spec.headline,
+            "task": result.spec.id,
+            "version": result.spec.version,
+            "truth": result.spec.truth,
+            "headline": result.spec.headline,
             "rows": [
                 {
-                    "model": row.predictor.id, "kind": row.predictor.kind, "track": row.predictor.track, "group": row.group,
-                    "metrics": {name: value.model_dump() for name, value in row.metrics.items()}, "wall_seconds": row.wall_seconds,
+                    "model": row.predictor.id,
+                    "kind": row.predictor.kind,
+                    "track": row.predictor.track,
+                    "group": row.group,
+                    "metrics": {name: value.model_dump() for name, value in row.metrics.items()},
+                    "wall_seconds": row.wall_seconds,
                     "training_seeds": [seed.model_dump() for seed in row.seeds],
                 }
                 for row in result.rows
             ],
-            "not_run": [{"model": name, "reason": reason} for name, reason in result.skipped], "unavailable": result.unavailable,
+            "not_run": [{"model": name, "reason": reason} for name, reason in result.skipped],
+            "unavailable": result.unavailable,
         }
 
 
@@ -171,7 +255,8 @@ def shown(value: MetricValue | None, column: TableColumn) -> str:
 
 
 def stored_entries(spec: TaskSpec) -> list[Entry]:
-    """The leaderboard's entries of a task, best first; unreadable ones are left out (`zoo verify` names them)."""
+    """The leaderboard's entries of a task, best first; unreadable ones are left out
+    (`zoo verify` names them)."""
     entries = []
     for path in sorted((files.share() / "leaderboard" / "entries" / spec.key).glob("*.json")):
         try:

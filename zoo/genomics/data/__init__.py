@@ -1,8 +1,10 @@
-"""DNA from files as tokens: labelled tables, genomes and their genes, Zarr stores, and the loaders that dataset cards name.
+"""DNA from files as tokens: labelled tables, genomes and their genes, Zarr stores, and the
+loaders that dataset cards name.
 
-    read_table("train.csv"), read_genome("ecoli.fna.gz"), read_features("ecoli.gff.gz", genome)
-    windows("genome.zarr", 1024, both_strands=True), to_zarr(sequences, "train.zarr"), from_zarr("train.zarr")
-    gue("tf_0", "train")  ==  zoo.load_dataset("genomics/gue", subset="tf_0", split="train")
+read_table("train.csv"), read_genome("ecoli.fna.gz"), read_features("ecoli.gff.gz", genome)
+windows("genome.zarr", 1024, both_strands=True), to_zarr(sequences, "train.zarr"),
+from_zarr("train.zarr") gue("tf_0", "train")  ==  zoo.load_dataset("genomics/gue",
+subset="tf_0", split="train")
 """
 
 from zoo.genomics.data.cards import ecoli_k12, gue, jaspar
@@ -14,7 +16,21 @@ from zoo.genomics.data.streaming import Windows, windows
 from zoo.genomics.data.tables import LabelledSequences, read_table
 
 __all__ = [
-    "DataError", "Features", "Genome", "LabelledSequences", "Motif", "Windows",
-    "ecoli_k12", "from_zarr", "genome_from_zarr", "gue", "jaspar", "read_features", "read_genome", "read_motifs", "read_table",
-    "to_zarr", "windows",
-]  # fmt: skip
+    "DataError",
+    "Features",
+    "Genome",
+    "LabelledSequences",
+    "Motif",
+    "Windows",
+    "ecoli_k12",
+    "from_zarr",
+    "genome_from_zarr",
+    "gue",
+    "jaspar",
+    "read_features",
+    "read_genome",
+    "read_motifs",
+    "read_table",
+    "to_zarr",
+    "windows",
+]

@@ -1,4 +1,5 @@
-"""The loaders that dataset cards name: files found (or fetched), verified by their card, opened as tokens."""
+"""The loaders that dataset cards name: files found (or fetched), verified by their card,
+opened as tokens."""
 
 from __future__ import annotations
 
@@ -13,16 +14,23 @@ from zoo.genomics.data.tables import LabelledSequences, read_table
 
 GUE_SPLITS = ("train", "dev", "test")
 ECOLI_FILES = ("GCF_000005845.2_ASM584v2_genomic.fna.gz", "GCF_000005845.2_ASM584v2_genomic.gff.gz")
-JASPAR_FILES = {"vertebrates_2016": "pfm_vertebrates.txt", "core_2024": "jaspar2024_core.transfac.gz"}
+JASPAR_FILES = {
+    "vertebrates_2016": "pfm_vertebrates.txt",
+    "core_2024": "jaspar2024_core.transfac.gz",
+}
 
 
-def gue(subset: str, split: str = "train", *, folder: str | os.PathLike | None = None) -> LabelledSequences:
-    """One split of one task of the Genome Understanding Evaluation (Zhou et al. 2023, arXiv:2306.15006), classes "0" and "1".
+def gue(
+    subset: str, split: str = "train", *, folder: str | os.PathLike | None = None
+) -> LabelledSequences:
+    """One split of one task of the Genome Understanding Evaluation (Zhou et al. 2023,
+    arXiv:2306.15006), classes "0" and "1".
 
     Args:
         subset: `tf_0`, `prom_core_all`, `mouse_0`, ...: those of the card.
         split: "train", "dev" or "test", as published.
-        folder: a folder with `<subset>.<split>.csv`, or with GUE's own `<subset>/<split>.csv`; by default the card's files are used.
+        folder: a folder with `<subset>.<split>.csv`, or with GUE's own
+            `<subset>/<split>.csv`; by default the card's files are used.
 
     Raises:
         DataError: no such subset or split; names those that there are.
@@ -46,15 +54,20 @@ def gue(subset: str, split: str = "train", *, folder: str | os.PathLike | None =
 
 
 def ecoli_k12(*, folder: str | os.PathLike | None = None) -> tuple[Genome, Features]:
-    """The genome of E. coli K-12 MG1655 (RefSeq NC_000913.3) and its CDS rows, pseudogenes included.
+    """The genome of E. coli K-12 MG1655 (RefSeq NC_000913.3) and its CDS rows, pseudogenes
+    included.
 
     Args:
-        folder: a folder with the two files under NCBI's names; by default the card's files are used.
+        folder: a folder with the two files under NCBI's names; by default the card's files
+            are used.
 
     Raises:
         zoo.files.FileMissing: a file is nowhere; says how to get it.
     """
-    path, annotation = (card_file("genomics/ecoli_k12", name) if folder is None else Path(folder) / name for name in ECOLI_FILES)
+    path, annotation = (
+        card_file("genomics/ecoli_k12", name) if folder is None else Path(folder) / name
+        for name in ECOLI_FILES
+    )
     genome = read_genome(path)
     return genome, read_features(annotation, genome)
 
@@ -63,14 +76,17 @@ def jaspar(collection: str = "vertebrates_2016") -> tuple[Motif, ...]:
     """Count matrices of JASPAR, in the file's order.
 
     Args:
-        collection: "vertebrates_2016" (519, the set of `motif_grammar`) or "core_2024" (all of JASPAR 2024 CORE).
+        collection: "vertebrates_2016" (519, the set of `motif_grammar`) or "core_2024" (all
+            of JASPAR 2024 CORE).
 
     Raises:
         DataError: another collection.
         zoo.files.FileMissing: the file is nowhere; says how to get it.
     """
     if collection not in JASPAR_FILES:
-        raise DataError(f"jaspar has no collection {collection!r}; it has {', '.join(JASPAR_FILES)}")
+        raise DataError(
+            f"jaspar has no collection {collection!r}; it has {', '.join(JASPAR_FILES)}"
+        )
     return read_motifs(card_file("genomics/jaspar", JASPAR_FILES[collection]))
 
 
@@ -84,5 +100,8 @@ def card_file(dataset: str, name: str) -> Path:
     card = registry.dataset(dataset)
     file = next((file for file in card.file if file.name == name), None)
     if file is None:
-        raise DataError(f"dataset {dataset} has no file {name!r}; it has {', '.join(each.name for each in card.file)}")
+        raise DataError(
+            f"dataset {dataset} has no file {name!r}; it has "
+            f"{', '.join(each.name for each in card.file)}"
+        )
     return files.get(file, folder=files.dataset_folder(card))

@@ -1,6 +1,7 @@
 """Genomes and their genes: FASTA and GenBank through Biopython, and GFF3.
 
-Coordinates are Python's: from 0, the stop excluded, on the forward strand whatever a gene's strand is. (GFF3 counts from 1, stop included.)
+Coordinates are Python's: from 0, the stop excluded, on the forward strand whatever a gene's
+strand is. (GFF3 counts from 1, stop included.)
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ class Genome:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """Annotated stretches of a genome in the file's order; one row per row of the file, so a joined gene has several.
+    """Annotated stretches of a genome in the file's order; one row per row of the file, so
+    a joined gene has several.
 
     Attributes:
         record: int64 `[feature]`, which record of the genome.
         start, stop: int64 `[feature]`, from 0, stop excluded, start < stop.
         strand: int8 `[feature]`, +1 forward, -1 reverse.
-        phase: int8 `[feature]`, bases to leave out at the feature's 5' end before the first whole codon (0, 1, 2).
+        phase: int8 `[feature]`, bases to leave out at the feature's 5' end before the first
+            whole codon (0, 1, 2).
         pseudo: bool `[feature]`, marked as a pseudogene.
         names: protein or locus name of each.
         ids: GFF's ID (rows of one joined gene share it).
@@ -74,21 +77,26 @@ class Features:
         return tokens if self.strand[feature] > 0 else dna.reverse_complement(tokens)
 
     def covered(self, genome: Genome, *, strand: int = 0) -> tuple[np.ndarray, ...]:
-        """Which bases of each record lie in a feature, bool `[base]`; of both strands (0), or of one."""
+        """Which bases of each record lie in a feature, bool `[base]`; of both strands (0),
+        or of one."""
         masks = tuple(np.zeros(len(tokens), bool) for tokens in genome.tokens)
-        for record, start, stop, own in zip(self.record, self.start, self.stop, self.strand, strict=True):
+        for record, start, stop, own in zip(
+            self.record, self.start, self.stop, self.strand, strict=True
+        ):
             if strand in (0, own):
                 masks[record][start:stop] = True
         return masks
 
 
 def read_genome(path: str | os.PathLike) -> Genome:
-    """A genome from FASTA (`.fna`, `.fa`, `.fasta`) or GenBank (`.gb`, `.gbff`), plain or `.gz`, or from a store of `to_zarr`.
+    """A genome from FASTA (`.fna`, `.fa`, `.fasta`) or GenBank (`.gb`, `.gbff`), plain or
+    `.gz`, or from a store of `to_zarr`.
 
     Raises:
         FileNotFoundError: there is no such file.
         DataError: empty, truncated, no such format, a record without bases or a name given twice.
-        zoo.genomics.data.sequences.SequenceError: a letter that is no base; names the record and the place.
+        zoo.genomics.data.sequences.SequenceError: a letter that is no base; names the
+            record and the place.
     """
     path = Path(path)
     kind = kind_of(path, ("fasta", "genbank", "zarr"))
@@ -97,7 +105,9 @@ def read_genome(path: str | os.PathLike) -> Genome:
 
         return genome_from_zarr(path)
     if kind == "fasta":
-        records = [((header.split() or [""])[0], letters) for header, letters in fasta_records(path)]
+        records = [
+            ((header.split() or [""])[0], letters) for header, letters in fasta_records(path)
+        ]
     else:
         records = [(record.id, _sequence(path, record)) for record in _genbank(path)]
     names = [name for name, _ in records]
@@ -106,7 +116,10 @@ def read_genome(path: str | os.PathLike) -> Genome:
     twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{path} has two records called {twice!r}")
-    return Genome(tuple(names), tuple(dna.encode(letters, name=f"{path} record {name}") for name, letters in records))
+    return Genome(
+        tuple(names),
+        tuple(dna.encode(letters, name=f"{path} record {name}") for name, letters in records),
+    )
 
 
 def _genbank(path: Path) -> list:
@@ -118,7 +131,9 @@ def _genbank(path: Path) -> list:
         except (ValueError, AssertionError) as error:
             if isinstance(error, DataError | UnicodeDecodeError):
                 raise
-            raise DataError(f"{path} is no readable GenBank file ({error}); fetch it again") from error
+            raise DataError(
+                f"{path} is no readable GenBank file ({error}); fetch it again"
+            ) from error
 
 
 def _sequence(path: Path, record) -> str:
@@ -127,11 +142,15 @@ def _sequence(path: Path, record) -> str:
     try:
         return str(record.seq)
     except UndefinedSequenceError as error:
-        raise DataError(f"{path} record {record.id} has no sequence in it; fetch the full GenBank file (`.gbff`), or FASTA") from error
+        raise DataError(
+            f"{path} record {record.id} has no sequence in it; fetch the full GenBank file "
+            "(`.gbff`), or FASTA"
+        ) from error
 
 
 def read_features(path: str | os.PathLike, genome: Genome, *, kind: str = "CDS") -> Features:
-    """The rows of one kind from GFF3 (`.gff`, `.gff3`) or GenBank (`.gb`, `.gbff`), plain or `.gz`, placed on a genome.
+    """The rows of one kind from GFF3 (`.gff`, `.gff3`) or GenBank (`.gb`, `.gbff`), plain
+    or `.gz`, placed on a genome.
 
     A feature over the origin of a circular record becomes two rows.
 
@@ -142,16 +161,27 @@ def read_features(path: str | os.PathLike, genome: Genome, *, kind: str = "CDS")
 
     Raises:
         FileNotFoundError: there is no such file.
-        DataError: no GFF3; a row with other than nine columns, an unknown record, a place outside its record, no strand or no phase (CDS);
-            no feature of that kind (names the kinds that there are).
+        DataError: no GFF3; a row with other than nine columns, an unknown record, a place
+            outside its record, no strand or no phase (CDS); no feature of that kind (names
+            the kinds that there are).
     """
     path = Path(path)
-    rows = _gff(path, genome, kind) if kind_of(path, ("gff", "genbank")) == "gff" else _genbank_features(path, genome, kind)
+    rows = (
+        _gff(path, genome, kind)
+        if kind_of(path, ("gff", "genbank")) == "gff"
+        else _genbank_features(path, genome, kind)
+    )
     record, start, stop, strand, phase, pseudo, names, ids = zip(*rows, strict=True)
     return Features(
-        np.array(record, np.int64), np.array(start, np.int64), np.array(stop, np.int64), np.array(strand, np.int8),
-        np.array(phase, np.int8), np.array(pseudo, bool), tuple(names), tuple(ids),
-    )  # fmt: skip
+        np.array(record, np.int64),
+        np.array(start, np.int64),
+        np.array(stop, np.int64),
+        np.array(strand, np.int8),
+        np.array(phase, np.int8),
+        np.array(pseudo, bool),
+        tuple(names),
+        tuple(ids),
+    )
 
 
 def _gff(path: Path, genome: Genome, kind: str) -> list[tuple]:
@@ -167,9 +197,13 @@ def _gff(path: Path, genome: Genome, kind: str) -> list[tuple]:
             columns = line.split("\t")
             where = f"{path} line {place}"
             if len(columns) != 9:
-                raise DataError(f"{where} has {len(columns)} columns; GFF3 has nine, separated by tabs")
+                raise DataError(
+                    f"{where} has {len(columns)} columns; GFF3 has nine, separated by tabs"
+                )
             name, _, what, first, last, _, strand, phase, text_attributes = columns
-            attributes = dict(part.split("=", 1) for part in text_attributes.strip(";").split(";") if "=" in part)
+            attributes = dict(
+                part.split("=", 1) for part in text_attributes.strip(";").split(";") if "=" in part
+            )
             kinds.add(what)
             if attributes.get("Is_circular") == "true":
                 circular.add(unquote(name))
@@ -177,35 +211,82 @@ def _gff(path: Path, genome: Genome, kind: str) -> list[tuple]:
                 continue
             name = unquote(name)
             if name not in numbers:
-                raise DataError(f"{where} lies on {name!r}, which the genome lacks; it has {', '.join(genome.names[:10])}")
+                raise DataError(
+                    f"{where} lies on {name!r}, which the genome lacks; it has "
+                    f"{', '.join(genome.names[:10])}"
+                )
             if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-                raise DataError(f"{where}: {first}..{last} is no stretch; start and end count from 1, start first")
+                raise DataError(
+                    f"{where}: {first}..{last} is no stretch; start and end count from 1, start "
+                    "first"
+                )
             if strand not in "+-" or len(strand) != 1:
                 raise DataError(f"{where}: strand is {strand!r}; a {kind} needs + or -")
             if phase not in ("0", "1", "2") and (kind == "CDS" or phase != "."):
                 raise DataError(f"{where}: phase is {phase!r}; a CDS needs 0, 1 or 2")
-            label = unquote(next((attributes[key] for key in ("protein_id", "locus_tag", "Name", "ID") if key in attributes), ""))
+            label = unquote(
+                next(
+                    (
+                        attributes[key]
+                        for key in ("protein_id", "locus_tag", "Name", "ID")
+                        if key in attributes
+                    ),
+                    "",
+                )
+            )
             pseudo = attributes.get("pseudo") == "true" or "pseudogene" in attributes
-            own = (0 if phase == "." else int(phase), pseudo, label, unquote(attributes.get("ID", "")))
-            rows += _placed(where, genome, numbers[name], int(first) - 1, int(last), 1 if strand == "+" else -1, own, name in circular)
+            own = (
+                0 if phase == "." else int(phase),
+                pseudo,
+                label,
+                unquote(attributes.get("ID", "")),
+            )
+            rows += _placed(
+                where,
+                genome,
+                numbers[name],
+                int(first) - 1,
+                int(last),
+                1 if strand == "+" else -1,
+                own,
+                name in circular,
+            )
     if not rows:
-        raise DataError(f"{path} has no {kind}; it has {', '.join(sorted(kinds)) or 'no feature at all'}")
+        raise DataError(
+            f"{path} has no {kind}; it has {', '.join(sorted(kinds)) or 'no feature at all'}"
+        )
     return rows
 
 
-def _placed(where: str, genome: Genome, record: int, start: int, stop: int, strand: int, own: tuple, circular: bool) -> list[tuple]:
+def _placed(
+    where: str,
+    genome: Genome,
+    record: int,
+    start: int,
+    stop: int,
+    strand: int,
+    own: tuple,
+    circular: bool,
+) -> list[tuple]:
     """One row, or two where a feature runs over the origin of a circular record."""
     size = len(genome.tokens[record])
     if stop <= size:
         return [(record, start, stop, strand, *own)]
     if not circular or start >= size or stop > 2 * size:
-        raise DataError(f"{where}: {start + 1}..{stop} reaches beyond the {size} bases of {genome.names[record]}; is it another genome's?")
+        raise DataError(
+            f"{where}: {start + 1}..{stop} reaches beyond the {size} bases of "
+            f"{genome.names[record]}; is it another genome's?"
+        )
     before, after = size - start, stop - size
-    # Phase of the part downstream: what the part upstream (left on the forward strand, right on the reverse) leaves of a codon.
+    # Phase of the part downstream: what the part upstream (left on the forward strand,
+    # right on the reverse) leaves of a codon.
     phase, rest = own[0], own[1:]
     downstream = (phase - (before if strand > 0 else after)) % 3
     phases = (phase, downstream) if strand > 0 else (downstream, phase)
-    return [(record, start, size, strand, phases[0], *rest), (record, 0, after, strand, phases[1], *rest)]
+    return [
+        (record, start, size, strand, phases[0], *rest),
+        (record, 0, after, strand, phases[1], *rest),
+    ]
 
 
 def _genbank_features(path: Path, genome: Genome, kind: str) -> list[tuple]:
@@ -217,17 +298,36 @@ def _genbank_features(path: Path, genome: Genome, kind: str) -> list[tuple]:
             if feature.type != kind:
                 continue
             if record.id not in numbers:
-                raise DataError(f"{path} annotates {record.id!r}, which the genome lacks; it has {', '.join(genome.names[:10])}")
+                raise DataError(
+                    f"{path} annotates {record.id!r}, which the genome lacks; it has "
+                    f"{', '.join(genome.names[:10])}"
+                )
             what = feature.qualifiers
-            label = next((what[key][0] for key in ("protein_id", "locus_tag", "gene") if key in what), "")
-            pseudo, done = "pseudo" in what or "pseudogene" in what, int(what.get("codon_start", ["1"])[0]) - 1
+            label = next(
+                (what[key][0] for key in ("protein_id", "locus_tag", "gene") if key in what), ""
+            )
+            pseudo, done = (
+                "pseudo" in what or "pseudogene" in what,
+                int(what.get("codon_start", ["1"])[0]) - 1,
+            )
             for part in feature.location.parts:  # Biopython gives them 5' to 3'
                 if part.strand not in (1, -1):
                     raise DataError(f"{path}: {kind} {label or feature.location} has no strand")
                 own = (done, pseudo, label, what.get("locus_tag", [label])[0])
                 start, stop = int(part.start), int(part.end)
-                rows += _placed(f"{path} {kind} {label}", genome, numbers[record.id], start, stop, part.strand, own, False)
+                rows += _placed(
+                    f"{path} {kind} {label}",
+                    genome,
+                    numbers[record.id],
+                    start,
+                    stop,
+                    part.strand,
+                    own,
+                    False,
+                )
                 done = (done - (stop - start)) % 3
     if not rows:
-        raise DataError(f"{path} has no {kind}; it has {', '.join(sorted(kinds)) or 'no feature at all'}")
+        raise DataError(
+            f"{path} has no {kind}; it has {', '.join(sorted(kinds)) or 'no feature at all'}"
+        )
     return rows

@@ -12,7 +12,8 @@ from zoo.genomics.data.opening import DataError, open_text
 
 
 class Motif(NamedTuple):
-    """JASPAR's identifier (MA0002.2), the factor's name (RUNX1) and its counts float64 `[position, 4]`, columns A, C, G, T."""
+    """JASPAR's identifier (MA0002.2), the factor's name (RUNX1) and its counts float64
+    `[position, 4]`, columns A, C, G, T."""
 
     id: str
     name: str
@@ -20,7 +21,8 @@ class Motif(NamedTuple):
 
 
 def read_motifs(path: str | os.PathLike) -> tuple[Motif, ...]:
-    """The matrices of a file in JASPAR's bracket format or in TRANSFAC's, plain or `.gz`, in the file's order.
+    """The matrices of a file in JASPAR's bracket format or in TRANSFAC's, plain or `.gz`,
+    in the file's order.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -38,11 +40,21 @@ def read_motifs(path: str | os.PathLike) -> tuple[Motif, ...]:
         except (ValueError, AttributeError, IndexError, UnboundLocalError) as error:
             if isinstance(error, DataError | UnicodeDecodeError):
                 raise
-            raise DataError(f"{path} holds no matrices in JASPAR's or TRANSFAC's format ({error})") from error
+            raise DataError(
+                f"{path} holds no matrices in JASPAR's or TRANSFAC's format ({error})"
+            ) from error
         out = []
         for motif in found:
-            identifier, name = (motif.matrix_id, motif.name) if kind == "jaspar" else (motif["AC"], motif["ID"])
-            out.append(Motif(identifier, name, np.array([motif.counts[letter] for letter in "ACGT"], np.float64).T))
+            identifier, name = (
+                (motif.matrix_id, motif.name) if kind == "jaspar" else (motif["AC"], motif["ID"])
+            )
+            out.append(
+                Motif(
+                    identifier,
+                    name,
+                    np.array([motif.counts[letter] for letter in "ACGT"], np.float64).T,
+                )
+            )
     if not out:
         raise DataError(f"{path} holds no matrices in JASPAR's or TRANSFAC's format")
     return tuple(out)

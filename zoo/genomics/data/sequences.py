@@ -1,7 +1,9 @@
-"""DNA as small integers: what every loader gives, every network takes and every weight file assumes.
+"""DNA as small integers: what every loader gives, every network takes and every weight file
+assumes.
 
-A base is an int8 token: A 0, C 1, G 2, T 3, N 4 (unknown), and 5 where a shorter sequence is padded at its end. The order A, C, G, T
-makes the complement of a base `3 - token`. Networks make their one-hot inputs from tokens on the device, inside jit: N and padding are
+A base is an int8 token: A 0, C 1, G 2, T 3, N 4 (unknown), and 5 where a shorter sequence
+is padded at its end. The order A, C, G, T makes the complement of a base `3 - token`.
+Networks make their one-hot inputs from tokens on the device, inside jit: N and padding are
 rows of zeros.
 """
 
@@ -34,7 +36,8 @@ class SequenceError(ValueError):
 
 
 def encode(sequence: str, *, name: str = "sequence") -> np.ndarray:
-    """Tokens int8 `[position]` of one sequence. Lower case is read as upper case, U as T, IUPAC letters as N.
+    """Tokens int8 `[position]` of one sequence. Lower case is read as upper case, U as T,
+    IUPAC letters as N.
 
     Raises:
         SequenceError: the sequence is empty, or holds another character; says which and where.
@@ -46,12 +49,15 @@ def encode(sequence: str, *, name: str = "sequence") -> np.ndarray:
     if (tokens == 255).any():
         place = int(np.argmax(tokens == 255))
         raise SequenceError(
-            f"{name} has {sequence[place : place + 1]!r} at position {place + 1}; legal are {LETTERS}, U, {IUPAC} in either case"
+            f"{name} has {sequence[place : place + 1]!r} at position {place + 1}; legal are "
+            f"{LETTERS}, U, {IUPAC} in either case"
         )
     return tokens.astype(np.int8)
 
 
-def encode_all(sequences: Iterable[str], *, length: int | None = None, name: str = "row") -> np.ndarray:
+def encode_all(
+    sequences: Iterable[str], *, length: int | None = None, name: str = "row"
+) -> np.ndarray:
     """Tokens int8 `[sequence, position]`; shorter sequences are padded at their end.
 
     Args:
@@ -62,14 +68,19 @@ def encode_all(sequences: Iterable[str], *, length: int | None = None, name: str
     Raises:
         SequenceError: as `encode`; no sequence at all; or one longer than `length`.
     """
-    each = [encode(sequence, name=f"{name} {number}") for number, sequence in enumerate(sequences, 1)]
+    each = [
+        encode(sequence, name=f"{name} {number}") for number, sequence in enumerate(sequences, 1)
+    ]
     if not each:
         raise SequenceError("there is no sequence")
     longest = max(map(len, each))
     width = longest if length is None else length
     if longest > width:
         number = next(number for number, tokens in enumerate(each, 1) if len(tokens) > width)
-        raise SequenceError(f"{name} {number} has {len(each[number - 1])} bases, more than the {width} that are asked for; cut it")
+        raise SequenceError(
+            f"{name} {number} has {len(each[number - 1])} bases, more than the {width} that are "
+            "asked for; cut it"
+        )
     out = np.full((len(each), width), PADDING, np.int8)
     for row, tokens in zip(out, each, strict=True):
         row[: len(tokens)] = tokens
@@ -85,7 +96,8 @@ def decode(tokens: np.ndarray) -> str:
 def reverse_complement(tokens: np.ndarray) -> np.ndarray:
     """The other strand, read in its own direction `[..., position]`; padding stays at the end.
 
-    Without padding this is a flip and `3 - token`; a padded row's bases are flipped within their own length.
+    Without padding this is a flip and `3 - token`; a padded row's bases are flipped within
+    their own length.
     """
     tokens = np.asarray(tokens)
     flipped = _COMPLEMENT[tokens[..., ::-1]]
@@ -98,7 +110,8 @@ def reverse_complement(tokens: np.ndarray) -> np.ndarray:
 
 
 def one_hot(tokens: Any, *, xp: Any = np, dtype: Any = np.float32) -> Any:
-    """One-hot `[..., position, 4]`; N and padding are zero. `xp` is NumPy or jax.numpy, so that jitted code makes it on the device."""
+    """One-hot `[..., position, 4]`; N and padding are zero. `xp` is NumPy or jax.numpy, so
+    that jitted code makes it on the device."""
     return (xp.asarray(tokens)[..., None] == xp.arange(4, dtype=xp.int8)).astype(dtype)
 
 
@@ -108,14 +121,16 @@ def lengths(tokens: np.ndarray) -> np.ndarray:
 
 
 def gc_content(tokens: np.ndarray) -> np.ndarray:
-    """Share of G and C among the known bases of each sequence `[...]`; zero where no base is known."""
+    """Share of G and C among the known bases of each sequence `[...]`; zero where no base
+    is known."""
     tokens = np.asarray(tokens)
     known = (tokens < UNKNOWN).sum(-1)
     return ((tokens == 1) | (tokens == 2)).sum(-1) / np.maximum(known, 1)
 
 
 def kmer_index(tokens: np.ndarray, k: int, *, canonical: bool = False) -> np.ndarray:
-    """The number of the k-mer that begins at each position, int64 `[..., position - k + 1]`; -1 where it holds an unknown base.
+    """The number of the k-mer that begins at each position, int64
+    `[..., position - k + 1]`; -1 where it holds an unknown base.
 
     Args:
         tokens: `[..., position]`.
@@ -135,5 +150,3 @@ def kmer_index(tokens: np.ndarray, k: int, *, canonical: bool = False) -> np.nda
         value = value * 4 + base
         other += (3 - base) * 4**place
     return np.where(known, np.minimum(value, other) if canonical else value, -1)
-
-

@@ -1,7 +1,9 @@
-"""Numbers by which sequences are recognised: themselves, either strand of themselves, their 31-mers, their dinucleotides.
+"""Numbers by which sequences are recognised: themselves, either strand of themselves, their
+31-mers, their dinucleotides.
 
-Each function takes the token arrays of several tables at once and gives an array for each, in which two sequences have the same number
-where they are the same in that respect, also across tables.
+Each function takes the token arrays of several tables at once and gives an array for each,
+in which two sequences have the same number where they are the same in that respect, also
+across tables.
 """
 
 from __future__ import annotations
@@ -22,26 +24,35 @@ def exact(*tables: np.ndarray) -> list[np.ndarray]:
 
 
 def either_strand(*tables: np.ndarray) -> list[np.ndarray]:
-    """int64 `[sequence]` of each: equal where one sequence is the other or its reverse complement."""
-    return _numbered([np.where(row <= other, row, other) for row, other in zip(_rows(tables), _rows(_other(tables)), strict=True)])
+    """int64 `[sequence]` of each: equal where one sequence is the other or its reverse
+    complement."""
+    return _numbered(
+        [
+            np.where(row <= other, row, other)
+            for row, other in zip(_rows(tables), _rows(_other(tables)), strict=True)
+        ]
+    )
 
 
 def dinucleotides(*tables: np.ndarray) -> list[np.ndarray]:
-    """int64 `[sequence]` of each: equal where all dinucleotide counts and the first and the last letter are equal.
+    """int64 `[sequence]` of each: equal where all dinucleotide counts and the first and the
+    last letter are equal.
 
-    These are what a dinucleotide-preserving shuffle (Altschul & Erickson 1985, doi:10.1093/oxfordjournals.molbev.a040370) keeps. N counts
-    as a fifth letter.
+    These are what a dinucleotide-preserving shuffle (Altschul & Erickson 1985,
+    doi:10.1093/oxfordjournals.molbev.a040370) keeps. N counts as a fifth letter.
     """
     return _numbered([_void(_composition(tokens)) for tokens in tables])
 
 
 def composition_bytes(tokens: np.ndarray) -> list[bytes]:
-    """What `dinucleotides` compares, as bytes of each sequence that depend on nothing else (to hash)."""
+    """What `dinucleotides` compares, as bytes of each sequence that depend on nothing else
+    (to hash)."""
     return [row.tobytes() for row in _composition(tokens)]
 
 
 def words(tokens: np.ndarray, k: int = 31) -> np.ndarray:
-    """The k-mer that begins at each position, either strand, int64 `[sequence, position - k + 1]`; -1 where a base is unknown. k <= 31."""
+    """The k-mer that begins at each position, either strand, int64
+    `[sequence, position - k + 1]`; -1 where a base is unknown. k <= 31."""
     if not 1 <= k <= 31:
         raise ValueError(f"k={k}: k-mers of 1 to 31 bases fit into an integer")
     tokens = np.asarray(tokens)
@@ -51,20 +62,25 @@ def words(tokens: np.ndarray, k: int = 31) -> np.ndarray:
         base = tokens[:, place : place + n].astype(np.int64) & 3
         value = value << 2 | base
         other |= (3 - base) << (2 * place)
-    unknown = np.concatenate([np.zeros((len(tokens), 1), np.int64), np.cumsum(tokens >= dna.UNKNOWN, 1)], 1)
+    unknown = np.concatenate(
+        [np.zeros((len(tokens), 1), np.int64), np.cumsum(tokens >= dna.UNKNOWN, 1)], 1
+    )
     return np.where(unknown[:, k:] == unknown[:, :n] if n else False, np.minimum(value, other), -1)
 
 
 def all_words(tokens: np.ndarray, k: int = 31) -> np.ndarray:
     """The different k-mers (either strand) of a table, sorted int64 `[k-mer]`."""
     step = max(WORDS_AT_ONCE // max(tokens.shape[1], 1), 1)
-    parts = [np.unique(words(tokens[start : start + step], k)) for start in range(0, len(tokens), step)]
+    parts = [
+        np.unique(words(tokens[start : start + step], k)) for start in range(0, len(tokens), step)
+    ]
     found = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
     return found[found >= 0]
 
 
 def shares_words(tokens: np.ndarray, known: np.ndarray, k: int = 31) -> np.ndarray:
-    """Whether each sequence has a k-mer (either strand) among the sorted `known` ones of `all_words`, bool `[sequence]`."""
+    """Whether each sequence has a k-mer (either strand) among the sorted `known` ones of
+    `all_words`, bool `[sequence]`."""
     step = max(WORDS_AT_ONCE // max(tokens.shape[1], 1), 1)
     found = []
     for start in range(0, len(tokens), step):
@@ -75,7 +91,8 @@ def shares_words(tokens: np.ndarray, known: np.ndarray, k: int = 31) -> np.ndarr
 
 
 def clean(tokens: np.ndarray, train: np.ndarray, k: int = 31) -> np.ndarray:
-    """Which sequences are new to a training table: no copy of theirs and no k-mer of theirs, either strand, is in it; bool `[sequence]`."""
+    """Which sequences are new to a training table: no copy of theirs and no k-mer of
+    theirs, either strand, is in it; bool `[sequence]`."""
     own, known = either_strand(tokens, train)
     return ~np.isin(own, known) & ~shares_words(tokens, all_words(train, k), k)
 

@@ -18,7 +18,8 @@ PIECE = 1 << 20
 
 
 class Windows(NamedTuple):
-    """A batch of windows: tokens int8 `[window, position]` (of the reverse strand: read on it), the record's number, start, strand."""
+    """A batch of windows: tokens int8 `[window, position]` (of the reverse strand: read on
+    it), the record's number, start, strand."""
 
     tokens: np.ndarray
     record: np.ndarray
@@ -35,15 +36,20 @@ def windows(
     batch_size: int = 1024,
     tail: bool = False,
 ) -> Iterator[Windows]:
-    """Batches of windows over every record, in order; of a path no more than a piece of a record is in memory at a time.
+    """Batches of windows over every record, in order; of a path no more than a piece of a
+    record is in memory at a time.
 
     Args:
-        genome: tokens in memory; or a FASTA file (`.gz` too; read line by line) or a Zarr store of `to_zarr` (read chunk by chunk).
+        genome: tokens in memory; or a FASTA file (`.gz` too; read line by line) or a Zarr
+            store of `to_zarr` (read chunk by chunk).
         length: bases of a window.
-        stride: bases from one window to the next; by default `length`. Bases between windows (stride > length) are skipped.
-        both_strands: whether each window is followed by its reverse complement (same `start`, strand -1).
+        stride: bases from one window to the next; by default `length`. Bases between
+            windows (stride > length) are skipped.
+        both_strands: whether each window is followed by its reverse complement (same
+            `start`, strand -1).
         batch_size: windows in a batch; the last batch may be smaller.
-        tail: whether a record's last bases, that fill no whole window, make one more, padded at its end; by default they are left out.
+        tail: whether a record's last bases, that fill no whole window, make one more,
+            padded at its end; by default they are left out.
 
     Raises:
         ValueError: length, stride or batch_size below one.
@@ -51,7 +57,9 @@ def windows(
     """
     stride = length if stride is None else stride
     if min(length, stride, batch_size) < 1:
-        raise ValueError(f"length={length}, stride={stride}, batch_size={batch_size}: each must be at least 1")
+        raise ValueError(
+            f"length={length}, stride={stride}, batch_size={batch_size}: each must be at least 1"
+        )
     return _batches(_pieces(genome), length, stride, both_strands, batch_size, tail)
 
 
@@ -68,7 +76,11 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
         end, step = 0, array.chunks[0]
         for number, size in enumerate(lengths):
             start, end = end, end + size
-            while start < end:  # up to the chunk's own end: no chunk is decompressed twice, but where two records share it
+            while (
+                start < end
+                # up to the chunk's own end: no chunk is decompressed twice, but where two
+                # records share it
+            ):
                 stop = min((start // step + 1) * step, end)
                 yield number, np.asarray(array[start:stop])
                 start = stop
@@ -86,7 +98,10 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
                 number, name = number + 1, line[1:].strip()
             elif line.strip():
                 if number < 0:
-                    raise DataError(f"{path} is no FASTA file: it begins with {line[:30].rstrip()!r}, not with '>'")
+                    raise DataError(
+                        f"{path} is no FASTA file: it begins with {line[:30].rstrip()!r}, not "
+                        "with '>'"
+                    )
                 lines.append(line.strip().replace(" ", ""))
                 held += len(line)
     if lines:
@@ -94,13 +109,20 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
 
 
 def _batches(
-    pieces: Iterator[tuple[int, np.ndarray]], length: int, stride: int, both_strands: bool, batch_size: int, tail: bool
+    pieces: Iterator[tuple[int, np.ndarray]],
+    length: int,
+    stride: int,
+    both_strands: bool,
+    batch_size: int,
+    tail: bool,
 ) -> Iterator[Windows]:
     waiting: list[Windows] = []
     count = 0
     for found in _cut(pieces, length, stride, tail, batch_size):
         if both_strands:
-            tokens = np.stack([found.tokens, dna.reverse_complement(found.tokens)], 1).reshape(-1, length)
+            tokens = np.stack([found.tokens, dna.reverse_complement(found.tokens)], 1).reshape(
+                -1, length
+            )
             strand = np.tile(np.array([1, -1], np.int8), len(found.tokens))
             found = Windows(tokens, np.repeat(found.record, 2), np.repeat(found.start, 2), strand)
         waiting.append(found)
@@ -115,9 +137,17 @@ def _batches(
         yield Windows(*map(np.concatenate, zip(*waiting, strict=True)))
 
 
-def _cut(pieces: Iterator[tuple[int, np.ndarray]], length: int, stride: int, tail: bool, most: int) -> Iterator[Windows]:
-    """The windows of each piece, with what the piece before it left over; never across two records, at most `most` at a time."""
-    record, kept, first, skip = -1, np.empty(0, np.int8), 0, 0  # `first`: where `kept` begins in its record; may lie beyond what was read
+def _cut(
+    pieces: Iterator[tuple[int, np.ndarray]], length: int, stride: int, tail: bool, most: int
+) -> Iterator[Windows]:
+    """The windows of each piece, with what the piece before it left over; never across two
+    records, at most `most` at a time."""
+    record, kept, first, skip = (
+        -1,
+        np.empty(0, np.int8),
+        0,
+        0,
+    )  # `first`: where `kept` begins in its record; may lie beyond what was read
     for number, tokens in pieces:
         if number != record:
             if tail and len(kept):
@@ -127,11 +157,15 @@ def _cut(pieces: Iterator[tuple[int, np.ndarray]], length: int, stride: int, tai
         skip = max(skip - len(tokens), 0)
         n = (len(kept) - length) // stride + 1 if len(kept) >= length else 0
         if n:
-            view = np.lib.stride_tricks.sliding_window_view(kept, length)[: (n - 1) * stride + 1 : stride]
+            view = np.lib.stride_tricks.sliding_window_view(kept, length)[
+                : (n - 1) * stride + 1 : stride
+            ]
             for begin in range(0, n, most):
                 part = view[begin : begin + most]
                 start = first + stride * np.arange(begin, begin + len(part))
-                yield Windows(part, np.full(len(part), record, np.int64), start, np.ones(len(part), np.int8))
+                yield Windows(
+                    part, np.full(len(part), record, np.int64), start, np.ones(len(part), np.int8)
+                )
             skip += max(n * stride - len(kept), 0)
             kept, first = kept[n * stride :], first + n * stride
     if tail and len(kept):
@@ -141,4 +175,6 @@ def _cut(pieces: Iterator[tuple[int, np.ndarray]], length: int, stride: int, tai
 def _rest(kept: np.ndarray, record: int, first: int, length: int) -> Windows:
     padded = np.full((1, length), dna.PADDING, np.int8)
     padded[0, : len(kept)] = kept[:length]
-    return Windows(padded, np.array([record], np.int64), np.array([first], np.int64), np.ones(1, np.int8))
+    return Windows(
+        padded, np.array([record], np.int64), np.array([first], np.int64), np.ones(1, np.int8)
+    )

@@ -1,9 +1,11 @@
-"""Tables of sequences, with or without labels, as padded tokens: CSV, TSV, Parquet, FASTA (text also gzipped) and our Zarr stores.
+"""Tables of sequences, with or without labels, as padded tokens: CSV, TSV, Parquet, FASTA
+(text also gzipped) and our Zarr stores.
 
-What is put right without a word: lower case, U for T, IUPAC letters (read as N), Windows line ends, a byte-order mark, blank lines,
-sequences of different lengths (padded at their end). What is refused, with the row and the way out: an empty table, wrong column names,
-an empty sequence, a letter that is no base, a missing label, a label that is no class, one class only, an id given twice, rows with
-too few or too many fields, a truncated file.
+What is put right without a word: lower case, U for T, IUPAC letters (read as N), Windows
+line ends, a byte-order mark, blank lines, sequences of different lengths (padded at their
+end). What is refused, with the row and the way out: an empty table, wrong column names, an
+empty sequence, a letter that is no base, a missing label, a label that is no class, one
+class only, an id given twice, rows with too few or too many fields, a truncated file.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class LabelledSequences:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.ids) != len(self.tokens) or (self.labels is not None and len(self.labels) != len(self.tokens)):
+        if len(self.ids) != len(self.tokens) or (
+            self.labels is not None and len(self.labels) != len(self.tokens)
+        ):
             raise DataError(
                 f"{len(self.tokens)} sequences, {len(self.ids)} ids and "
                 f"{'no' if self.labels is None else len(self.labels)} labels do not belong together"
@@ -56,9 +60,14 @@ class LabelledSequences:
         """The chosen sequences; by slice, indices or a boolean mask."""
         rows = np.arange(len(self))[which]
         if rows.ndim != 1:
-            raise TypeError("choose with a slice, a list of indices or a mask, so that the result is a table again")
+            raise TypeError(
+                "choose with a slice, a list of indices or a mask, so that the result is a table "
+                "again"
+            )
         labels = None if self.labels is None else self.labels[rows]
-        return dataclasses.replace(self, tokens=self.tokens[rows], labels=labels, ids=tuple(self.ids[row] for row in rows))
+        return dataclasses.replace(
+            self, tokens=self.tokens[rows], labels=labels, ids=tuple(self.ids[row] for row in rows)
+        )
 
 
 def read_table(
@@ -72,21 +81,26 @@ def read_table(
 ) -> LabelledSequences:
     """The sequences of a table in the file's order.
 
-    In FASTA the label is `label=NAME` anywhere in a header, or the whole number after its last `|`; headers without give no labels.
-    Labels that are whole numbers keep their order; other names are sorted.
+    In FASTA the label is `label=NAME` anywhere in a header, or the whole number after its
+    last `|`; headers without give no labels. Labels that are whole numbers keep their
+    order; other names are sorted.
 
     Args:
-        path: `.csv`, `.tsv`, `.fa`, `.fna`, `.fasta` (each also `.gz`), `.parquet` (extra `parquet`) or a `.zarr` store of `to_zarr`.
+        path: `.csv`, `.tsv`, `.fa`, `.fna`, `.fasta` (each also `.gz`), `.parquet` (extra
+            `parquet`) or a `.zarr` store of `to_zarr`.
         sequence: name of the column of letters.
         label: name of the column of labels; None: no labels are read.
-        id: name of a column of names, used where the table has it (FASTA: the headers' first words); None: rows are numbered from "1".
-        classes: names of the classes in their order, from the training table; by default those of this table, of which it then
-            needs at least two. With it, a table may lack classes, and another label is an error.
+        id: name of a column of names, used where the table has it (FASTA: the headers'
+            first words); None: rows are numbered from "1".
+        classes: names of the classes in their order, from the training table; by default
+            those of this table, of which it then needs at least two. With it, a table may
+            lack classes, and another label is an error.
         length: positions of the tokens; by default those of the longest sequence.
 
     Raises:
         DataError: see the module; names the file, the row and what would be right.
-        zoo.genomics.data.sequences.SequenceError: a sequence is empty, is no DNA, or is longer than `length`.
+        zoo.genomics.data.sequences.SequenceError: a sequence is empty, is no DNA, or is
+            longer than `length`.
         ImportError: Parquet without pyarrow; says what to install.
     """
     path = Path(path)
@@ -108,7 +122,10 @@ def read_table(
         names = [str(number) for number in range(1, len(letters) + 1)]
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{path}: {len(twice)} ids are given more than once, first {twice[0]!r}; give each its own, or say id=None")
+        raise DataError(
+            f"{path}: {len(twice)} ids are given more than once, first {twice[0]!r}; give each "
+            "its own, or say id=None"
+        )
     labels, found = (None, ()) if each is None else _classes(path, each, classes)
     return LabelledSequences(tokens, labels, tuple(names), found)
 
@@ -126,15 +143,24 @@ def _delimited(
                 if not row or not any(field.strip() for field in row):
                     continue
                 if len(row) != len(header):
-                    raise DataError(f"{path} line {rows.line_num} has {len(row)} fields, the header has {len(header)}: {', '.join(header)}")
+                    raise DataError(
+                        f"{path} line {rows.line_num} has {len(row)} fields, the header has "
+                        f"{len(header)}: {', '.join(header)}"
+                    )
                 letters.append(row[column[0]].strip())
                 if column[1] is not None:
                     labels.append(row[column[1]])
                 if column[2] is not None:
                     names.append(row[column[2]].strip())
         except csv.Error as error:
-            raise DataError(f"{path} line {rows.line_num} is no line of a table ({error})") from error
-    return letters, names if column[2] is not None else None, labels if column[1] is not None else None
+            raise DataError(
+                f"{path} line {rows.line_num} is no line of a table ({error})"
+            ) from error
+    return (
+        letters,
+        names if column[2] is not None else None,
+        labels if column[1] is not None else None,
+    )
 
 
 @contextlib.contextmanager
@@ -147,26 +173,44 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _columns(path: Path, header: list[str], sequence: str, label: str | None, id: str | None) -> tuple[int, int | None, int | None]:
+def _columns(
+    path: Path, header: list[str], sequence: str, label: str | None, id: str | None
+) -> tuple[int, int | None, int | None]:
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise DataError(f"{path} has two columns called {twice[0]!r}")
     for wanted, option in ((sequence, "sequence"), (label, "label")):
         if wanted is not None and wanted not in header:
-            near = difflib.get_close_matches(wanted.lower(), {name.lower(): name for name in header}, n=1)
+            near = difflib.get_close_matches(
+                wanted.lower(), {name.lower(): name for name in header}, n=1
+            )
             there = ", ".join(name[:40] for name in header[:20]) or "none"
-            hint = next((f"; did you mean {name!r}" for name in header if near and name.lower() == near[0]), "")
+            hint = next(
+                (f"; did you mean {name!r}" for name in header if near and name.lower() == near[0]),
+                "",
+            )
             other = ", or label=None to read without labels" if option == "label" else ""
-            raise DataError(f"{path} has no column {wanted!r}{hint}; its columns are: {there}. Say {option}=NAME{other}")
-    return header.index(sequence), None if label is None else header.index(label), header.index(id) if id in header else None
+            raise DataError(
+                f"{path} has no column {wanted!r}{hint}; its columns are: {there}. Say "
+                f"{option}=NAME{other}"
+            )
+    return (
+        header.index(sequence),
+        None if label is None else header.index(label),
+        header.index(id) if id in header else None,
+    )
 
 
-def _parquet(path: Path, sequence: str, label: str | None, id: str | None) -> tuple[list[str], list[str] | None, list[str] | None]:
+def _parquet(
+    path: Path, sequence: str, label: str | None, id: str | None
+) -> tuple[list[str], list[str] | None, list[str] | None]:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ImportError(f"{path} is Parquet, which needs pyarrow: `pip install 'scizoo[parquet]'`") from error
+        raise ImportError(
+            f"{path} is Parquet, which needs pyarrow: `pip install 'scizoo[parquet]'`"
+        ) from error
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist or is no file")
     try:
@@ -174,15 +218,22 @@ def _parquet(path: Path, sequence: str, label: str | None, id: str | None) -> tu
             header = list(file.schema_arrow.names)
             column = _columns(path, header, sequence, label, id)
             wanted = [header[place] for place in column if place is not None]
-            content = {name: values.to_pylist() for name, values in zip(wanted, file.read(columns=wanted).columns, strict=True)}
+            content = {
+                name: values.to_pylist()
+                for name, values in zip(wanted, file.read(columns=wanted).columns, strict=True)
+            }
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is no readable Parquet file ({error}); fetch or write it again") from error
+        raise DataError(
+            f"{path} is no readable Parquet file ({error}); fetch or write it again"
+        ) from error
     letters = content[sequence]
     for number, value in enumerate(letters, 1):
         if not isinstance(value, str):
             raise DataError(f"{path} row {number}: {sequence!r} is {value!r}, not letters")
     names = None if column[2] is None else [str(value) for value in content[id]]
-    labels = None if label is None else ["" if value is None else str(value) for value in content[label]]
+    labels = (
+        None if label is None else ["" if value is None else str(value) for value in content[label]]
+    )
     return letters, names, labels
 
 
@@ -200,7 +251,10 @@ def _fasta(path: Path, label: str | None) -> tuple[list[str], list[str], list[st
         return letters, names, None
     missing = [name for name, value in zip(names, labels, strict=True) if value is None]
     if missing:
-        raise DataError(f"{path}: some headers say {label}=NAME (or end in |NUMBER), {missing[0]!r} and {len(missing) - 1} others do not")
+        raise DataError(
+            f"{path}: some headers say {label}=NAME (or end in |NUMBER), {missing[0]!r} and "
+            f"{len(missing) - 1} others do not"
+        )
     return letters, names, labels
 
 
@@ -223,31 +277,52 @@ def fasta_records(path: Path) -> list[tuple[str, str]]:
     with open_text(path) as text:
         first = next((line for line in text if line.strip()), "")
         if not first.startswith(">"):
-            raise DataError(f"{path} is no FASTA file: it begins with {first[:30].rstrip()!r}, not with '>'")
+            raise DataError(
+                f"{path} is no FASTA file: it begins with {first[:30].rstrip()!r}, not with '>'"
+            )
     with open_text(path) as text:
-        records = [(header, letters.replace("\t", "")) for header, letters in SimpleFastaParser(text)]
+        records = [
+            (header, letters.replace("\t", "")) for header, letters in SimpleFastaParser(text)
+        ]
     return records
 
 
-def _classes(path: Path, values: list[str], given: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _classes(
+    path: Path, values: list[str], given: Sequence[str] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels as indices, and the names they stand for."""
     values = [value.strip() for value in values]
-    empty = [number for number, value in enumerate(values, 1) if not value or value.lower() in ("nan", "none", "null", "na")]
+    empty = [
+        number
+        for number, value in enumerate(values, 1)
+        if not value or value.lower() in ("nan", "none", "null", "na")
+    ]
     if empty:
-        raise DataError(f"{path}: sequence {empty[0]} has no label ({len(empty)} have none); leave those rows out, or say label=None")
+        raise DataError(
+            f"{path}: sequence {empty[0]} has no label ({len(empty)} have none); leave those rows "
+            "out, or say label=None"
+        )
     numbers = _numbers(path, values)
     names = values if numbers is None else [str(number) for number in numbers]
     if given is not None:
         known = {str(name): index for index, name in enumerate(given)}
         unknown = sorted(set(names) - set(known))
         if unknown:
-            raise DataError(f"{path} has the label {unknown[0]!r}; the classes are {', '.join(known)}")
+            raise DataError(
+                f"{path} has the label {unknown[0]!r}; the classes are {', '.join(known)}"
+            )
     else:
         found = sorted(set(names), key=None if numbers is None else int)
         if len(found) < 2:
-            raise DataError(f"{path}: every label is {found[0]!r}; one class can be neither learned nor scored (or say classes=NAMES)")
+            raise DataError(
+                f"{path}: every label is {found[0]!r}; one class can be neither learned nor "
+                "scored (or say classes=NAMES)"
+            )
         if len(found) > MOST_CLASSES:
-            raise DataError(f"{path} has {len(found)} different labels, such as {found[0]!r}; classes are wanted, at most {MOST_CLASSES}")
+            raise DataError(
+                f"{path} has {len(found)} different labels, such as {found[0]!r}; classes are "
+                f"wanted, at most {MOST_CLASSES}"
+            )
         known = {name: index for index, name in enumerate(found)}
     return np.array([known[name] for name in names], np.int64), tuple(known)
 
@@ -261,20 +336,29 @@ def _numbers(path: Path, values: list[str]) -> list[int] | None:
     for place, number in enumerate(numbers, 1):
         if number != round(number) or abs(number) > 2**31:
             raise DataError(
-                f"{path}: the label of sequence {place} is {values[place - 1]}, no whole number; classes are wanted, not measured values"
+                f"{path}: the label of sequence {place} is {values[place - 1]}, no whole number; "
+                "classes are wanted, not measured values"
             )
     return [int(number) for number in numbers]
 
 
 def _of_store(
-    path: Path, stored: LabelledSequences, *, label: str | None, classes: Sequence[str] | None, length: int | None
+    path: Path,
+    stored: LabelledSequences,
+    *,
+    label: str | None,
+    classes: Sequence[str] | None,
+    length: int | None,
 ) -> LabelledSequences:
     """A store's content under the options of `read_table`."""
     tokens = stored.tokens
     if length is not None:
         longest = int(dna.lengths(tokens).max())
         if longest > length:
-            raise DataError(f"{path} holds sequences of {longest} bases, more than the {length} that are asked for; cut them")
+            raise DataError(
+                f"{path} holds sequences of {longest} bases, more than the {length} that are "
+                "asked for; cut them"
+            )
         wide = np.full((len(tokens), length), dna.PADDING, np.int8)
         wide[:, : min(length, tokens.shape[1])] = tokens[:, :length]
         tokens = wide

@@ -1,16 +1,18 @@
-"""Other people's gene finders on `genomics/ecoli_genes`: the arcs go out as FASTA, their GFF3 comes in and is scored.
+"""Other people's gene finders on `genomics/ecoli_genes`: the arcs go out as FASTA, their
+GFF3 comes in and is scored.
 
     python -m zoo.genomics.ecoli.gene_finders write FOLDER                  train.fna, test.fna
     pyrodigal -i FOLDER/test.fna -f gff -o FOLDER/genes.gff           (or any other program that writes GFF3 with CDS rows)
     python -m zoo.genomics.ecoli.gene_finders score FOLDER/genes.gff
 
-The second pyrodigal row learned from the train arc instead (its command line can't), in an environment of its own:
+The second pyrodigal row learned from the train arc instead (its command line can't), in an
+environment of its own:
 
     finder = pyrodigal.GeneFinder(); finder.train(train_arc); genes = finder.find_genes(test_arc)
     with open("genes.gff", "w") as file: genes.write_gff(file, sequence_id="test")
 
-Such rows stand among the peers (`leaderboard/peers/genomics/ecoli_genes@1.toml`): programs under other licences are run from outside and
-are no part of this project.
+Such rows stand among the peers (`leaderboard/peers/genomics/ecoli_genes@1.toml`): programs
+under other licences are run from outside and are no part of this project.
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ def write_arcs(task: EColiGenes, folder: Path) -> list[Path]:
     paths = []
     for split in ("train", "test"):
         paths.append(folder / f"{split}.fna")
-        files.write_text(paths[-1], f">{split}\n" + "\n".join(textwrap.wrap(dna.decode(task.arc(split)), 70)) + "\n")
+        files.write_text(
+            paths[-1],
+            f">{split}\n" + "\n".join(textwrap.wrap(dna.decode(task.arc(split)), 70)) + "\n",
+        )
     return paths
 
 
 def labels(path: Path, arc: np.ndarray) -> np.ndarray:
-    """Labels uint8 `[base]` of an arc from the CDS rows of a GFF3 file whose only record is `test`; both strands: the later row's.
+    """Labels uint8 `[base]` of an arc from the CDS rows of a GFF3 file whose only record is
+    `test`; both strands: the later row's.
 
     Raises:
         zoo.genomics.data.DataError: the file is no GFF3 of this arc, or has no CDS.
@@ -60,8 +66,13 @@ def score(task: EColiGenes, path: Path) -> dict[str, tuple[float, tuple[float, f
     examples = task.examples()
     label = labels(path, task.arc("test"))[: examples.inputs.size].reshape(examples.inputs.shape)
     record = task.record({"label": label}, examples)
-    samples = stats.resample(task, record, stats.bootstrap_weights(len(examples), task.spec.resampling))
-    return {name: (value, stats.interval(samples[name], value)) for name, value in stats.scores(task, record).items()}
+    samples = stats.resample(
+        task, record, stats.bootstrap_weights(len(examples), task.spec.resampling)
+    )
+    return {
+        name: (value, stats.interval(samples[name], value))
+        for name, value in stats.scores(task, record).items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(path)
     else:
         for name, (value, interval) in score(task, Path(given[1])).items():
-            print(f"{name} = {value:.4f}" + ("" if interval is None else f"  ({interval[0]:.4f} to {interval[1]:.4f})"))
+            print(
+                f"{name} = {value:.4f}"
+                + ("" if interval is None else f"  ({interval[0]:.4f} to {interval[1]:.4f})")
+            )
     return 0
 
 

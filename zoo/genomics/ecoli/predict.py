@@ -1,7 +1,7 @@
 """From weights to predictors: what the cards of the E. coli models name.
 
-    card -> load_language_model -> predictor(tokens) -> {"log_probability": [window, position, letter]}
-    card -> load_labeller       -> predictor(tokens) -> {"probability": [window, position, class]}
+card -> load_language_model -> predictor(tokens) -> {"log_probability": [window, position, letter]}
+card -> load_labeller       -> predictor(tokens) -> {"probability": [window, position, class]}
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ class _Networks:
         found: list[list[np.ndarray]] = [[] for _ in self._states]
         for begin in range(0, n, BATCH):
             part = tokens[begin : begin + BATCH]
-            whole = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)]) if n > BATCH else part
+            whole = (
+                np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
+                if n > BATCH
+                else part
+            )
             for own, state in zip(found, self._states, strict=True):
                 own.append(np.asarray(self._call(state, jnp.asarray(whole)))[: len(part)])
         return [np.concatenate(each) for each in found]
@@ -58,11 +62,14 @@ class MaskedLanguageModel:
 
     Args:
         models: networks `tokens [window, position] -> logits [window, position, letter]`.
-        both_strands: whether the mean probability of a window and of its reverse complement is given (the geometric mean, normalised).
+        both_strands: whether the mean probability of a window and of its reverse complement
+            is given (the geometric mean, normalised).
         length: bases of a probe.
     """
 
-    def __init__(self, models: Sequence[nnx.Module], *, both_strands: bool = True, length: int = 512):
+    def __init__(
+        self, models: Sequence[nnx.Module], *, both_strands: bool = True, length: int = 512
+    ):
         self._networks, self.both_strands, self.length = _Networks(models), both_strands, length
 
     def __call__(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,8 +77,14 @@ class MaskedLanguageModel:
         tokens = np.asarray(tokens, np.int8)
         found = [log_softmax(each, -1) for each in self._networks.outputs(tokens)]
         if self.both_strands:
-            other = [log_softmax(each, -1)[:, ::-1, ::-1] for each in self._networks.outputs(reverse_strand(tokens))]
-            found = [log_softmax((first + second) / 2, -1) for first, second in zip(found, other, strict=True)]
+            other = [
+                log_softmax(each, -1)[:, ::-1, ::-1]
+                for each in self._networks.outputs(reverse_strand(tokens))
+            ]
+            found = [
+                log_softmax((first + second) / 2, -1)
+                for first, second in zip(found, other, strict=True)
+            ]
         log = found[0] if len(found) == 1 else logsumexp(found, 0) - np.log(len(found))
         return {"log_probability": log.astype(np.float32)}
 
@@ -81,7 +94,8 @@ class MaskedLanguageModel:
         return None if count is None else count * (1 + self.both_strands)
 
     def probe(self, seed: int) -> np.ndarray:
-        """Log-probabilities of two made-up windows, every thirteenth base, flat: a card's `expected`."""
+        """Log-probabilities of two made-up windows, every thirteenth base, flat: a card's
+        `expected`."""
         rng = np.random.default_rng(seed)
         tokens = rng.integers(0, 4, (2, self.length)).astype(np.int8)
         tokens[rng.random(tokens.shape) < 0.15] = MASK
@@ -89,9 +103,11 @@ class MaskedLanguageModel:
 
 
 class ChainedLanguageModel(MaskedLanguageModel):
-    """The normalised geometric mean of a masked-language model and of a Markov chain that looks both ways (a product of experts).
+    """The normalised geometric mean of a masked-language model and of a Markov chain that
+    looks both ways (a product of experts).
 
-    What a chosen position shows counts once: both are beliefs from the surroundings times the corruption's odds.
+    What a chosen position shows counts once: both are beliefs from the surroundings times
+    the corruption's odds.
 
     Args:
         models: as `MaskedLanguageModel`.
@@ -118,11 +134,12 @@ class ChainedLanguageModel(MaskedLanguageModel):
 class BaseLabeller:
     """Classes of the bases of one long sequence, or of windows that adjoin.
 
-    The sequence is read in pieces of `length` bases that overlap by half, each on both strands; of each piece the middle half counts, where
-    there is context on both sides.
+    The sequence is read in pieces of `length` bases that overlap by half, each on both
+    strands; of each piece the middle half counts, where there is context on both sides.
 
     Args:
-        models: networks `tokens [piece, position] -> logits [piece, position, class]`, classes as the task's.
+        models: networks `tokens [piece, position] -> logits [piece, position, class]`,
+            classes as the task's.
         length: bases of a piece, a multiple of four.
     """
 
@@ -130,7 +147,8 @@ class BaseLabeller:
         self._networks, self.length = _Networks(models), length
 
     def __call__(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
-        """Probabilities float32 `[window, position, class]` of adjoining windows `[window, position]`."""
+        """Probabilities float32 `[window, position, class]` of adjoining windows
+        `[window, position]`."""
         tokens = np.asarray(tokens, np.int8)
         return {"probability": self.along(tokens.reshape(-1)).reshape(*tokens.shape, -1)}
 
@@ -140,34 +158,45 @@ class BaseLabeller:
         pieces = -(-len(arc) // half)
         padded = np.full(pieces * half + half, 5, np.int8)  # unknown beyond both ends
         padded[quarter : quarter + len(arc)] = arc
-        cut = np.stack([padded[number * half : number * half + self.length] for number in range(pieces)])
+        cut = np.stack(
+            [padded[number * half : number * half + self.length] for number in range(pieces)]
+        )
         forward = sum(softmax(each, -1) for each in self._networks.outputs(cut))
-        reverse = sum(softmax(each, -1)[:, ::-1] for each in self._networks.outputs(reverse_strand(cut)))[..., [0, 2, 1]]
+        reverse = sum(
+            softmax(each, -1)[:, ::-1] for each in self._networks.outputs(reverse_strand(cut))
+        )[..., [0, 2, 1]]
         mean = (forward + reverse) / (2 * len(self._networks._states))
         return mean[:, quarter : quarter + half].reshape(pieces * half, -1)[: len(arc)]
 
     def flops_per_example(self) -> float | None:
-        """XLA's count for one window of 1024 bases: each base is read four times, on two strands in two pieces."""
+        """XLA's count for one window of 1024 bases: each base is read four times, on two
+        strands in two pieces."""
         count = self._networks.flops_per_example(np.zeros((1, self.length), np.int8))
         return None if count is None else count * 4 * 1024 / self.length
 
     def probe(self, seed: int) -> np.ndarray:
-        """Probabilities of a made-up sequence of 2048 bases, every 29th base, flat: a card's `expected`."""
+        """Probabilities of a made-up sequence of 2048 bases, every 29th base, flat: a
+        card's `expected`."""
         arc = np.random.default_rng(seed).integers(0, 4, 2048).astype(np.int8)
         return self.along(arc)[::29].ravel()
 
 
 def load_language_model(card: ModelCard, weights: Sequence[Path]) -> MaskedLanguageModel:
     """Factory named by the cards of language models."""
-    return MaskedLanguageModel(_models(card, weights), both_strands=bool(card.predictor_config.get("both_strands", True)))
+    return MaskedLanguageModel(
+        _models(card, weights), both_strands=bool(card.predictor_config.get("both_strands", True))
+    )
 
 
 def load_chained(card: ModelCard, weights: Sequence[Path]) -> ChainedLanguageModel:
-    """Factory named by the cards of language models with a chain, whose table lies among the weights' transforms."""
+    """Factory named by the cards of language models with a chain, whose table lies among
+    the weights' transforms."""
     from zoo.pretrained.weights import load
 
     table = load(weights[0])[1]["chain"]
-    return ChainedLanguageModel(_models(card, weights), Chain.of_table(table, int(card.predictor_config["order"])))
+    return ChainedLanguageModel(
+        _models(card, weights), Chain.of_table(table, int(card.predictor_config["order"]))
+    )
 
 
 def load_labeller(card: ModelCard, weights: Sequence[Path]) -> BaseLabeller:

@@ -1,4 +1,5 @@
-"""Scores of binary classifiers of sequences, as functions of counts (so that resampling needs the counts alone)."""
+"""Scores of binary classifiers of sequences, as functions of counts (so that resampling
+needs the counts alone)."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ from zoo.scoring import scores
 __all__ = ["auroc", "confusion", "macro_f1", "matthews"]
 
 
-def confusion(predicted: Shaped[np.ndarray, " n"], label: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "n 4"]:
-    """Which of (true negative, false positive, false negative, true positive) an example is, one-hot."""
+def confusion(
+    predicted: Shaped[np.ndarray, " n"], label: Shaped[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 4"]:
+    """Which of (true negative, false positive, false negative, true positive) an example
+    is, one-hot."""
     place = 2 * np.asarray(label, int) + np.asarray(predicted, int)
     return (place[:, None] == np.arange(4)).astype(np.float64)
 
@@ -19,15 +23,18 @@ def confusion(predicted: Shaped[np.ndarray, " n"], label: Shaped[np.ndarray, " n
 def matthews(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
     """Matthews' correlation coefficient of counts or shares (tn, fp, fn, tp).
 
-    (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) (Matthews 1975); zero where a margin is empty, as scikit-learn has it.
-    NaN where there is nothing at all.
+    (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) (Matthews 1975); zero where
+    a margin is empty, as scikit-learn has it. NaN where there is nothing at all.
     """
     counts = np.asarray(counts, np.float64)
-    return np.where(counts.sum(-1) > 0, scores.matthews(counts.reshape(*counts.shape[:-1], 2, 2)), np.nan)
+    return np.where(
+        counts.sum(-1) > 0, scores.matthews(counts.reshape(*counts.shape[:-1], 2, 2)), np.nan
+    )
 
 
 def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
-    """The mean of both classes' F1, 2 tp / (2 tp + fp + fn); an empty class counts zero. NaN where there is nothing at all."""
+    """The mean of both classes' F1, 2 tp / (2 tp + fp + fn); an empty class counts zero.
+    NaN where there is nothing at all."""
     tn, fp, fn, tp = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
 
     def f1(hit: np.ndarray) -> np.ndarray:
@@ -38,9 +45,12 @@ def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch
 
 
 def auroc(
-    score: Shaped[np.ndarray, " n"], positive: Shaped[np.ndarray, " n"], weights: Float[np.ndarray, "resample n"] | None = None
+    score: Shaped[np.ndarray, " n"],
+    positive: Shaped[np.ndarray, " n"],
+    weights: Float[np.ndarray, "resample n"] | None = None,
 ) -> Float[np.ndarray, " resample"]:
-    """P(score of a positive > score of a negative), ties half: exact for each row of weights (by default one row of ones).
+    """P(score of a positive > score of a negative), ties half: exact for each row of
+    weights (by default one row of ones).
 
     NaN where a resample holds one class only.
     """

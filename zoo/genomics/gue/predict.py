@@ -4,7 +4,8 @@
     table = read_table("my_sequences.csv", label=None)
     model(table.tokens, subset="prom_core_tata")["logit"]      # [sequence]; above zero: promoter
 
-A predictor takes `SequenceInputs` (each sequence with its subset, as the task gives them) or plain tokens and a subset's name.
+A predictor takes `SequenceInputs` (each sequence with its subset, as the task gives them)
+or plain tokens and a subset's name.
 """
 
 from __future__ import annotations
@@ -35,31 +36,42 @@ class GueClassifier:
     Args:
         models: `SequenceCNNs` or `SequenceEncoders`.
         subsets: names of the networks.
-        crop: first base that is read of a subset's sequences, where they are longer than the network reads.
+        crop: first base that is read of a subset's sequences, where they are longer than
+            the network reads.
         lengths: bases of the subsets' sequences as the network reads them.
     """
 
     def __init__(
-        self, models: Sequence[nnx.Module], *, subsets: Sequence[str], lengths: Mapping[str, int], crop: Mapping[str, int] | None = None
+        self,
+        models: Sequence[nnx.Module],
+        *,
+        subsets: Sequence[str],
+        lengths: Mapping[str, int],
+        crop: Mapping[str, int] | None = None,
     ):
         self.subsets, self.lengths, self.crop = tuple(subsets), dict(lengths), dict(crop or {})
         self.models = list(models)
         self._calls: dict[str, list[Callable[[np.ndarray], np.ndarray]]] = {}
 
     def __call__(self, inputs: Any, *, subset: str | None = None) -> dict[str, np.ndarray]:
-        """`{"logit": [sequence]}`, float64: of the positive class, the mean of both strands for transcription factors.
+        """`{"logit": [sequence]}`, float64: of the positive class, the mean of both strands
+        for transcription factors.
 
         Args:
             inputs: `SequenceInputs`, or int8 tokens `[sequence, position]` with `subset`.
             subset: which network, for plain tokens.
 
         Raises:
-            ValueError: a subset that the networks do not know, or sequences of another length than theirs.
+            ValueError: a subset that the networks do not know, or sequences of another
+                length than theirs.
         """
         if subset is not None:
             return {"logit": self.logits(np.asarray(inputs), subset)}
         if not hasattr(inputs, "by_subset"):
-            raise ValueError(f"say which question is asked of these tokens: subset= one of {', '.join(self.subsets)}")
+            raise ValueError(
+                "say which question is asked of these tokens: subset= one of "
+                f"{', '.join(self.subsets)}"
+            )
         out = np.full(len(inputs), np.nan)
         for name, rows in inputs.by_subset():
             out[rows] = self.logits(inputs.of(rows), name)
@@ -73,7 +85,8 @@ class GueClassifier:
         """The mean of the networks' logits for one subset, float64 `[sequence]`."""
         tokens = self.read(tokens, subset)
         outputs = [
-            both_strands(call, tokens) if subset.startswith(BOTH_STRANDS) else call(tokens) for call in self._of(subset)
+            both_strands(call, tokens) if subset.startswith(BOTH_STRANDS) else call(tokens)
+            for call in self._of(subset)
         ]
         return np.mean(np.asarray(outputs, np.float64), axis=0)
 
@@ -84,11 +97,16 @@ class GueClassifier:
             ValueError: no such subset, or another length.
         """
         if subset not in self.subsets:
-            raise ValueError(f"this model was not trained on {subset!r}; it knows {', '.join(self.subsets)}")
+            raise ValueError(
+                f"this model was not trained on {subset!r}; it knows {', '.join(self.subsets)}"
+            )
         start, length = self.crop.get(subset, 0), self.lengths[subset]
         shown = tokens[:, start : start + length]
         if shown.shape[1] != length or (tokens.shape[1] > length and subset not in self.crop):
-            raise ValueError(f"{subset} has sequences of {start + length if start else length} bases, these have {tokens.shape[1]}")
+            raise ValueError(
+                f"{subset} has sequences of {start + length if start else length} bases, these "
+                f"have {tokens.shape[1]}"
+            )
         return shown
 
     def _of(self, subset: str) -> list[Callable[[np.ndarray], np.ndarray]]:
@@ -102,26 +120,36 @@ class GueClassifier:
 
         def run(tokens: np.ndarray) -> np.ndarray:
             full = np.pad(tokens, ((0, -len(tokens) % BATCH), (0, 0)), mode="edge")
-            parts = [np.asarray(call(state, full[start : start + BATCH])) for start in range(0, len(full), BATCH)]
+            parts = [
+                np.asarray(call(state, full[start : start + BATCH]))
+                for start in range(0, len(full), BATCH)
+            ]
             return np.concatenate(parts)[: len(tokens)]
 
         return run
 
     def flops_per_example(self) -> float | None:
-        """XLA's count for one sequence of the first subset, over all members and both strands where both are read."""
+        """XLA's count for one sequence of the first subset, over all members and both
+        strands where both are read."""
         from zoo.scoring import cost
 
         subset = self.subsets[0]
         tokens = jnp.zeros((1, self.lengths[subset]), jnp.int8)
         counts = [cost.flops(*_logit(model, subset), tokens) for model in self.models]
-        return None if None in counts else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
+        return (
+            None
+            if None in counts
+            else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
+        )
 
     def probe(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
         rng = np.random.default_rng(seed)
         out = []
         for subset in self.subsets:
-            tokens = rng.integers(0, 4, (3, self.crop.get(subset, 0) + self.lengths[subset])).astype(np.int8)
+            tokens = rng.integers(
+                0, 4, (3, self.crop.get(subset, 0) + self.lengths[subset])
+            ).astype(np.int8)
             out.append(self.logits(tokens, subset))
         return np.concatenate(out)
 
@@ -131,7 +159,9 @@ def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], j
     network = model.networks[subset]
     graph, state = nnx.split(network)
     if isinstance(network, SequenceCNN):
-        return jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp))), state
+        return jax.jit(
+            lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp))
+        ), state
     return jax.jit(lambda state, tokens: nnx.merge(graph, state).classify(tokens)[:, 0]), state
 
 
@@ -142,14 +172,20 @@ def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:
 
     options = card.predictor_config
     models = [restore(blank(card), parameters(card, path)) for path in weights]
-    return GueClassifier(models, subsets=options["subsets"], lengths=options["lengths"], crop=options.get("crop"))
+    return GueClassifier(
+        models, subsets=options["subsets"], lengths=options["lengths"], crop=options.get("crop")
+    )
 
 
-def predict_file(model: Any, source: Path, target: Path, *, subset: str | None = None, **_: Any) -> None:
-    """Behind `zoo predict`: a table or FASTA of sequences in, CSV out (id, probability of each subset whose length fits, or of `subset`).
+def predict_file(
+    model: Any, source: Path, target: Path, *, subset: str | None = None, **_: Any
+) -> None:
+    """Behind `zoo predict`: a table or FASTA of sequences in, CSV out (id, probability of
+    each subset whose length fits, or of `subset`).
 
     Raises:
-        ValueError: the target is no `.csv`, or no output of the model reads sequences of this length.
+        ValueError: the target is no `.csv`, or no output of the model reads sequences of
+            this length.
         zoo.genomics.data.DataError: the source cannot be read; says why.
     """
     import csv
@@ -164,15 +200,26 @@ def predict_file(model: Any, source: Path, target: Path, *, subset: str | None =
     crop = options.get("crop", {})
     length = table.tokens.shape[1]
     fitting = [
-        name for name in options["subsets"]
-        if length == options["lengths"][name] or (name in crop and length >= crop[name] + options["lengths"][name])
+        name
+        for name in options["subsets"]
+        if length == options["lengths"][name]
+        or (name in crop and length >= crop[name] + options["lengths"][name])
     ]
     chosen = [subset] if subset else fitting
     if not chosen:
         known = ", ".join(f"{name} {value}" for name, value in options["lengths"].items())
-        raise ValueError(f"no output of {model.card.id} reads sequences of {length} bases; bases by output: {known}")
+        raise ValueError(
+            f"no output of {model.card.id} reads sequences of {length} bases; bases by output: "
+            f"{known}"
+        )
     columns = {name: expit(model(table.tokens, subset=name)["logit"]) for name in chosen}
-    with files.whole(Path(target)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with (
+        files.whole(Path(target)) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["id", *(f"probability_{name}" for name in columns)])
-        writer.writerows([id, *(f"{values[row]:.6g}" for values in columns.values())] for row, id in enumerate(table.ids))
+        writer.writerows(
+            [id, *(f"{values[row]:.6g}" for values in columns.values())]
+            for row, id in enumerate(table.ids)
+        )

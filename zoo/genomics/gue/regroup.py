@@ -1,8 +1,10 @@
-"""A split that keeps a sequence and its dinucleotide-preserving shuffles together: what GUE's mouse tasks should have had.
+"""A split that keeps a sequence and its dinucleotide-preserving shuffles together: what
+GUE's mouse tasks should have had.
 
-All sequences of the published train, dev and test are pooled. Those with the same dinucleotide counts, first letter and last letter form a
-group; a group goes to train, dev or test (80 / 10 / 10) by the SHA-256 of those numbers. So the split needs no seed, no order and no list,
-and a sequence that is added later moves no other.
+All sequences of the published train, dev and test are pooled. Those with the same
+dinucleotide counts, first letter and last letter form a group; a group goes to train, dev
+or test (80 / 10 / 10) by the SHA-256 of those numbers. So the split needs no seed, no order
+and no list, and a sequence that is added later moves no other.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def grouped_split(tokens: np.ndarray, *, salt: str = "gue_mouse_grouped/1") -> n
     edges = np.cumsum(list(SHARES.values()))
     names = np.array(list(SHARES))
     draw = [
-        int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8], "little") / 2**64 for key in signatures.composition_bytes(tokens)
+        int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8], "little") / 2**64
+        for key in signatures.composition_bytes(tokens)
     ]
     return names[np.minimum(np.searchsorted(edges, draw, side="right"), len(names) - 1)]
 
@@ -37,8 +40,8 @@ def grouped_split(tokens: np.ndarray, *, salt: str = "gue_mouse_grouped/1") -> n
 def regroup(published: Mapping[str, LabelledSequences]) -> dict[str, LabelledSequences]:
     """The three tables of the grouped split from those of a published one.
 
-    Ids are `<published split>:<published id>`. A sequence that occurs twice with one label is kept once, its first occurrence; one that
-    occurs with two labels keeps both.
+    Ids are `<published split>:<published id>`. A sequence that occurs twice with one label
+    is kept once, its first occurrence; one that occurs with two labels keeps both.
 
     Args:
         published: tables by the name of their split, all with labels and the same classes.
@@ -47,8 +50,14 @@ def regroup(published: Mapping[str, LabelledSequences]) -> dict[str, LabelledSeq
         ValueError: a table without labels, or classes that differ.
     """
     tables = list(published.values())
-    if any(table.labels is None for table in tables) or len({table.classes for table in tables}) != 1:
-        raise ValueError(f"tables of one labelled set are split again; classes are {[table.classes for table in tables]}")
+    if (
+        any(table.labels is None for table in tables)
+        or len({table.classes for table in tables}) != 1
+    ):
+        raise ValueError(
+            "tables of one labelled set are split again; classes are "
+            f"{[table.classes for table in tables]}"
+        )
     width = max(table.tokens.shape[1] for table in tables)
     tokens = np.full((sum(map(len, tables)), width), dna.PADDING, np.int8)
     start = 0

@@ -1,6 +1,7 @@
 """Which questions look alike on both strands, and answers averaged over them.
 
-A bound site reads the same from either strand; a promoter has a direction. Averaging is done after training, to any predictor.
+A bound site reads the same from either strand; a promoter has a direction. Averaging is
+done after training, to any predictor.
 """
 
 from __future__ import annotations
@@ -16,5 +17,6 @@ BOTH_STRANDS = ("tf_", "mouse_")
 
 
 def both_strands(predict: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> np.ndarray:
-    """The mean of the predictions `[sequence, ...]` for `tokens` and for their reverse complements: f(x) = f(rc x) up to rounding."""
+    """The mean of the predictions `[sequence, ...]` for `tokens` and for their reverse
+    complements: f(x) = f(rc x) up to rounding."""
     return (predict(tokens) + predict(reverse_complement(tokens))) / 2

@@ -1,7 +1,9 @@
-"""Sets of GUE as one benchmark: a score for each subset as its authors define it, and their mean over a fixed list of subsets.
+"""Sets of GUE as one benchmark: a score for each subset as its authors define it, and their
+mean over a fixed list of subsets.
 
-An *example* is a test sequence of one subset. A predictor maps `SequenceInputs` to `{"logit": [sequence]}` (positive class; zero is one
-half) or `{"probability": [sequence, 2]}`. It decides at one half (argmax): no threshold is tuned.
+An *example* is a test sequence of one subset. A predictor maps `SequenceInputs` to
+`{"logit": [sequence]}` (positive class; zero is one half) or
+`{"probability": [sequence, 2]}`. It decides at one half (argmax): no threshold is tuned.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ LARGEST = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class SequenceInputs:
-    """What a predictor sees: sequences, the subset that each belongs to, and that subset's own training and dev tables.
+    """What a predictor sees: sequences, the subset that each belongs to, and that subset's
+    own training and dev tables.
 
     Attributes:
         tokens: int8 `[sequence, position]`, padded at the end (`zoo.genomics.data.sequences`).
         subset: name `[sequence]`.
-        table: `(subset, split) -> LabelledSequences` for the splits "train" and "dev", for predictors that are fitted when they are run.
+        table: `(subset, split) -> LabelledSequences` for the splits "train" and "dev", for
+            predictors that are fitted when they are run.
     """
 
     tokens: np.ndarray
@@ -70,20 +74,25 @@ class Gue(Task):
             ValueError: no such subset or split; names those that there are.
         """
         if subset not in self.subsets or split not in ("train", "dev", "test"):
-            raise ValueError(f"{self.spec.id} has no {subset}.{split}; it has {', '.join(self.subsets)}, each train, dev and test")
+            raise ValueError(
+                f"{self.spec.id} has no {subset}.{split}; it has {', '.join(self.subsets)}, each "
+                "train, dev and test"
+            )
         return read_table(self.file(f"{subset}.{split}.csv"), classes=("0", "1"))
 
     def visible(self, subset: str, split: str) -> LabelledSequences:
         """What a predictor may ask for: `table` but for the test split."""
         if split == "test":
-            raise ValueError(f"the test labels of {subset} are not a predictor's to see; ask for train or dev")
+            raise ValueError(
+                f"the test labels of {subset} are not a predictor's to see; ask for train or dev"
+            )
         return self.table(subset, split)
 
     def examples(self) -> Examples:
         """The test sequences, subset after subset, in the files' order; named `<subset>/<row>`.
 
-        The targets are `label` `[sequence]` and `clean` `[sequence]`: whether no copy and no 31-mer of it, on either strand, is in its
-        subset's training table.
+        The targets are `label` `[sequence]` and `clean` `[sequence]`: whether no copy and
+        no 31-mer of it, on either strand, is in its subset's training table.
         """
         tables = {subset: self.table(subset, "test") for subset in self.subsets}
         width = max(table.tokens.shape[1] for table in tables.values())
@@ -95,74 +104,116 @@ class Gue(Task):
             ids += [f"{subset}/{name}" for name in table.ids]
             clean.append(signatures.clean(table.tokens, self.table(subset, "train").tokens))
         subset = np.repeat(list(tables), [len(table) for table in tables.values()])
-        targets = {"label": np.concatenate([table.labels for table in tables.values()]), "clean": np.concatenate(clean)}
+        targets = {
+            "label": np.concatenate([table.labels for table in tables.values()]),
+            "clean": np.concatenate(clean),
+        }
         return Examples(tuple(ids), SequenceInputs(tokens, subset, self.visible), targets)
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
-        """`logit` float32, `label`, `clean`, `subset` (number in the TOML's list), each `[sequence]`.
+        """`logit` float32, `label`, `clean`, `subset` (number in the TOML's list), each
+        `[sequence]`.
 
         Raises:
-            ValueError: neither `logit` nor `probability`, a wrong shape, values that are not finite or no probabilities.
+            ValueError: neither `logit` nor `probability`, a wrong shape, values that are
+                not finite or no probabilities.
         """
         n = len(examples)
         if "logit" in predictions:
             logit = np.asarray(predictions["logit"], np.float64)
             if logit.shape != (n,):
-                raise ValueError(f"predictions['logit'] has shape {logit.shape}, {self.spec.id} needs {(n,)}: [sequence]")
+                raise ValueError(
+                    f"predictions['logit'] has shape {logit.shape}, {self.spec.id} needs {(n,)}: "
+                    "[sequence]"
+                )
         elif "probability" in predictions:
             value = np.asarray(predictions["probability"], np.float64)
             if value.shape != (n, 2):
-                raise ValueError(f"predictions['probability'] has shape {value.shape}, {self.spec.id} needs {(n, 2)}: [sequence, class]")
+                raise ValueError(
+                    f"predictions['probability'] has shape {value.shape}, {self.spec.id} needs "
+                    f"{(n, 2)}: [sequence, class]"
+                )
             given = value[np.isfinite(value).all(1)]
             if (given < 0).any() or (given > 1).any() or (np.abs(given.sum(1) - 1) > 1e-3).any():
-                raise ValueError("predictions['probability'] must lie in [0, 1] and sum to one over classes: apply a softmax to logits")
+                raise ValueError(
+                    "predictions['probability'] must lie in [0, 1] and sum to one over classes: "
+                    "apply a softmax to logits"
+                )
             with np.errstate(divide="ignore"):
                 logit = np.log(value[:, 1]) - np.log(value[:, 0])
         else:
             given = sorted(predictions)
-            raise ValueError(f"predictions of {self.spec.id} need 'logit' [sequence] or 'probability' [sequence, 2], got {given}")
+            raise ValueError(
+                f"predictions of {self.spec.id} need 'logit' [sequence] or 'probability' "
+                f"[sequence, 2], got {given}"
+            )
         gaps = np.isnan(logit)
         if gaps.any():
-            raise ValueError(f"{int(gaps.sum())} sequences have no prediction, the first is {examples.ids[int(np.argmax(gaps))]}")
+            raise ValueError(
+                f"{int(gaps.sum())} sequences have no prediction, the first is "
+                f"{examples.ids[int(np.argmax(gaps))]}"
+            )
         number = {name: index for index, name in enumerate(self.subsets)}
         return {
-            "logit": np.clip(logit, -LARGEST, LARGEST).astype(np.float32), "label": examples.targets["label"].astype(np.int8),
-            "clean": examples.targets["clean"].astype(bool), "subset": np.array([number[name] for name in examples.inputs.subset], np.int8),
-        }  # fmt: skip
+            "logit": np.clip(logit, -LARGEST, LARGEST).astype(np.float32),
+            "label": examples.targets["label"].astype(np.int8),
+            "clean": examples.targets["clean"].astype(bool),
+            "subset": np.array([number[name] for name in examples.inputs.subset], np.int8),
+        }
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """`counts` and `counts_clean` `[sequence, subset, 4]`: true negatives, false positives, false negatives, true positives."""
+        """`counts` and `counts_clean` `[sequence, subset, 4]`: true negatives, false
+        positives, false negatives, true positives."""
         cells = classification.confusion(np.asarray(record["logit"]) > 0, record["label"])
-        of_subset = (np.asarray(record["subset"])[:, None] == np.arange(len(self.subsets))).astype(np.float64)
+        of_subset = (np.asarray(record["subset"])[:, None] == np.arange(len(self.subsets))).astype(
+            np.float64
+        )
         counts = of_subset[..., None] * cells[:, None]
-        return {"counts": counts, "counts_clean": counts * np.asarray(record["clean"], np.float64)[:, None, None]}
+        return {
+            "counts": counts,
+            "counts_clean": counts * np.asarray(record["clean"], np.float64)[:, None, None],
+        }
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`mcc`, `mcc_clean` and `macro_f1` by subset, and `mcc_mean`."""
-        mcc, clean = classification.matthews(means["counts"]), classification.matthews(means["counts_clean"])
+        mcc, clean = (
+            classification.matthews(means["counts"]),
+            classification.matthews(means["counts_clean"]),
+        )
         f1 = classification.macro_f1(means["counts"])
         found: dict[str, np.ndarray] = {"mcc_mean": mcc.mean(-1), "mcc_clean_mean": clean.mean(-1)}
         for index, subset in enumerate(self.subsets):
-            found |= {f"mcc.{subset}": mcc[..., index], f"mcc_clean.{subset}": clean[..., index], f"macro_f1.{subset}": f1[..., index]}
+            found |= {
+                f"mcc.{subset}": mcc[..., index],
+                f"mcc_clean.{subset}": clean[..., index],
+                f"macro_f1.{subset}": f1[..., index],
+            }
         return found
 
-    def rank_values(self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def rank_values(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """`auroc` by subset, exact on every resample."""
         found = {}
         for index, subset in enumerate(self.subsets):
             rows = np.flatnonzero(np.asarray(record["subset"]) == index)
             inside = None if weights is None else weights[:, rows]
-            value = classification.auroc(np.asarray(record["logit"])[rows], np.asarray(record["label"])[rows] == 1, inside)
+            value = classification.auroc(
+                np.asarray(record["logit"])[rows], np.asarray(record["label"])[rows] == 1, inside
+            )
             found[f"auroc.{subset}"] = value[0] if weights is None else value
         return found
 
 
 class GueGrouped(Gue):
-    """The same sequences, split anew so that a sequence and its shuffles stay together (`zoo.genomics.gue.regroup`)."""
+    """The same sequences, split anew so that a sequence and its shuffles stay together
+    (`zoo.genomics.gue.regroup`)."""
 
     @functools.cache  # noqa: B019
     def _regrouped(self, subset: str) -> dict[str, LabelledSequences]:
-        return regroup({split: Gue.table(self, subset, split) for split in ("train", "dev", "test")})
+        return regroup(
+            {split: Gue.table(self, subset, split) for split in ("train", "dev", "test")}
+        )
 
     def table(self, subset: str, split: str) -> LabelledSequences:
         """One table of the grouped split."""

@@ -3,9 +3,11 @@
     zoo train genomics/gue cnn --seed 0 --out RUNS
     python -m zoo.genomics.gue.train cnn --seeds 0 1 2 --out RUNS [--subsets tf_0 prom_core_tata]
 
-Everything is fitted on the published training sets; the dev sets report, and chose the settings of `RECIPES` (before any test score was
-computed). The last weights, averaged exponentially, are the model: no epoch is chosen. On transcription factor sets each training
-sequence is turned to its other strand with probability one half: a site is a site on both. Promoters have a direction and are not.
+Everything is fitted on the published training sets; the dev sets report, and chose the
+settings of `RECIPES` (before any test score was computed). The last weights, averaged
+exponentially, are the model: no epoch is chosen. On transcription factor sets each training
+sequence is turned to its other strand with probability one half: a site is a site on both.
+Promoters have a direction and are not.
 """
 
 from __future__ import annotations
@@ -33,7 +35,16 @@ from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig
 from zoo.pretrained import weights as storage
 from zoo.train.loop import LoopConfig, fit
 
-SUBSETS = ("tf_0", "tf_1", "tf_2", "tf_4", "prom_core_all", "prom_core_notata", "prom_core_tata", "prom_300_tata")
+SUBSETS = (
+    "tf_0",
+    "tf_1",
+    "tf_2",
+    "tf_4",
+    "prom_core_all",
+    "prom_core_notata",
+    "prom_core_tata",
+    "prom_300_tata",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +73,14 @@ class CNNRecipe:
 RECIPES: dict[str, CNNRecipe] = {
     "cnn": CNNRecipe(),
     "dilated_cnn": CNNRecipe(
-        network={"filters": 96, "channels": 96, "pool": 3, "dilations": (1, 2, 4, 8, 1), "bins": 9}, epochs=6.0, least_steps=1000
+        network={"filters": 96, "channels": 96, "pool": 3, "dilations": (1, 2, 4, 8, 1), "bins": 9},
+        epochs=6.0,
+        least_steps=1000,
     ),
 }
 PROMOTERS = {"bins": 12, "pool": 2, "dropout": 0.4, "placed": True}
-"""What differs for promoters, which are aligned to the start of transcription: finer bins, and a weight for each letter at each place."""
+"""What differs for promoters, which are aligned to the start of transcription: finer bins,
+and a weight for each letter at each place."""
 
 
 def recipe_for(kind: str, subset: str) -> CNNRecipe:
@@ -84,13 +98,18 @@ def recipe_for(kind: str, subset: str) -> CNNRecipe:
 
 
 def augmented(tokens: jax.Array, key: jax.Array, *, strands: bool, shift: int) -> jax.Array:
-    """Training sequences, each moved by up to `shift` positions (what leaves at one end comes in at the other as unknown), and on
-    its other strand with probability one half where `strands`."""
+    """Training sequences, each moved by up to `shift` positions (what leaves at one end
+    comes in at the other as unknown), and on its other strand with probability one half
+    where `strands`."""
     first, second = jax.random.split(key)
     if shift:
-        moved = jnp.arange(tokens.shape[1]) - jax.random.randint(first, (len(tokens), 1), -shift, shift + 1)
+        moved = jnp.arange(tokens.shape[1]) - jax.random.randint(
+            first, (len(tokens), 1), -shift, shift + 1
+        )
         inside = (moved >= 0) & (moved < tokens.shape[1])
-        tokens = jnp.where(inside, jnp.take_along_axis(tokens, jnp.clip(moved, 0, tokens.shape[1] - 1), 1), 4)
+        tokens = jnp.where(
+            inside, jnp.take_along_axis(tokens, jnp.clip(moved, 0, tokens.shape[1] - 1), 1), 4
+        )
     if strands:
         other = jnp.where(tokens < 4, 3 - tokens, tokens)[:, ::-1]
         tokens = jnp.where(jax.random.bernoulli(second, 0.5, (len(tokens), 1)), other, tokens)
@@ -98,10 +117,18 @@ def augmented(tokens: jax.Array, key: jax.Array, *, strands: bool, shift: int) -
 
 
 def train_subset(
-    kind: str, subset: str, *, seed: int, out: Path, recipe: CNNRecipe | None = None, steps: int | None = None,
-    load: Callable[[str, str], LabelledSequences] = gue, log: Any = print,
+    kind: str,
+    subset: str,
+    *,
+    seed: int,
+    out: Path,
+    recipe: CNNRecipe | None = None,
+    steps: int | None = None,
+    load: Callable[[str, str], LabelledSequences] = gue,
+    log: Any = print,
 ) -> dict[str, Any]:
-    """Trains one subset's network; resumes where an interrupted run stopped. Returns what `run.json` says.
+    """Trains one subset's network; resumes where an interrupted run stopped. Returns what
+    `run.json` says.
 
     Args:
         kind: key of `RECIPES`.
@@ -119,11 +146,17 @@ def train_subset(
     config = SequenceCNNConfig(length=table.tokens.shape[1], **recipe.network)
     total = max(recipe.least_steps, int(recipe.epochs * len(table) / recipe.batch_size))
     total = min(total, steps) if steps else total
-    rate = optax.warmup_cosine_decay_schedule(0.0, recipe.learning_rate, max(1, total // 20), total, recipe.learning_rate * 0.01)
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=recipe.weight_decay))
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, recipe.learning_rate, max(1, total // 20), total, recipe.learning_rate * 0.01
+    )
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=recipe.weight_decay)
+    )
     strands = subset.startswith(BOTH_STRANDS)
 
-    def loss(model: nnx.Module, batch: dict[str, jax.Array], key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(
+        model: nnx.Module, batch: dict[str, jax.Array], key: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         first, second = jax.random.split(key)
         tokens = augmented(batch["tokens"], first, strands=strands, shift=recipe.shift)
         logit = model(one_hot(tokens, xp=jnp), key=second)
@@ -133,29 +166,55 @@ def train_subset(
     begin = time.perf_counter()
     arrays = {"tokens": table.tokens, "label": table.labels.astype(np.float32)}
     loop = LoopConfig(
-        steps=total, batch_size=recipe.batch_size, seed=seed, log_every=total, ema_decay=0.998 if total > 1000 else 0.99
+        steps=total,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        log_every=total,
+        ema_decay=0.998 if total > 1000 else 0.99,
     )
     result = fit(SequenceCNN(config, rngs=nnx.Rngs(seed)), loss, arrays, optimiser, config=loop)
     logit = cnn_logits(result.model, dev.tokens, strands=strands)
     scores = dev_scores(logit, dev.labels)
-    storage.save(out / "model.safetensors", result.model, metadata={"name": kind, "subset": subset, "seed": seed})
+    storage.save(
+        out / "model.safetensors",
+        result.model,
+        metadata={"name": kind, "subset": subset, "seed": seed},
+    )
     facts = {
-        "kind": kind, "subset": subset, "seed": seed, "steps": total, "sequences": len(table), "length": config.length,
-        "network": dict(recipe.network), "recipe": dataclasses.asdict(recipe), "loss": result.history[-1]["loss"],
-        "wall_seconds": time.perf_counter() - begin, "dev": scores,
-    }  # fmt: skip
+        "kind": kind,
+        "subset": subset,
+        "seed": seed,
+        "steps": total,
+        "sequences": len(table),
+        "length": config.length,
+        "network": dict(recipe.network),
+        "recipe": dataclasses.asdict(recipe),
+        "loss": result.history[-1]["loss"],
+        "wall_seconds": time.perf_counter() - begin,
+        "dev": scores,
+    }
     (out / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    log(f"{kind} {subset} seed {seed}: {facts['wall_seconds']:.0f} s, " + " ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+    log(
+        f"{kind} {subset} seed {seed}: {facts['wall_seconds']:.0f} s, "
+        + " ".join(f"{name} {value:.4f}" for name, value in scores.items())
+    )
     return facts
 
 
-def cnn_logits(model: SequenceCNN, tokens: np.ndarray, *, strands: bool, batch: int = 512) -> np.ndarray:
+def cnn_logits(
+    model: SequenceCNN, tokens: np.ndarray, *, strands: bool, batch: int = 512
+) -> np.ndarray:
     """Logits float32 `[sequence]`, the mean of both strands where `strands`."""
     graph, state = nnx.split(model)
     call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
 
     def one_strand(tokens: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.asarray(call(state, tokens[start : start + batch])) for start in range(0, len(tokens), batch)])
+        return np.concatenate(
+            [
+                np.asarray(call(state, tokens[start : start + batch]))
+                for start in range(0, len(tokens), batch)
+            ]
+        )
 
     return both_strands(one_strand, tokens) if strands else one_strand(tokens)
 
@@ -163,10 +222,15 @@ def cnn_logits(model: SequenceCNN, tokens: np.ndarray, *, strands: bool, batch: 
 def dev_scores(logit: np.ndarray, label: np.ndarray) -> dict[str, float]:
     """MCC at argmax and AUROC."""
     counts = classification.confusion(logit > 0, label).sum(0)
-    return {"mcc": float(classification.matthews(counts)), "auroc": float(classification.auroc(logit, label == 1)[0])}
+    return {
+        "mcc": float(classification.matthews(counts)),
+        "auroc": float(classification.auroc(logit, label == 1)[0]),
+    }
 
 
-def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None) -> Iterator[str]:
+def recipe(
+    architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None
+) -> Iterator[str]:
     """What `zoo train genomics/gue <architecture>` runs: every subset in turn.
 
     Raises:
@@ -180,15 +244,31 @@ def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps:
     for subset in SUBSETS:
         folder = Path(out) / f"{architecture}.{subset}.seed{seed}"
         if not (folder / "run.json").exists():
-            facts = train_subset(architecture, subset, seed=seed, out=folder, steps=steps, load=load, log=lambda line: None)
-            yield f"{subset}: dev MCC {facts['dev']['mcc']:.4f}, {facts['wall_seconds']:.0f} s, in {folder}"
+            facts = train_subset(
+                architecture,
+                subset,
+                seed=seed,
+                out=folder,
+                steps=steps,
+                load=load,
+                log=lambda line: None,
+            )
+            yield (
+                f"{subset}: dev MCC {facts['dev']['mcc']:.4f}, {facts['wall_seconds']:.0f} s, in "
+                f"{folder}"
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains one recipe on several subsets with several seeds, each into `OUT/<recipe>.<subset>.seed<k>`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Trains one recipe on several subsets with several seeds, each into
+    `OUT/<recipe>.<subset>.seed<k>`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=sorted(RECIPES))
-    parser.add_argument("--task", default="genomics/gue", help="a task of genomics whose class is Gue")
+    parser.add_argument(
+        "--task", default="genomics/gue", help="a task of genomics whose class is Gue"
+    )
     parser.add_argument("--subsets", nargs="+", default=None, help="default: all of the task")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs"))
@@ -200,7 +280,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = options.out / f"{options.name}.{subset}.seed{seed}"
             if not (folder / "run.json").exists():
                 train_subset(
-                    options.name, subset, seed=seed, out=folder, steps=options.steps, load=task.visible,
+                    options.name,
+                    subset,
+                    seed=seed,
+                    out=folder,
+                    steps=options.steps,
+                    load=task.visible,
                     log=lambda line: print(line, flush=True),
                 )
     return 0

@@ -1,7 +1,9 @@
-"""The sequence encoder with three outputs a base in place of four letters: non-coding, CDS forward, CDS reverse.
+"""The sequence encoder with three outputs a base in place of four letters: non-coding, CDS
+forward, CDS reverse.
 
-Everything but the last layer is `SequenceEncoder`'s, so that its pre-trained weights fit (semantic segmentation by fine-tuning, Long et al.
-2015, arXiv:1411.4038). Recipe, cost and scores: `zoo.genomics.ecoli.train`.
+Everything but the last layer is `SequenceEncoder`'s, so that its pre-trained weights fit
+(semantic segmentation by fine-tuning, Long et al. 2015, arXiv:1411.4038). Recipe, cost and
+scores: `zoo.genomics.ecoli.train`.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class GeneLabeller(nnx.Module):
         self.encoder = SequenceEncoder(SequenceEncoderConfig(**sizes), rngs=rngs)
         self.encoder.letters = nnx.Linear(2 * config.channels[0], config.classes, rngs=rngs)
 
-    def __call__(self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None) -> Float[Array, "batch position class"]:
+    def __call__(
+        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
+    ) -> Float[Array, "batch position class"]:
         """Logits at every base of sequences of at most `8 * config.max_tokens` bases."""
         return self.encoder(tokens, key=key)

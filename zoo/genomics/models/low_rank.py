@@ -1,9 +1,11 @@
-"""Fine-tuning with few parameters: frozen kernels with a low-rank update each (LoRA; Hu et al. 2021, arXiv:2106.09685).
+"""Fine-tuning with few parameters: frozen kernels with a low-rank update each (LoRA; Hu et
+al. 2021, arXiv:2106.09685).
 
     kernel = pre-trained kernel + down @ up          down [inputs, rank], up [rank, outputs], up = 0 at first
 
-The frozen kernels are shared by all networks that start from one encoder; what belongs to one network is small. `SequenceEncoders`
-holds several such networks with their kernels added up, each a plain `SequenceEncoder`; `joined` puts them into one file that holds the
+The frozen kernels are shared by all networks that start from one encoder; what belongs to
+one network is small. `SequenceEncoders` holds several such networks with their kernels
+added up, each a plain `SequenceEncoder`; `joined` puts them into one file that holds the
 shared kernels once, and `expanded` reads it.
 """
 
@@ -22,7 +24,15 @@ from flax import nnx
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights as storage
 
-__all__ = ["Frozen", "LowRank", "SequenceEncoders", "SequenceEncodersConfig", "expanded", "freeze", "joined"]
+__all__ = [
+    "Frozen",
+    "LowRank",
+    "SequenceEncoders",
+    "SequenceEncodersConfig",
+    "expanded",
+    "freeze",
+    "joined",
+]
 
 SHARED, NETWORKS = "shared.", "networks."
 """Prefixes in a file: of what its networks share, and of what each has for itself."""
@@ -33,7 +43,8 @@ class Frozen(nnx.Variable):
 
 
 class LowRank(nnx.Module):
-    """A dense layer or a convolution whose kernel is frozen, with a trained low-rank update and a trained bias.
+    """A dense layer or a convolution whose kernel is frozen, with a trained low-rank update
+    and a trained bias.
 
     Args:
         layer: `nnx.Linear`, `nnx.LinearGeneral` or a one-dimensional `nnx.Conv` ("SAME", stride 1).
@@ -51,22 +62,33 @@ class LowRank(nnx.Module):
         self.up = nnx.Param(jnp.zeros((rank, *outputs)))
 
     def __call__(self, x: jax.Array, **_: Any) -> jax.Array:
-        """What the layer gives with its updated kernel; the two small products cost less than the gradient of a whole kernel."""
+        """What the layer gives with its updated kernel; the two small products cost less
+        than the gradient of a whole kernel."""
         small = self._apply(x, self.down[...])
-        return self._apply(x, self.kernel[...]) + jnp.tensordot(small, self.up[...], 1) + self.bias[...]
+        return (
+            self._apply(x, self.kernel[...])
+            + jnp.tensordot(small, self.up[...], 1)
+            + self.bias[...]
+        )
 
     def _apply(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         if self.convolves:
-            return jax.lax.conv_general_dilated(x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"))
+            return jax.lax.conv_general_dilated(
+                x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+            )
         return jnp.tensordot(x, kernel, self.n_in)
 
 
 def freeze(model: SequenceEncoder, rank: int, *, rngs: nnx.Rngs) -> SequenceEncoder:
-    """Replaces, in place, the layers of the attention blocks and the widest convolution by `LowRank` ones; returns the model."""
+    """Replaces, in place, the layers of the attention blocks and the widest convolution by
+    `LowRank` ones; returns the model."""
     for block in model.blocks:
         for name in ("query", "key", "value", "out"):
             setattr(block.attention, name, LowRank(getattr(block.attention, name), rank, rngs=rngs))
-        block.up, block.down = LowRank(block.up, rank, rngs=rngs), LowRank(block.down, rank, rngs=rngs)
+        block.up, block.down = (
+            LowRank(block.up, rank, rngs=rngs),
+            LowRank(block.down, rank, rngs=rngs),
+        )
     model.convolutions[-1] = LowRank(model.convolutions[-1], rank, rngs=rngs)
     return model
 
@@ -87,8 +109,13 @@ class SequenceEncodersConfig:
 
     def of(self, subset: str) -> SequenceEncoderConfig:
         """The design of one subset's network."""
-        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in self.encoder.items()}
-        return SequenceEncoderConfig(**settings | {"tasks": 1, "head_tokens": self.tokens[self.subsets.index(subset)]})
+        settings = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.encoder.items()
+        }
+        return SequenceEncoderConfig(
+            **settings | {"tasks": 1, "head_tokens": self.tokens[self.subsets.index(subset)]}
+        )
 
 
 class SequenceEncoders(nnx.Module):
@@ -96,23 +123,31 @@ class SequenceEncoders(nnx.Module):
 
     def __init__(self, config: SequenceEncodersConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.networks = nnx.Dict({subset: SequenceEncoder(config.of(subset), rngs=rngs) for subset in config.subsets})
+        self.networks = nnx.Dict(
+            {subset: SequenceEncoder(config.of(subset), rngs=rngs) for subset in config.subsets}
+        )
 
 
 def joined(
-    start: Mapping[str, np.ndarray], networks: Mapping[str, Mapping[str, np.ndarray]], tokens: Mapping[str, int]
+    start: Mapping[str, np.ndarray],
+    networks: Mapping[str, Mapping[str, np.ndarray]],
+    tokens: Mapping[str, int],
 ) -> dict[str, np.ndarray]:
-    """What one file holds of several networks: the frozen kernels once, and each network's own parameters.
+    """What one file holds of several networks: the frozen kernels once, and each network's
+    own parameters.
 
     Args:
         start: parameters of the encoder that all networks began as.
         networks: subset -> trained parameters of a network that `freeze` made.
-        tokens: subset -> tokens that its network sees; positions behind them were not trained and are not stored.
+        tokens: subset -> tokens that its network sees; positions behind them were not
+            trained and are not stored.
     """
     found = {f"{SHARED}position": start["position"]}
     for subset, own in networks.items():
         for name, value in own.items():
-            found[f"{NETWORKS}{subset}.{name}"] = value[: tokens[subset]] if name == "position" else value
+            found[f"{NETWORKS}{subset}.{name}"] = (
+                value[: tokens[subset]] if name == "position" else value
+            )
             layer, _, last = name.rpartition(".")
             if last == "down" and f"{layer}.up" in own:
                 found[f"{SHARED}{layer}.kernel"] = start[f"{layer}.kernel"]
@@ -126,7 +161,11 @@ def expanded(path: Path) -> dict[str, np.ndarray]:
         zoo.pretrained.weights.WeightsError: the file cannot be read.
     """
     stored = storage.load(path)[0]
-    shared = {name.removeprefix(SHARED): value for name, value in stored.items() if name.startswith(SHARED)}
+    shared = {
+        name.removeprefix(SHARED): value
+        for name, value in stored.items()
+        if name.startswith(SHARED)
+    }
     found: dict[str, np.ndarray] = {}
     for full, value in stored.items():
         if not full.startswith(NETWORKS):
@@ -138,5 +177,7 @@ def expanded(path: Path) -> dict[str, np.ndarray]:
         elif f"{layer}.kernel" not in shared or last == "bias":
             found[full] = value
         elif last == "down":
-            found[f"{prefix}.{layer}.kernel"] = shared[f"{layer}.kernel"] + np.tensordot(value, stored[f"{prefix}.{layer}.up"], 1)
+            found[f"{prefix}.{layer}.kernel"] = shared[f"{layer}.kernel"] + np.tensordot(
+                value, stored[f"{prefix}.{layer}.up"], 1
+            )
     return found

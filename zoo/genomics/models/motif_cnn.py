@@ -1,8 +1,10 @@
-"""CNN-local and CNN-dist: two small networks that differ in how soon they pool, with a choice of the first layer's activation.
+"""CNN-local and CNN-dist: two small networks that differ in how soon they pool, with a
+choice of the first layer's activation.
 
-Koo & Ploenzke 2021, "Improving representations of genomic sequence motifs in convolutional networks with exponential activations",
-doi:10.1038/s42256-020-00291-x: an exponential after the first convolution lets noise die and motifs stand out, and what the network
-found can be read off its gradients better. Layer sizes, normalisation and dropout are the authors'.
+Koo & Ploenzke 2021, "Improving representations of genomic sequence motifs in convolutional
+networks with exponential activations", doi:10.1038/s42256-020-00291-x: an exponential after
+the first convolution lets noise die and motifs stand out, and what the network found can be
+read off its gradients better. Layer sizes, normalisation and dropout are the authors'.
 
     zoo train genomics/motif_grammar cnn_dist.exponential --seed 0      a minute of one core
 """
@@ -31,11 +33,17 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 """Of the first layer; the others are rectified."""
 
 KINDS: dict[str, tuple[tuple[int, int, str, int, float], ...]] = {
-    "dist": ((24, 19, "SAME", 1, 0.1), (32, 7, "SAME", 4, 0.2), (48, 7, "VALID", 4, 0.3), (64, 3, "VALID", 3, 0.4)),
+    "dist": (
+        (24, 19, "SAME", 1, 0.1),
+        (32, 7, "SAME", 4, 0.2),
+        (48, 7, "VALID", 4, 0.3),
+        (64, 3, "VALID", 3, 0.4),
+    ),
     "local": ((24, 19, "SAME", 50, 0.1), (48, 3, "SAME", 2, 0.2)),
 }
-"""Layers of each kind: channels, width, padding, pooling, dropout. "dist" lets deeper layers see how motifs lie to each other; "local"
-keeps the strongest match of each filter in 50 bases."""
+"""Layers of each kind: channels, width, padding, pooling, dropout. "dist" lets deeper
+layers see how motifs lie to each other; "local" keeps the strongest match of each filter in
+50 bases."""
 HIDDEN, HIDDEN_DROPOUT = 96, 0.5
 
 
@@ -47,7 +55,8 @@ class MotifCnnConfig:
         kind: "dist" or "local".
         activation: of the first layer, a key of `ACTIVATIONS`.
         length: bases of a sequence.
-        frozen: whether normalisation is one scale and shift a channel (`freeze`) or that of batches, for training.
+        frozen: whether normalisation is one scale and shift a channel (`freeze`) or that of
+            batches, for training.
     """
 
     kind: str = "dist"
@@ -62,19 +71,29 @@ class MotifCnnConfig:
 
 
 class ChannelNorm(nnx.Module):
-    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) over all axes but the last; frozen: a scale and a shift.
+    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) over all axes but the
+    last; frozen: a scale and a shift.
 
-    Why frozen: a published network must not depend on running statistics, and one multiplication a channel is all that is left of them.
+    Why frozen: a published network must not depend on running statistics, and one
+    multiplication a channel is all that is left of them.
     """
 
-    def __init__(self, channels: int, *, frozen: bool, momentum: float = 0.99, epsilon: float = 1e-3):
+    def __init__(
+        self, channels: int, *, frozen: bool, momentum: float = 0.99, epsilon: float = 1e-3
+    ):
         self.frozen, self.momentum, self.epsilon = frozen, momentum, epsilon
         self.scale, self.bias = nnx.Param(jnp.ones(channels)), nnx.Param(jnp.zeros(channels))
         if not frozen:
-            self.mean, self.variance = nnx.BatchStat(jnp.zeros(channels)), nnx.BatchStat(jnp.ones(channels))
+            self.mean, self.variance = (
+                nnx.BatchStat(jnp.zeros(channels)),
+                nnx.BatchStat(jnp.ones(channels)),
+            )
 
-    def __call__(self, x: Float[Array, "... channels"], *, training: bool = False) -> Float[Array, "... channels"]:
-        """Normalised values; in training by the batch's moments, which also move the running ones."""
+    def __call__(
+        self, x: Float[Array, "... channels"], *, training: bool = False
+    ) -> Float[Array, "... channels"]:
+        """Normalised values; in training by the batch's moments, which also move the
+        running ones."""
         if self.frozen:
             return x * self.scale[...] + self.bias[...]
         if training:
@@ -82,10 +101,14 @@ class ChannelNorm(nnx.Module):
             mean = x.mean(axes)
             variance = jnp.square(x - mean).mean(axes)
             for running, now in ((self.mean, mean), (self.variance, variance)):
-                running[...] = self.momentum * running[...] + (1.0 - self.momentum) * jax.lax.stop_gradient(now)
+                running[...] = self.momentum * running[...] + (
+                    1.0 - self.momentum
+                ) * jax.lax.stop_gradient(now)
         else:
             mean, variance = self.mean[...], self.variance[...]
-        return (x - mean) * (self.scale[...] * jax.lax.rsqrt(variance + self.epsilon)) + self.bias[...]
+        return (x - mean) * (self.scale[...] * jax.lax.rsqrt(variance + self.epsilon)) + self.bias[
+            ...
+        ]
 
     def as_frozen(self) -> tuple[jax.Array, jax.Array]:
         """Scale and shift `[channels]` that give what the running statistics give."""
@@ -94,21 +117,40 @@ class ChannelNorm(nnx.Module):
 
 
 class Layer(nnx.Module):
-    """Convolution without bias, normalisation, activation, dropout, and the maximum of each `pool` positions."""
+    """Convolution without bias, normalisation, activation, dropout, and the maximum of each
+    `pool` positions."""
 
     def __init__(
-        self, inputs: int | None, channels: int, width: int, padding: str, pool: int, dropout: float, *, frozen: bool, rngs: nnx.Rngs,
-    ):  # fmt: skip
+        self,
+        inputs: int | None,
+        channels: int,
+        width: int,
+        padding: str,
+        pool: int,
+        dropout: float,
+        *,
+        frozen: bool,
+        rngs: nnx.Rngs,
+    ):
         self.pool, self.dropout = pool, dropout
         if inputs is None:
             self.conv = FoldedConv(width, channels, padding=padding, use_bias=False, rngs=rngs)
         else:
             start = nnx.initializers.he_normal()
-            self.conv = nnx.Conv(inputs, channels, (width,), padding=padding, use_bias=False, kernel_init=start, rngs=rngs)
+            self.conv = nnx.Conv(
+                inputs,
+                channels,
+                (width,),
+                padding=padding,
+                use_bias=False,
+                kernel_init=start,
+                rngs=rngs,
+            )
         self.norm = ChannelNorm(channels, frozen=frozen)
 
     def __call__(self, x: jax.Array, activation: Callable, key: jax.Array | None) -> jax.Array:
-        """`[batch, position, channels]` to `[batch, position / pool, channels]`; `key`: drop and normalise as in training."""
+        """`[batch, position, channels]` to `[batch, position / pool, channels]`; `key`:
+        drop and normalise as in training."""
         x = _drop(activation(self.norm(self.conv(x), training=key is not None)), self.dropout, key)
         if self.pool == 1:
             return x
@@ -129,21 +171,38 @@ class MotifCnn(nnx.Module):
         self.config = config
         inputs, length, layers = None, config.length, []
         for channels, width, padding, pool, dropout in KINDS[config.kind]:
-            layers.append(Layer(inputs, channels, width, padding, pool, dropout, frozen=config.frozen, rngs=rngs))
+            layers.append(
+                Layer(
+                    inputs, channels, width, padding, pool, dropout, frozen=config.frozen, rngs=rngs
+                )
+            )
             inputs, length = channels, (length if padding == "SAME" else length - width + 1) // pool
         if length < 1:
-            raise ValueError(f"length={config.length} is too short for cnn-{config.kind}: nothing is left after pooling")
+            raise ValueError(
+                f"length={config.length} is too short for cnn-{config.kind}: nothing is left "
+                "after pooling"
+            )
         self.layers = nnx.List(layers)
         start = nnx.initializers.he_normal()
-        self.hidden = nnx.Linear(length * inputs, HIDDEN, use_bias=False, kernel_init=start, rngs=rngs)
+        self.hidden = nnx.Linear(
+            length * inputs, HIDDEN, use_bias=False, kernel_init=start, rngs=rngs
+        )
         self.norm = ChannelNorm(HIDDEN, frozen=config.frozen)
         self.out = nnx.Linear(HIDDEN, 1, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "batch position 4"], *, key: jax.Array | None = None) -> Float[Array, " batch"]:
+    def __call__(
+        self, x: Float[Array, "batch position 4"], *, key: jax.Array | None = None
+    ) -> Float[Array, " batch"]:
         """Logits. `key`: drop out and normalise by the batch, as in training."""
-        keys = [None] * (len(self.layers) + 1) if key is None else list(jax.random.split(key, len(self.layers) + 1))
+        keys = (
+            [None] * (len(self.layers) + 1)
+            if key is None
+            else list(jax.random.split(key, len(self.layers) + 1))
+        )
         for number, layer in enumerate(self.layers):
-            x = layer(x, ACTIVATIONS[self.config.activation] if number == 0 else jax.nn.relu, keys[number])
+            x = layer(
+                x, ACTIVATIONS[self.config.activation] if number == 0 else jax.nn.relu, keys[number]
+            )
         x = self.hidden(x.reshape(len(x), -1))
         x = _drop(jax.nn.relu(self.norm(x, training=key is not None)), HIDDEN_DROPOUT, keys[-1])
         return self.out(x)[:, 0]
@@ -152,8 +211,8 @@ class MotifCnn(nnx.Module):
 def _drop(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
     """Dropout (Srivastava et al. 2014) at the nearest multiple of 1/256; nothing without a key.
 
-    Why bytes of words: on CPU a random number for each value would cost half as much as the whole step (measured: 3.5 ms against 0.9 a
-    layer).
+    Why bytes of words: on CPU a random number for each value would cost half as much as the
+    whole step (measured: 3.5 ms against 0.9 a layer).
     """
     if key is None:
         return x
@@ -164,7 +223,8 @@ def _drop(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
 
 
 def freeze(model: MotifCnn) -> MotifCnn:
-    """The same function of a sequence with running statistics turned into one scale and shift a channel: what is published."""
+    """The same function of a sequence with running statistics turned into one scale and
+    shift a channel: what is published."""
     if model.config.frozen:
         return model
     frozen = MotifCnn(dataclasses.replace(model.config, frozen=True), rngs=nnx.Rngs(0))

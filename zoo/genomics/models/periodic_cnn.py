@@ -1,9 +1,12 @@
-"""A convolutional network whose dilations are multiples of three: what it gathers from afar is in the base's own reading frame.
+"""A convolutional network whose dilations are multiples of three: what it gathers from afar
+is in the base's own reading frame.
 
-Dilated convolutions label every position at full resolution (Yu & Koltun 2016, arXiv:1511.07122). Coding DNA repeats with period three
-(Fickett 1982, doi:10.1093/nar/10.17.5303), so steps of 3, 9, 27 and 81 bases add up codons of one frame, as a sliding window of in-frame
-hexamers does; the last layer sees neighbouring bases, so all three frames. Each convolution is written as a dense layer of shifted copies,
-which XLA turns into one matrix product (its gradients of dilated convolutions are slow on CPUs).
+Dilated convolutions label every position at full resolution (Yu & Koltun 2016,
+arXiv:1511.07122). Coding DNA repeats with period three (Fickett 1982,
+doi:10.1093/nar/10.17.5303), so steps of 3, 9, 27 and 81 bases add up codons of one frame,
+as a sliding window of in-frame hexamers does; the last layer sees neighbouring bases, so
+all three frames. Each convolution is written as a dense layer of shifted copies, which XLA
+turns into one matrix product (its gradients of dilated convolutions are slow on CPUs).
 
 Recipe, cost and scores: `zoo.genomics.ecoli.train`.
 """
@@ -49,21 +52,30 @@ class PeriodicCNN(nnx.Module):
         c = config.channels
         self.first = nnx.Linear(4 * config.width, c, rngs=rngs)
         self.norms = nnx.List([nnx.LayerNorm(c, rngs=rngs) for _ in config.dilations])
-        self.layers = nnx.List([nnx.Linear(config.taps * c, c, rngs=rngs) for _ in config.dilations])
+        self.layers = nnx.List(
+            [nnx.Linear(config.taps * c, c, rngs=rngs) for _ in config.dilations]
+        )
         self.norm = nnx.LayerNorm(c, rngs=rngs)
         self.mix = nnx.Linear(config.taps * c, c, rngs=rngs)
         self.out = nnx.Linear(c, config.classes, rngs=rngs)
 
-    def __call__(self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None) -> Float[Array, "batch position class"]:
+    def __call__(
+        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
+    ) -> Float[Array, "batch position class"]:
         """Logits at every base; `key` is taken for the loops' sake and not used (no dropout)."""
         x = jax.nn.gelu(self.first(shifted(one_hot(tokens, xp=jnp), self.config.width, 1)))
-        for norm, layer, dilation in zip(self.norms, self.layers, self.config.dilations, strict=True):
+        for norm, layer, dilation in zip(
+            self.norms, self.layers, self.config.dilations, strict=True
+        ):
             x = x + jax.nn.gelu(layer(shifted(norm(x), self.config.taps, dilation)))
         return self.out(jax.nn.gelu(self.mix(shifted(self.norm(x), self.config.taps, 1))))
 
 
 def shifted(x: jax.Array, taps: int, dilation: int) -> jax.Array:
-    """Copies of `x` `[batch, position, channel]` side by side, from `-(taps // 2) * dilation` to as much ahead; zero beyond the ends."""
+    """Copies of `x` `[batch, position, channel]` side by side, from
+    `-(taps // 2) * dilation` to as much ahead; zero beyond the ends."""
     reach, length = taps // 2 * dilation, x.shape[1]
     padded = jnp.pad(x, ((0, 0), (reach, reach), (0, 0)))
-    return jnp.concatenate([padded[:, tap * dilation : tap * dilation + length] for tap in range(taps)], -1)
+    return jnp.concatenate(
+        [padded[:, tap * dilation : tap * dilation + length] for tap in range(taps)], -1
+    )

@@ -1,1 +1,2 @@
-"""`genomics/motif_grammar`: simulated sequences with planted motifs, and which model explains itself."""
+"""`genomics/motif_grammar`: simulated sequences with planted motifs, and which model
+explains itself."""

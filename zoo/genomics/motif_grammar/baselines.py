@@ -1,6 +1,8 @@
-"""Rows of `genomics/motif_grammar` with nothing learned by gradient: GC content, words, and the true matrices.
+"""Rows of `genomics/motif_grammar` with nothing learned by gradient: GC content, words, and
+the true matrices.
 
-    python -m zoo.genomics.motif_grammar.baselines                      fits the word regressions anew (needs scikit-learn)
+python -m zoo.genomics.motif_grammar.baselines                      fits the word
+regressions anew (needs scikit-learn)
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ def gc(task: MotifGrammar) -> Callable[[MotifInputs], dict[str, Any]]:
 
     def predict(inputs: MotifInputs) -> dict[str, Any]:
         strong = (inputs.tokens[inputs.explained] == 1) | (inputs.tokens[inputs.explained] == 2)
-        return {"score": gc_content(inputs.tokens), "attribution": {"gc": strong.astype(float)}, "declared": "gc"}
+        return {
+            "score": gc_content(inputs.tokens),
+            "attribution": {"gc": strong.astype(float)},
+            "declared": "gc",
+        }
 
     return predict
 
 
 def word_counts(tokens: np.ndarray, k: int = WIDTH) -> np.ndarray:
-    """Square roots of the counts of canonical words `[sequence, 4^k]` (a word and its reverse complement share a column)."""
+    """Square roots of the counts of canonical words `[sequence, 4^k]` (a word and its
+    reverse complement share a column)."""
     index = kmer_index(tokens, k, canonical=True)
     place = np.arange(len(tokens))[:, None] * 4**k + index
     counts = np.bincount(place[index >= 0], minlength=len(tokens) * 4**k)
@@ -41,7 +48,8 @@ def word_counts(tokens: np.ndarray, k: int = WIDTH) -> np.ndarray:
 
 
 def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInputs], dict[str, Any]]:
-    """Logistic regression on words of six letters; a position's explanation is the sum of the weights of the words that cover it.
+    """Logistic regression on words of six letters; a position's explanation is the sum of
+    the weights of the words that cover it.
 
     Raises:
         zoo.files.FileMissing: the fitted weights are not there.
@@ -51,9 +59,15 @@ def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInput
 
     path = FOLDER / file
     if not path.is_file():
-        raise files.FileMissing(f"{path} belongs to the package but is not there; `python -m zoo.genomics.motif_grammar.baselines` fits it anew")
+        raise files.FileMissing(
+            f"{path} belongs to the package but is not there; `python -m "
+            "zoo.genomics.motif_grammar.baselines` fits it anew"
+        )
     if (found := files.sha256(path)) != sha256:
-        raise files.FileAltered(f"{path} has SHA-256 {found}, the task says {sha256}; `git checkout` it, or fit anew and write that down")
+        raise files.FileAltered(
+            f"{path} has SHA-256 {found}, the task says {sha256}; `git checkout` it, or fit anew "
+            "and write that down"
+        )
     stored = load_file(path)
     weight, bias = stored["weight"].astype(np.float64), float(stored["bias"][0])
 
@@ -64,16 +78,24 @@ def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInput
         for offset in range(WIDTH):
             cover[:, offset : offset + each.shape[1]] += each
         score = word_counts(inputs.tokens) @ weight + bias
-        return {"score": score, "threshold": 0.0, "attribution": {"words": cover}, "declared": "words"}
+        return {
+            "score": score,
+            "threshold": 0.0,
+            "attribution": {"words": cover},
+            "declared": "words",
+        }
 
     return predict
 
 
-def oracle(task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = ()) -> Callable[[MotifInputs], dict[str, Any]]:
+def oracle(
+    task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = ()
+) -> Callable[[MotifInputs], dict[str, Any]]:
     """The true matrices, which no other row knows: where they match best, and how well.
 
-    The explanation of a position is the best log-odds of a match that covers it. The score is the sum of the three best matches that do
-    not overlap; with `rules` (first motif, second motif, bases between) the best pair that stands as a rule wants.
+    The explanation of a position is the best log-odds of a match that covers it. The score
+    is the sum of the three best matches that do not overlap; with `rules` (first motif,
+    second motif, bases between) the best pair that stands as a rule wants.
     """
     names, matrices = motifs.core_matrices()
 
@@ -83,15 +105,26 @@ def oracle(task: MotifGrammar, *, rules: Sequence[Sequence[Any]] = ()) -> Callab
         cover = np.full(explained.shape, -np.inf)
         for matrix, match in zip(matrices, found, strict=True):
             for offset in range(matrix.shape[1]):
-                cover[:, offset:] = np.maximum(cover[:, offset:], match[:, : cover.shape[1] - offset])
+                cover[:, offset:] = np.maximum(
+                    cover[:, offset:], match[:, : cover.shape[1] - offset]
+                )
         found = motifs.scan(inputs.tokens, matrices)
         score = _best_pair(found, names, matrices, rules) if rules else _best_three(found, matrices)
-        return {"score": score, "attribution": {"matrices": np.maximum(cover, -100.0)}, "declared": "matrices"}
+        return {
+            "score": score,
+            "attribution": {"matrices": np.maximum(cover, -100.0)},
+            "declared": "matrices",
+        }
 
     return predict
 
 
-def _best_pair(found: np.ndarray, names: Sequence[str], matrices: Sequence[np.ndarray], rules: Sequence[Sequence[Any]]) -> np.ndarray:
+def _best_pair(
+    found: np.ndarray,
+    names: Sequence[str],
+    matrices: Sequence[np.ndarray],
+    rules: Sequence[Sequence[Any]],
+) -> np.ndarray:
     """Best sum of two matches at a rule's distance, over rules `[sequence]`."""
     best = np.full(found.shape[1], -np.inf)
     for first, second, gap in rules:
@@ -118,7 +151,8 @@ def _best_three(found: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray
 
 
 def fit_words(name: str) -> Path:
-    """Fits the word regression of `motif_grammar` or `motif_grammar_hard`: penalty chosen on the validation split; writes its weights."""
+    """Fits the word regression of `motif_grammar` or `motif_grammar_hard`: penalty chosen
+    on the validation split; writes its weights."""
     from sklearn.linear_model import LogisticRegression
 
     from zoo.genomics.gue.metrics import auroc
@@ -133,8 +167,16 @@ def fit_words(name: str) -> Path:
         best = max(best, (area, model, strength), key=lambda each: each[0])
     area, model, strength = best
     path = FOLDER / f"words.{name}.safetensors"
-    parameters = {"weight": model.coef_[0].astype(np.float32), "bias": model.intercept_.astype(np.float32)}
-    weights.save(path, parameters, dtype="float16", metadata={"C": strength, "validation_auroc": round(area, 4)})
+    parameters = {
+        "weight": model.coef_[0].astype(np.float32),
+        "bias": model.intercept_.astype(np.float32),
+    }
+    weights.save(
+        path,
+        parameters,
+        dtype="float16",
+        metadata={"C": strength, "validation_auroc": round(area, 4)},
+    )
     print(f"{path}: C {strength:g}, validation AUROC {area:.4f}, SHA-256 {files.sha256(path)}")
     return path
 

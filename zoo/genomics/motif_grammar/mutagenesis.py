@@ -1,8 +1,10 @@
-"""All single substitutions of a sequence through a `MotifCnn`, computing only what a substitution changes.
+"""All single substitutions of a sequence through a `MotifCnn`, computing only what a
+substitution changes.
 
-A substitution changes 19 positions after the first convolution and some 30 after the second; everything else is that of the sequence
-itself, and is computed once. The same numbers as running every mutant whole (tested), with a fifth of the multiplications: the idea of
-fastISM (Nair et al. 2022, doi:10.1093/bioinformatics/btac135).
+A substitution changes 19 positions after the first convolution and some 30 after the
+second; everything else is that of the sequence itself, and is computed once. The same
+numbers as running every mutant whole (tested), with a fifth of the multiplications: the
+idea of fastISM (Nair et al. 2022, doi:10.1093/bioinformatics/btac135).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ __all__ = ["substitution_gains"]
 
 
 def substitution_gains(model: MotifCnn, inputs: np.ndarray, *, batch: int = 4) -> np.ndarray:
-    """What the logit gains by each substitution, float32 `[n, position, 4]`; zero for the letter that is there.
+    """What the logit gains by each substitution, float32 `[n, position, 4]`; zero for the
+    letter that is there.
 
     Args:
         model: frozen (`zoo.genomics.models.motif_cnn.freeze`).
@@ -30,11 +33,15 @@ def substitution_gains(model: MotifCnn, inputs: np.ndarray, *, batch: int = 4) -
         batch: sequences a call.
 
     Raises:
-        ValueError: a position holds no letter (N); `zoo.attribution.in_silico_mutagenesis` takes those.
+        ValueError: a position holds no letter (N); `zoo.attribution.in_silico_mutagenesis`
+            takes those.
     """
     inputs = np.asarray(inputs, np.float32)
     if not (inputs.sum(-1) == 1).all():
-        raise ValueError("a position holds no letter (N or padding); use zoo.attribution.in_silico_mutagenesis, which takes them")
+        raise ValueError(
+            "a position holds no letter (N or padding); use "
+            "zoo.attribution.in_silico_mutagenesis, which takes them"
+        )
     graph, state = nnx.split(model)
     out = np.zeros(inputs.shape, np.float32)
     own = inputs.argmax(-1)
@@ -44,34 +51,51 @@ def substitution_gains(model: MotifCnn, inputs: np.ndarray, *, batch: int = 4) -
         full = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
         gains = np.asarray(_gains(graph, state, full))[: len(part)]
         for shift in range(3):
-            np.put_along_axis(out[rows], ((own[rows] + shift + 1) % 4)[..., None], gains[..., shift : shift + 1], axis=-1)
+            np.put_along_axis(
+                out[rows],
+                ((own[rows] + shift + 1) % 4)[..., None],
+                gains[..., shift : shift + 1],
+                axis=-1,
+            )
     return out
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _gains(graph: Any, state: Any, inputs: Float[Array, "n position 4"]) -> Float[Array, "n position 3"]:
+def _gains(
+    graph: Any, state: Any, inputs: Float[Array, "n position 4"]
+) -> Float[Array, "n position 3"]:
     """Gains of the letters one, two and three after the own one."""
     model = nnx.merge(graph, state)
     n, length, _ = inputs.shape
-    # Places first, so that moving a window copies whole rows: whole [place, n, channel], changed [mutated, place, n * 3, channel].
+    # Places first, so that moving a window copies whole rows: whole [place, n, channel],
+    # changed [mutated, place, n * 3, channel].
     whole = inputs.transpose(1, 0, 2)
-    changed = jnp.stack([jnp.roll(whole, shift, axis=-1) for shift in (1, 2, 3)], axis=2).reshape(length, 1, n * 3, 4)
+    changed = jnp.stack([jnp.roll(whole, shift, axis=-1) for shift in (1, 2, 3)], axis=2).reshape(
+        length, 1, n * 3, 4
+    )
     starts = np.arange(length)
     for number, layer in enumerate(model.layers):
         activation = ACTIVATIONS[model.config.activation] if number == 0 else jax.nn.relu
         changed, starts = _changed(layer, activation, whole, changed, starts)
         whole = layer(whole.transpose(1, 0, 2), activation, None).transpose(1, 0, 2)
     places = np.arange(len(whole))[None] - starts[:, None]
-    filled = _window(whole, changed, np.broadcast_to(np.arange(len(whole)), (length, len(whole))), places)
+    filled = _window(
+        whole, changed, np.broadcast_to(np.arange(len(whole)), (length, len(whole))), places
+    )
 
     def head(x: jax.Array) -> jax.Array:
         return model.out(jax.nn.relu(model.norm(model.hidden(x.reshape(len(x), -1)))))[:, 0]
 
     mutants = head(filled.transpose(0, 2, 1, 3).reshape(length * n * 3, *whole.shape[::2]))
-    return mutants.reshape(length, n, 3).transpose(1, 0, 2) - head(whole.transpose(1, 0, 2))[:, None, None]
+    return (
+        mutants.reshape(length, n, 3).transpose(1, 0, 2)
+        - head(whole.transpose(1, 0, 2))[:, None, None]
+    )
 
 
-def _window(whole: jax.Array, changed: jax.Array, places: np.ndarray, inside: np.ndarray) -> jax.Array:
+def _window(
+    whole: jax.Array, changed: jax.Array, places: np.ndarray, inside: np.ndarray
+) -> jax.Array:
     """`[mutated, window, n * 3, channel]`: `changed` where it has the place, else `whole`.
 
     Args:
@@ -88,8 +112,11 @@ def _window(whole: jax.Array, changed: jax.Array, places: np.ndarray, inside: np
     return jnp.where(has[..., None, None], new, old)
 
 
-def _changed(layer: Layer, activation: Any, whole: jax.Array, changed: jax.Array, starts: np.ndarray) -> tuple[jax.Array, np.ndarray]:
-    """What a layer makes of the changed places, and where they start; windows never leave the sequence."""
+def _changed(
+    layer: Layer, activation: Any, whole: jax.Array, changed: jax.Array, starts: np.ndarray
+) -> tuple[jax.Array, np.ndarray]:
+    """What a layer makes of the changed places, and where they start; windows never leave
+    the sequence."""
     kernel = layer.conv.kernel[...]
     width, pool, w = len(kernel), layer.pool, changed.shape[1]
     before = (width - 1) // 2 if layer.conv.padding == "SAME" else 0
@@ -104,6 +131,8 @@ def _changed(layer: Layer, activation: Any, whole: jax.Array, changed: jax.Array
     x = _window(padded, changed, places + before, places - starts[:, None])
     mutated, window, copies, channels = x.shape
     x = x.transpose(0, 2, 1, 3).reshape(mutated * copies, window, channels)
-    x = jax.lax.conv_general_dilated(x, kernel, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+    x = jax.lax.conv_general_dilated(
+        x, kernel, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
+    )
     x = activation(layer.norm(x)).reshape(mutated * copies, size, pool, -1).max(2)
     return x.reshape(mutated, copies, size, -1).transpose(0, 2, 1, 3), first

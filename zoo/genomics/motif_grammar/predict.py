@@ -1,9 +1,11 @@
-"""Pretrained `MotifCnn`s as predictors of `genomics/motif_grammar`: logits, and attributions by every method.
+"""Pretrained `MotifCnn`s as predictors of `genomics/motif_grammar`: logits, and
+attributions by every method.
 
     model = zoo.load_model("genomics/cnn_dist.exponential")
     model._predict.attribute(tokens)["ism"]                          # [sequence, position]
 
-Several networks count as one, whose logit is the mean of theirs; so does a network that reads both strands.
+Several networks count as one, whose logit is the mean of theirs; so does a network that
+reads both strands.
 """
 
 from __future__ import annotations
@@ -27,11 +29,19 @@ if TYPE_CHECKING:
     from zoo.genomics.motif_grammar.task import MotifInputs
 
 SHUFFLES, STEPS = 5, 6
-"""Baselines of integrated gradients, half as many as published, and points on each line by Gauss-Legendre: fewer than the published 20,
-whose left sums need them. The completeness error says whether it was enough."""
+"""Baselines of integrated gradients, half as many as published, and points on each line by
+Gauss-Legendre: fewer than the published 20, whose left sums need them. The completeness
+error says whether it was enough."""
 NOISE, COPIES = 0.1, 10
 """Of SmoothGrad."""
-METHODS = ("saliency", "gradient_x_input", "gradient_norm", "smooth_grad", "integrated_gradients", "ism")
+METHODS = (
+    "saliency",
+    "gradient_x_input",
+    "gradient_norm",
+    "smooth_grad",
+    "integrated_gradients",
+    "ism",
+)
 
 
 class MotifModel:
@@ -46,30 +56,48 @@ class MotifModel:
     """
 
     def __init__(
-        self, models: Sequence[MotifCnn], *, declared: str = "ism", both_strands: bool = False, threshold: float = 0.0,
+        self,
+        models: Sequence[MotifCnn],
+        *,
+        declared: str = "ism",
+        both_strands: bool = False,
+        threshold: float = 0.0,
         methods: Sequence[str] = METHODS,
-    ):  # fmt: skip
+    ):
         if declared not in methods:
             raise ValueError(f"declared method {declared!r} is none of {', '.join(methods)}")
-        self.models, self.declared, self.both_strands, self.methods = list(models), declared, both_strands, tuple(methods)
+        self.models, self.declared, self.both_strands, self.methods = (
+            list(models),
+            declared,
+            both_strands,
+            tuple(methods),
+        )
         self.length, self.threshold = self.models[0].config.length, threshold
         split = [nnx.split(model) for model in self.models]
 
         def score(x: jax.Array) -> jax.Array:
             total = sum(nnx.merge(graph, state)(x) for graph, state in split)
             if both_strands:
-                total = (total + sum(nnx.merge(graph, state)(x[:, ::-1, ::-1]) for graph, state in split)) / 2
+                total = (
+                    total + sum(nnx.merge(graph, state)(x[:, ::-1, ::-1]) for graph, state in split)
+                ) / 2
             return total / len(split)
 
         self.score = score
-        """The differentiable score `[n]` of one-hot sequences `[n, position, 4]`, for `zoo.attribution`."""
+        """The differentiable score `[n]` of one-hot sequences `[n, position, 4]`, for
+        `zoo.attribution`."""
         self._call = jax.jit(lambda tokens: score(one_hot(tokens, xp=jnp)))
 
     def __call__(self, inputs: MotifInputs) -> dict[str, Any]:
         """What the task asks for: see `zoo.genomics.motif_grammar.task`."""
         explained = self.attribute(inputs.tokens[inputs.explained], self.methods)
         error = explained.pop("completeness_error", None)
-        found = {"score": self.logits(inputs.tokens), "threshold": self.threshold, "attribution": explained, "declared": self.declared}
+        found = {
+            "score": self.logits(inputs.tokens),
+            "threshold": self.threshold,
+            "attribution": explained,
+            "declared": self.declared,
+        }
         return found if error is None else found | {"completeness_error": error}
 
     def logits(self, tokens: np.ndarray, *, batch: int = 500) -> np.ndarray:
@@ -79,23 +107,37 @@ class MotifModel:
             ValueError: sequences of another length than the network's.
         """
         if tokens.shape[1] != self.length:
-            raise ValueError(f"this network reads {self.length} bases, these sequences have {tokens.shape[1]}: cut them")
+            raise ValueError(
+                f"this network reads {self.length} bases, these sequences have {tokens.shape[1]}: "
+                "cut them"
+            )
         full = np.concatenate([tokens, np.repeat(tokens[-1:], -len(tokens) % batch, axis=0)])
-        return np.concatenate([np.asarray(self._call(part)) for part in np.split(full, len(full) // batch)])[: len(tokens)]
+        return np.concatenate(
+            [np.asarray(self._call(part)) for part in np.split(full, len(full) // batch)]
+        )[: len(tokens)]
 
     def gains(self, tokens: np.ndarray) -> np.ndarray:
-        """In-silico mutagenesis: what the score gains by each substitution `[sequence, position, 4]`, computed by its changes alone."""
+        """In-silico mutagenesis: what the score gains by each substitution
+        `[sequence, position, 4]`, computed by its changes alone."""
         strands = [(tokens, slice(None))]
         if self.both_strands:
             strands.append((reverse_complement(tokens), slice(None, None, -1)))
-        each = [substitution_gains(model, one_hot(part))[:, order, order] for model in self.models for part, order in strands]
+        each = [
+            substitution_gains(model, one_hot(part))[:, order, order]
+            for model in self.models
+            for part, order in strands
+        ]
         return np.mean(each, axis=0)
 
-    def attribute(self, tokens: np.ndarray, methods: Sequence[str] = METHODS) -> dict[str, np.ndarray]:
-        """One number a position `[sequence, position]` by method, and `completeness_error` `[sequence]` of integrated gradients.
+    def attribute(
+        self, tokens: np.ndarray, methods: Sequence[str] = METHODS
+    ) -> dict[str, np.ndarray]:
+        """One number a position `[sequence, position]` by method, and `completeness_error`
+        `[sequence]` of integrated gradients.
 
-        Gradient methods give the value of the letter that is there (gradient times one-hot, summed); `gradient_norm` the length of
-        the centred gradient over letters, which is to first order what `ism` gives: the root of the sum of squared gains.
+        Gradient methods give the value of the letter that is there (gradient times one-hot,
+        summed); `gradient_norm` the length of the centred gradient over letters, which is
+        to first order what `ism` gives: the root of the sum of squared gains.
 
         Raises:
             ValueError: an unknown method.
@@ -111,15 +153,25 @@ class MotifModel:
             found["gradient_x_input"] = (centred * x).sum(-1)
             found["gradient_norm"] = attribution.l2_of_mutations(centred)
         if "smooth_grad" in methods:
-            found["smooth_grad"] = (attribution.smooth_grad(self.score, x, noise=NOISE, samples=COPIES, batch=100) * x).sum(-1)
+            found["smooth_grad"] = (
+                attribution.smooth_grad(self.score, x, noise=NOISE, samples=COPIES, batch=100) * x
+            ).sum(-1)
         if "integrated_gradients" in methods:
             baselines = attribution.shuffles(x, SHUFFLES)
-            integrated = attribution.integrated_gradients(self.score, x, baselines, steps=STEPS, batch=16 * STEPS)
-            found["integrated_gradients"] = (integrated.gradient * x).sum(-1)  # the published convention: not times (input - baseline)
+            integrated = attribution.integrated_gradients(
+                self.score, x, baselines, steps=STEPS, batch=16 * STEPS
+            )
+            found["integrated_gradients"] = (integrated.gradient * x).sum(
+                -1
+            )  # the published convention: not times (input - baseline)
             found["completeness_error"] = integrated.completeness_error
         if "ism" in methods:
             found["ism"] = attribution.l2_of_mutations(self.gains(tokens))
-        return {name: value for name, value in found.items() if name in methods or name == "completeness_error"}
+        return {
+            name: value
+            for name, value in found.items()
+            if name in methods or name == "completeness_error"
+        }
 
     def flops_per_example(self) -> float | None:
         """XLA's count of one sequence's logit."""
@@ -128,7 +180,8 @@ class MotifModel:
         return cost.flops(self._call, jnp.zeros((1, self.length), jnp.int8))
 
     def probe(self, seed: int) -> np.ndarray:
-        """Logits of sixteen random sequences and the gradient of the first, `[16 + 4 * length]`: a card's `expected`."""
+        """Logits of sixteen random sequences and the gradient of the first,
+        `[16 + 4 * length]`: a card's `expected`."""
         tokens = np.random.default_rng(seed).integers(0, 4, (16, self.length)).astype(np.int8)
         gradient = attribution.saliency(self.score, one_hot(tokens[:1]))
         return np.concatenate([np.asarray(self._call(tokens)), gradient.ravel()])
@@ -142,25 +195,36 @@ def load_motif_cnn(card: ModelCard, weights: Sequence[Path]) -> MotifModel:
     options = card.predictor_config
     models = [restore(blank(card), parameters(card, path)) for path in weights]
     return MotifModel(
-        models, declared=options["declared"], both_strands=bool(options.get("both_strands", False)),
-        threshold=float(options.get("threshold", 0.0)), methods=options.get("methods", METHODS),
-    )  # fmt: skip
+        models,
+        declared=options["declared"],
+        both_strands=bool(options.get("both_strands", False)),
+        threshold=float(options.get("threshold", 0.0)),
+        methods=options.get("methods", METHODS),
+    )
 
 
 def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
-    """Behind `zoo predict`: sequences (CSV, TSV, Parquet, FASTA) in, a CSV of `id,logit,probability` out.
+    """Behind `zoo predict`: sequences (CSV, TSV, Parquet, FASTA) in, a CSV of
+    `id,logit,probability` out.
 
     Raises:
-        ValueError: the target's name does not end in `.csv`, or the sequences have another length than the network's.
+        ValueError: the target's name does not end in `.csv`, or the sequences have another
+            length than the network's.
         zoo.genomics.data.DataError: the source cannot be read.
     """
     from zoo import files
     from zoo.genomics.data import read_table
 
     if Path(target).suffix != ".csv":
-        raise ValueError(f"{target}: scores of sequences are written to .csv, not {Path(target).suffix or 'a name without ending'!r}")
+        raise ValueError(
+            f"{target}: scores of sequences are written to .csv, not "
+            f"{Path(target).suffix or 'a name without ending'!r}"
+        )
     table = read_table(source, label=None)
     logits = model._predict.logits(table.tokens)
     lines = ["id,logit,probability"]
-    lines += [f"{name},{logit:.6g},{1 / (1 + np.exp(-float(logit))):.6g}" for name, logit in zip(table.ids, logits, strict=True)]
+    lines += [
+        f"{name},{logit:.6g},{1 / (1 + np.exp(-float(logit))):.6g}"
+        for name, logit in zip(table.ids, logits, strict=True)
+    ]
     files.write_text(Path(target), "\n".join(lines) + "\n")

@@ -1,7 +1,9 @@
-"""`genomics/motif_grammar` and `genomics/motif_grammar_hard`: tell simulated sequences apart, and say where what was planted lies.
+"""`genomics/motif_grammar` and `genomics/motif_grammar_hard`: tell simulated sequences
+apart, and say where what was planted lies.
 
-An *example* is a test sequence of 200 bases. The first 500 positives in the test split's order are *explained* too: a predictor gives
-one number a position, and the score is how well these numbers find the positions where a motif was planted, sequence by sequence.
+An *example* is a test sequence of 200 bases. The first 500 positives in the test split's
+order are *explained* too: a predictor gives one number a position, and the score is how
+well these numbers find the positions where a motif was planted, sequence by sequence.
 
 A predictor maps `MotifInputs` to a dictionary:
 
@@ -29,7 +31,14 @@ from zoo.interfaces.task import Arrays, Examples, Task
 
 EXPLAINED = 500
 """Test positives, the first ones, that are explained."""
-METHODS = ("saliency", "gradient_x_input", "gradient_norm", "smooth_grad", "integrated_gradients", "ism")
+METHODS = (
+    "saliency",
+    "gradient_x_input",
+    "gradient_norm",
+    "smooth_grad",
+    "integrated_gradients",
+    "ism",
+)
 """Those that have a column of their own; other names may be declared."""
 
 
@@ -39,8 +48,8 @@ class MotifInputs:
 
     Attributes:
         tokens: int8 `[sequence, 200]`: A 0, C 1, G 2, T 3.
-        explained: int64 `[explained]`: rows to be explained. All of them are positives; a predictor that used this for its
-            scores would cheat, and none of ours looks.
+        explained: int64 `[explained]`: rows to be explained. All of them are positives; a
+            predictor that used this for its scores would cheat, and none of ours looks.
     """
 
     tokens: np.ndarray
@@ -70,21 +79,32 @@ class MotifGrammar(Task):
         return Examples(ids, MotifInputs(planted.tokens, explained), planted)
 
     def record(self, predictions: Mapping[str, Any], examples: Examples) -> Arrays:
-        """Score, label and decision of each sequence; AUROC and AUPR of each explained sequence by method, NaN elsewhere.
+        """Score, label and decision of each sequence; AUROC and AUPR of each explained
+        sequence by method, NaN elsewhere.
 
         Raises:
-            ValueError: a wrong shape, a value that is not finite, or a declared method that was not given.
+            ValueError: a wrong shape, a value that is not finite, or a declared method that
+                was not given.
         """
         n, explained = len(examples), examples.inputs.explained
         score = _finite(predictions["score"], (n,), "score")
-        record = {"score": score.astype(np.float32), "label": examples.targets.label, "kind": examples.targets.kind}
+        record = {
+            "score": score.astype(np.float32),
+            "label": examples.targets.label,
+            "kind": examples.targets.kind,
+        }
         threshold = predictions.get("threshold")
         # Three values: 1 right, 0 wrong, -1 says nothing.
-        decided = -np.ones(n) if threshold is None else (score > threshold) == (record["label"] == 1)
+        decided = (
+            -np.ones(n) if threshold is None else (score > threshold) == (record["label"] == 1)
+        )
         record["correct"] = np.asarray(decided, np.int8)
         given, declared = predictions["attribution"], predictions["declared"]
         if declared not in given:
-            raise ValueError(f"the declared method {declared!r} is not among the attributions given: {', '.join(given) or 'none'}")
+            raise ValueError(
+                f"the declared method {declared!r} is not among the attributions given: "
+                f"{', '.join(given) or 'none'}"
+            )
         truth = examples.targets.planted()[explained]
         for method, values in given.items():
             values = _finite(values, truth.shape, f"attribution[{method!r}]")
@@ -102,7 +122,10 @@ class MotifGrammar(Task):
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
         """Each value with its count beside it; zero where there is none."""
-        found = {"correct": np.maximum(record["correct"], 0).astype(np.float64), "decided": (record["correct"] >= 0).astype(np.float64)}
+        found = {
+            "correct": np.maximum(record["correct"], 0).astype(np.float64),
+            "decided": (record["correct"] >= 0).astype(np.float64),
+        }
         for name in _per_explained(record):
             there = np.isfinite(record[name])
             found[name] = np.where(there, record[name], 0.0).astype(np.float64)
@@ -123,13 +146,17 @@ class MotifGrammar(Task):
                 found[f"{measure}_by_method.{method}"] = value
         return found
 
-    def rank_values(self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def rank_values(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """AUROC of the classification, exact on every resample."""
         found = {"auroc": auroc(record["score"], record["label"] == 1, weights)}
         for kind, name in self.kinds.items():
             mine = (record["label"] == 1) | (record["kind"] == kind)
             part = None if weights is None else weights[:, mine]
-            found[f"auroc_by_negative.{name}"] = auroc(record["score"][mine], record["label"][mine] == 1, part)
+            found[f"auroc_by_negative.{name}"] = auroc(
+                record["score"][mine], record["label"][mine] == 1, part
+            )
         return {name: value if weights is not None else value[0] for name, value in found.items()}
 
     kinds: ClassVar[Mapping[int, str]] = {}
@@ -143,23 +170,38 @@ class MotifGrammar(Task):
             if f"auroc_{method}" in record:
                 values = record[f"auroc_{method}"]
                 counts = np.histogram(values[np.isfinite(values)], edges)[0]
-                series.append(Histogram(label=method.replace("_", " "), values=[float(v) for v in np.round(counts / counts.sum(), 5)]))
+                series.append(
+                    Histogram(
+                        label=method.replace("_", " "),
+                        values=[float(v) for v in np.round(counts / counts.sum(), 5)],
+                    )
+                )
         if not series:
             return []
-        return [Histograms(
-            name="attribution_auroc", title="How well each sequence's explanation finds its motifs",
-            caption="Share of the explained SIMULATED test positives in each bin of their attribution AUROC; one half is chance.",
-            x_label="attribution AUROC of a sequence", y_label="share of sequences", edges=[float(e) for e in np.round(edges, 3)],
-            series=series,
-        )]  # fmt: skip
+        return [
+            Histograms(
+                name="attribution_auroc",
+                title="How well each sequence's explanation finds its motifs",
+                caption=(
+                    "Share of the explained SIMULATED test positives in each bin of their "
+                    "attribution AUROC; one half is chance."
+                ),
+                x_label="attribution AUROC of a sequence",
+                y_label="share of sequences",
+                edges=[float(e) for e in np.round(edges, 3)],
+                series=series,
+            )
+        ]
 
     def sample_figures(self) -> list[Figure]:
-        """A sequence of each class with its motifs, where motifs lie, and GC content: what a network could use without a motif."""
+        """A sequence of each class with its motifs, where motifs lie, and GC content: what
+        a network could use without a motif."""
         planted, names = self.sequences("test"), {"kind": self.set_name, "suffix": self.suffix}
         return [
-            pictures.first_of_each_class(planted, **names), pictures.positions_by_class(planted, **names),
+            pictures.first_of_each_class(planted, **names),
+            pictures.positions_by_class(planted, **names),
             pictures.gc_by_class(planted, **names),
-        ]  # fmt: skip
+        ]
 
 
 class MotifGrammarHard(MotifGrammar):
@@ -171,7 +213,11 @@ class MotifGrammarHard(MotifGrammar):
 
 
 def _per_explained(record: Mapping[str, np.ndarray]) -> list[str]:
-    return [name for name in record if name.startswith(("auroc_", "aupr_")) or name == "completeness_error"]
+    return [
+        name
+        for name in record
+        if name.startswith(("auroc_", "aupr_")) or name == "completeness_error"
+    ]
 
 
 def _finite(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -180,7 +226,10 @@ def _finite(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     if values.shape != shape:
         raise ValueError(f"predictions[{name!r}] has shape {values.shape}, wanted is {shape}")
     if not np.isfinite(values).all():
-        raise ValueError(f"predictions[{name!r}] holds {int((~np.isfinite(values)).sum())} values that are not finite")
+        raise ValueError(
+            f"predictions[{name!r}] holds {int((~np.isfinite(values)).sum())} values that are not "
+            "finite"
+        )
     return values
 
 

@@ -1,4 +1,5 @@
-"""Baselines of `particle_physics/anomaly`: cuts that need no training, and what a useless or a sculpting score looks like."""
+"""Baselines of `particle_physics/anomaly`: cuts that need no training, and what a useless
+or a sculpting score looks like."""
 
 from __future__ import annotations
 
@@ -23,7 +24,11 @@ def random(task: Anomaly, *, seeds: int = 5) -> Predictor:
     """Uniform numbers: a cut on them has SIC sqrt(FPR) and enrichment 1."""
 
     def predict(pairs: JetPairs) -> dict[str, np.ndarray]:
-        return {"score": np.stack([np.random.default_rng(seed).random(len(pairs)) for seed in range(seeds)], -1)}
+        return {
+            "score": np.stack(
+                [np.random.default_rng(seed).random(len(pairs)) for seed in range(seeds)], -1
+            )
+        }
 
     return predict
 
@@ -34,20 +39,26 @@ def lighter_mass(task: Anomaly) -> Predictor:
 
 
 def two_prongs(task: Anomaly) -> Predictor:
-    """Minus the larger tau21 (Thaler & Van Tilburg, arXiv:1011.2268): both jets look like two prongs. Knows no signal."""
+    """Minus the larger tau21 (Thaler & Van Tilburg, arXiv:1011.2268): both jets look like
+    two prongs. Knows no signal."""
     return lambda pairs: {"score": -ratio(pairs.column("tau2"), pairs.column("tau1")).max(1)}
 
 
 def mass_window(task: Anomaly) -> Predictor:
-    """Minus the distance of both soft-drop masses from the decay products' own: what knowing the signal's particles is worth."""
+    """Minus the distance of both soft-drop masses from the decay products' own: what
+    knowing the signal's particles is worth."""
 
     def predict(pairs: JetPairs) -> dict[str, np.ndarray]:
         mass = np.sort(pairs.column("sdmass"), axis=1)
-        return {name: -np.hypot(*((mass - np.array(particles)) / RESOLUTION).T) for name, particles in MASSES.items()}
+        return {
+            name: -np.hypot(*((mass - np.array(particles)) / RESOLUTION).T)
+            for name, particles in MASSES.items()
+        }
 
     return predict
 
 
 def leading_pt(task: Anomaly) -> Predictor:
-    """The leading jet's pT: all but the dijet mass itself. Its place is the last; it shows what sculpting is."""
+    """The leading jet's pT: all but the dijet mass itself. Its place is the last; it shows
+    what sculpting is."""
     return lambda pairs: {"score": pairs.column("pt")[:, 0]}

@@ -1,9 +1,11 @@
-"""Dijet events of `particle_physics/anomaly`: the chunks that the simulation writes, the splits, the test file, the features.
+"""Dijet events of `particle_physics/anomaly`: the chunks that the simulation writes, the
+splits, the test file, the features.
 
     python -m zoo.particle_physics.anomaly.data CHUNKS datasets/particle_physics/anomaly/test.zarr.zip     writes the test file
 
-Everything is SIMULATED: QCD dijets, W'(3.5 TeV) -> WZ and Z'(3.5 TeV) -> tt, all hadronic as far as their decays are, leading jet
-above 1.2 TeV. A folder of chunks holds `<split>-<process>-<k>.npz`; each has a Pythia seed of its own, so splits share no event.
+Everything is SIMULATED: QCD dijets, W'(3.5 TeV) -> WZ and Z'(3.5 TeV) -> tt, all hadronic
+as far as their decays are, leading jet above 1.2 TeV. A folder of chunks holds
+`<split>-<process>-<k>.npz`; each has a Pythia seed of its own, so splits share no event.
 """
 
 from __future__ import annotations
@@ -27,11 +29,13 @@ CHUNK_COLUMNS = DIJET_FEATURES
 """Columns of a chunk's `events [event, jet, column]`: GeV and rad, the leading jet first."""
 
 COLUMNS = tuple(name for name in CHUNK_COLUMNS if name != "phi")
-"""What a predictor sees. Without the azimuths the dijet mass cannot be put together again exactly."""
+"""What a predictor sees. Without the azimuths the dijet mass cannot be put together again
+exactly."""
 
 MASS_RANGE = (2300.0, 5000.0)
 SIGNAL_REGION = (3300.0, 3700.0)
-"""Dijet mass in GeV: half-open ranges. The side bands are what of the first is outside the second."""
+"""Dijet mass in GeV: half-open ranges. The side bands are what of the first is outside the
+second."""
 
 MANTISSA_BITS = 10
 """Of the test file's numbers: half a per mille, finer than any detector, and half the bytes."""
@@ -100,30 +104,39 @@ def within(mjj: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
 def concatenate(parts: Sequence[Dijets]) -> Dijets:
     """Events of several samples, one after another."""
     return Dijets(
-        JetPairs(np.concatenate([part.pairs.values for part in parts])), np.concatenate([part.mjj for part in parts]),
+        JetPairs(np.concatenate([part.pairs.values for part in parts])),
+        np.concatenate([part.mjj for part in parts]),
         np.concatenate([part.process for part in parts]),
     )
 
 
-# ----------------------------------------------------------------------------------------------------------------- chunks
+# ------------------------------------------------------------------------------------------- chunks
 
 
 def read_split(folder: Path, process: str, split: str) -> Dijets:
-    """The events of one process and split ("train" or "test") within the mass range, chunk after chunk.
+    """The events of one process and split ("train" or "test") within the mass range, chunk
+    after chunk.
 
     Raises:
-        ValueError: an unknown process or split, a chunk that is no chunk, or events that are not finite.
+        ValueError: an unknown process or split, a chunk that is no chunk, or events that
+            are not finite.
         FileNotFoundError: the folder has no chunk of the process.
     """
     if process not in PROCESSES:
         raise ValueError(f"no process {process!r}; there are {', '.join(PROCESSES)}")
     if split not in ("train", "test"):
         raise ValueError(f"no split {split!r}; there are train and test")
-    numbered = {re.fullmatch(rf"{split}-{process}-(\d+)", path.stem): path for path in Path(folder).glob(f"{split}-{process}-*.npz")}
-    paths = [numbered[match] for match in sorted(filter(None, numbered), key=lambda match: int(match[1]))]
+    numbered = {
+        re.fullmatch(rf"{split}-{process}-(\d+)", path.stem): path
+        for path in Path(folder).glob(f"{split}-{process}-*.npz")
+    }
+    paths = [
+        numbered[match] for match in sorted(filter(None, numbered), key=lambda match: int(match[1]))
+    ]
     if not paths:
         raise FileNotFoundError(
-            f"{folder} holds no {split}-{process}-<k>.npz; write the events with `zoo data build particle_physics/anomaly --out {folder}`"
+            f"{folder} holds no {split}-{process}-<k>.npz; write the events with `zoo data build "
+            f"particle_physics/anomaly --out {folder}`"
         )
     return concatenate([read_chunk(path, process).within_mass_range() for path in paths])
 
@@ -132,34 +145,54 @@ def read_chunk(path: Path, process: str) -> Dijets:
     """All events of one file of the simulation.
 
     Raises:
-        ValueError: the file is truncated, lacks an array, has another shape, or holds a number that is not finite.
+        ValueError: the file is truncated, lacks an array, has another shape, or holds a
+            number that is not finite.
     """
     try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:  # a handle of ours, closed whatever np.load says
+        with (
+            open(path, "rb") as handle,
+            np.load(handle, allow_pickle=False) as file,
+        ):  # a handle of ours, closed whatever np.load says
             missing = sorted({"events", "mjj"} - set(file.files))
             if missing:
-                raise ValueError(f"{path} has no array {', '.join(missing)}; it has {', '.join(file.files) or 'none'}")
+                raise ValueError(
+                    f"{path} has no array {', '.join(missing)}; it has "
+                    f"{', '.join(file.files) or 'none'}"
+                )
             events, mjj = file["events"], file["mjj"]
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ValueError(f"{path} is no readable npz file ({error}); delete it and simulate it again") from error
+        raise ValueError(
+            f"{path} is no readable npz file ({error}); delete it and simulate it again"
+        ) from error
     expected = (len(mjj), 2, len(CHUNK_COLUMNS))
     if events.shape != expected or mjj.ndim != 1:
-        raise ValueError(f"{path}: events has shape {events.shape} beside mjj {mjj.shape}, expected {expected}: [event, jet, column]")
+        raise ValueError(
+            f"{path}: events has shape {events.shape} beside mjj {mjj.shape}, expected "
+            f"{expected}: [event, jet, column]"
+        )
     if not len(mjj):
         raise ValueError(f"{path} holds no event")
     broken = ~(np.isfinite(events).all((1, 2)) & np.isfinite(mjj))
     if broken.any():
-        raise ValueError(f"{path}: {broken.sum()} of {len(mjj)} events hold NaN or infinity, the first is number {int(broken.argmax())}")
+        raise ValueError(
+            f"{path}: {broken.sum()} of {len(mjj)} events hold NaN or infinity, the first is "
+            f"number {int(broken.argmax())}"
+        )
     kept = [CHUNK_COLUMNS.index(name) for name in COLUMNS]
     process_index = np.full(len(mjj), PROCESSES.index(process), np.int8)
-    return Dijets(JetPairs(np.ascontiguousarray(events[..., kept], np.float32)), np.asarray(mjj, np.float32), process_index)
+    return Dijets(
+        JetPairs(np.ascontiguousarray(events[..., kept], np.float32)),
+        np.asarray(mjj, np.float32),
+        process_index,
+    )
 
 
-# -------------------------------------------------------------------------------------------------------------- test file
+# ---------------------------------------------------------------------------------------- test file
 
 
 def write_test(folder: Path, target: Path, *, qcd: int = 100_000, signal: int = 6_000) -> Dijets:
-    """Writes the test file: QCD over the whole mass range as it falls, and signal events of the signal region.
+    """Writes the test file: QCD over the whole mass range as it falls, and signal events of
+    the signal region.
 
     Args:
         folder: of the chunks.
@@ -186,8 +219,13 @@ def read_test(path: Path) -> Dijets:
     arrays = record.read(path)
     missing = sorted({*COLUMNS, "mjj", "process"} - arrays.keys())
     if missing:
-        raise record.RecordError(f"{path} has no array {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'none'}")
-    return Dijets(JetPairs(np.stack([arrays[name] for name in COLUMNS], -1)), arrays["mjj"], arrays["process"])
+        raise record.RecordError(
+            f"{path} has no array {', '.join(missing)}; it has "
+            f"{', '.join(sorted(arrays)) or 'none'}"
+        )
+    return Dijets(
+        JetPairs(np.stack([arrays[name] for name in COLUMNS], -1)), arrays["mjj"], arrays["process"]
+    )
 
 
 def load() -> Dijets:
@@ -200,14 +238,24 @@ def load() -> Dijets:
 
 
 def rounded(values: np.ndarray, bits: int = MANTISSA_BITS) -> np.ndarray:
-    """Float32 with at most `bits` bits of mantissa after the first; integers up to 2^(bits + 1) stay exact."""
+    """Float32 with at most `bits` bits of mantissa after the first; integers up to 2^(bits
+    + 1) stay exact."""
     fraction, exponent = np.frexp(np.asarray(values, np.float32))
     return np.ldexp(np.round(np.ldexp(fraction, bits + 1)), exponent - bits - 1).astype(np.float32)
 
 
-# --------------------------------------------------------------------------------------------------------------- features
+# ----------------------------------------------------------------------------------------- features
 
-EVENT_FEATURES = ("log_m_light", "log_dm", "tau21_light", "tau21_heavy", "tau32_light", "tau32_heavy", "n_light", "n_heavy")
+EVENT_FEATURES = (
+    "log_m_light",
+    "log_dm",
+    "tau21_light",
+    "tau21_heavy",
+    "tau32_light",
+    "tau32_heavy",
+    "n_light",
+    "n_heavy",
+)
 JET_FEATURES = ("log_sdmass", "log_mass", "tau1", "tau21", "tau32", "nparticles")
 
 
@@ -217,9 +265,11 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def event_features(pairs: JetPairs) -> np.ndarray:
-    """Float32 `[event, 8]` after Collins, Howe & Nachman (arXiv:1902.02634): the jets ordered by soft-drop mass, not by pT.
+    """Float32 `[event, 8]` after Collins, Howe & Nachman (arXiv:1902.02634): the jets
+    ordered by soft-drop mass, not by pT.
 
-    No momentum enters: with pT and rapidity the network could tell the signal region from its side bands without any signal.
+    No momentum enters: with pT and rapidity the network could tell the signal region from
+    its side bands without any signal.
     """
     mass = pairs.column("sdmass")
     order = np.argsort(mass, axis=1, kind="stable")
@@ -228,7 +278,10 @@ def event_features(pairs: JetPairs) -> np.ndarray:
         return np.take_along_axis(values, order, axis=1)
 
     mass = ordered(mass)
-    tau21, tau32 = ordered(ratio(pairs.column("tau2"), pairs.column("tau1"))), ordered(ratio(pairs.column("tau3"), pairs.column("tau2")))
+    tau21, tau32 = (
+        ordered(ratio(pairs.column("tau2"), pairs.column("tau1"))),
+        ordered(ratio(pairs.column("tau3"), pairs.column("tau2"))),
+    )
     n = ordered(pairs.column("nparticles"))
     columns = [np.log1p(mass[:, 0]), np.log1p(mass[:, 1] - mass[:, 0]), *tau21.T, *tau32.T, *n.T]
     return np.stack(columns, -1).astype(np.float32)
@@ -237,8 +290,12 @@ def event_features(pairs: JetPairs) -> np.ndarray:
 def jet_features(pairs: JetPairs) -> np.ndarray:
     """Float32 `[event, 2, 6]`: each jet by itself."""
     columns = [
-        np.log1p(pairs.column("sdmass")), np.log1p(pairs.column("mass")), pairs.column("tau1"),
-        ratio(pairs.column("tau2"), pairs.column("tau1")), ratio(pairs.column("tau3"), pairs.column("tau2")), pairs.column("nparticles"),
+        np.log1p(pairs.column("sdmass")),
+        np.log1p(pairs.column("mass")),
+        pairs.column("tau1"),
+        ratio(pairs.column("tau2"), pairs.column("tau1")),
+        ratio(pairs.column("tau3"), pairs.column("tau2")),
+        pairs.column("nparticles"),
     ]
     return np.stack(columns, -1).astype(np.float32)
 
@@ -254,7 +311,10 @@ def main(arguments: Sequence[str]) -> int:
     events = write_test(Path(arguments[0]), target)
     for index, name in enumerate(PROCESSES):
         chosen = events.process == index
-        print(f"{name}: {chosen.sum()} events, {(chosen & events.in_signal_region).sum()} in the signal region")
+        print(
+            f"{name}: {chosen.sum()} events, {(chosen & events.in_signal_region).sum()} in the "
+            "signal region"
+        )
     print(f'sha256 = "{files.sha256(target)}"\nbytes = {target.stat().st_size}')
     return 0
 

@@ -1,8 +1,10 @@
-"""Scores of searches for anomalies: significance improvement at fixed background, with the events that it rests on, and sculpting.
+"""Scores of searches for anomalies: significance improvement at fixed background, with the
+events that it rests on, and sculpting.
 
-A cut at false positive rate x keeps the floor(x N) highest of N background events, or fewer where scores tie; the rate that enters a
-score is the one obtained. A score that rests on fewer than `FEWEST` background events is not a number: a published improvement of 60
-was six events.
+A cut at false positive rate x keeps the floor(x N) highest of N background events, or fewer
+where scores tie; the rate that enters a score is the one obtained. A score that rests on
+fewer than `FEWEST` background events is not a number: a published improvement of 60 was six
+events.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ FEWEST = 10
 def ranks(scores: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The smallest number of background events that a cut must keep in order to keep each event.
 
-    A cut keeps an event exactly when it keeps its rank: ties pass together or not at all, for events of either kind.
+    A cut keeps an event exactly when it keeps its rank: ties pass together or not at all,
+    for events of either kind.
 
     Args:
         scores: `[event]`, higher is more anomalous.
@@ -36,7 +39,8 @@ def ranks(scores: np.ndarray, background: np.ndarray) -> np.ndarray:
 
 
 def improvement(tpr: Values, fpr: Values) -> Values:
-    """Significance improvement TPR / sqrt(FPR): what a cut does to S/sqrt(B); a random cut gives sqrt(FPR)."""
+    """Significance improvement TPR / sqrt(FPR): what a cut does to S/sqrt(B); a random cut
+    gives sqrt(FPR)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return tpr / np.sqrt(fpr)
 
@@ -48,9 +52,11 @@ def enrichment(tpr: Values, fpr: Values) -> Values:
 
 
 def poisson_interval(count: Values, *, level: float = 0.95) -> tuple[Values, Values]:
-    """Central interval of a Poisson mean given a count (Garwood 1936, doi:10.1093/biomet/28.3-4.437).
+    """Central interval of a Poisson mean given a count (Garwood 1936,
+    doi:10.1093/biomet/28.3-4.437).
 
-    low = chi2(alpha/2; 2k) / 2 and high = chi2(1 - alpha/2; 2k + 2) / 2, quantiles of chi-squared; low is 0 for k = 0.
+    low = chi2(alpha/2; 2k) / 2 and high = chi2(1 - alpha/2; 2k + 2) / 2, quantiles of
+    chi-squared; low is 0 for k = 0.
     """
     count, tail = np.asarray(count, np.float64), (1.0 - level) / 2.0
     low = np.where(count > 0, 0.5 * chdtri(2.0 * np.maximum(count, 0.5), 1.0 - tail), 0.0)
@@ -58,7 +64,8 @@ def poisson_interval(count: Values, *, level: float = 0.95) -> tuple[Values, Val
 
 
 def improvement_interval(tpr: Values, kept: Values, background: Values) -> tuple[Values, Values]:
-    """The improvement's interval from the Poisson interval of the surviving background events, many events making it low.
+    """The improvement's interval from the Poisson interval of the surviving background
+    events, many events making it low.
 
     Args:
         tpr: share of the signal kept.
@@ -70,10 +77,12 @@ def improvement_interval(tpr: Values, kept: Values, background: Values) -> tuple
 
 
 def jensen_shannon(first: np.ndarray, second: np.ndarray) -> Values:
-    """Jensen-Shannon divergence of two histograms in bits, 0 (alike) to 1 (disjoint): Lin (1991), doi:10.1109/18.61115.
+    """Jensen-Shannon divergence of two histograms in bits, 0 (alike) to 1 (disjoint): Lin
+    (1991), doi:10.1109/18.61115.
 
-    H((p + q)/2) - (H(p) + H(q))/2 of the normalised histograms `[..., bin]`. Where one holds n events drawn from the other it is not 0
-    but about (bins - 1)/(8 n ln 2). NaN where a histogram is empty.
+    H((p + q)/2) - (H(p) + H(q))/2 of the normalised histograms `[..., bin]`. Where one
+    holds n events drawn from the other it is not 0 but about (bins - 1)/(8 n ln 2). NaN
+    where a histogram is empty.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p, q = (each / each.sum(-1, keepdims=True) for each in (first, second))

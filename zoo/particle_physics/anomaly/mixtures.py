@@ -1,4 +1,5 @@
-"""What the classifiers of `particle_physics/anomaly` are fitted to: unlabelled mixtures (CWoLa), labelled events (the bound), folds."""
+"""What the classifiers of `particle_physics/anomaly` are fitted to: unlabelled mixtures
+(CWoLa), labelled events (the bound), folds."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ class Sample:
 
     Attributes:
         features: float32 `[event, feature]`, `event_features`.
-        label: int8 `[event, signal]`: of CWoLa side band and signal region, of the supervised bound QCD and signal.
+        label: int8 `[event, signal]`: of CWoLa side band and signal region, of the
+            supervised bound QCD and signal.
         stratum: int8 `[event]`: parts of a class that weigh alike (the two side bands).
         fold: int8 `[event]`: who leaves it out.
     """
@@ -29,7 +31,8 @@ class Sample:
 
 
 def inject(qcd: Dijets, signal: Dijets, fraction: float, *, seed: int) -> Dijets:
-    """Unlabelled data: background, and as many random signal events as make S/B = `fraction` in the signal region.
+    """Unlabelled data: background, and as many random signal events as make S/B =
+    `fraction` in the signal region.
 
     Raises:
         ValueError: there are too few signal events.
@@ -41,7 +44,8 @@ def inject(qcd: Dijets, signal: Dijets, fraction: float, *, seed: int) -> Dijets
     inside = np.cumsum(drawn.in_signal_region)
     if not len(inside) or inside[-1] < wanted:
         raise ValueError(
-            f"S/B = {fraction} needs {wanted} signal events in the signal region, there are {int(drawn.in_signal_region.sum())}; "
+            f"S/B = {fraction} needs {wanted} signal events in the signal region, there are "
+            f"{int(drawn.in_signal_region.sum())}; "
             "simulate more, or inject less"
         )
     return dijets.concatenate([qcd, drawn[: int(np.searchsorted(inside, wanted)) + 1]])
@@ -64,7 +68,9 @@ def unlabelled_sample(mixtures: Sequence[Dijets], shared: int, *, folds: int, se
         label[:shared, column], label[own, column] = region[:shared], region[own]
         begin = own.stop
     stratum = (whole.mjj >= SIGNAL_REGION[1]).astype(np.int8)
-    return Sample(dijets.event_features(whole.pairs), label, stratum, draw_folds(len(whole), folds, seed))
+    return Sample(
+        dijets.event_features(whole.pairs), label, stratum, draw_folds(len(whole), folds, seed)
+    )
 
 
 def labelled_sample(events: Dijets, *, folds: int, seed: int) -> Sample:
@@ -73,7 +79,12 @@ def labelled_sample(events: Dijets, *, folds: int, seed: int) -> Sample:
     label[events.process == 0] = 0
     for column, name in enumerate(SIGNALS):
         label[events.process == PROCESSES.index(name), column] = 1
-    return Sample(dijets.event_features(events.pairs), label, np.zeros(len(events), np.int8), draw_folds(len(events), folds, seed))
+    return Sample(
+        dijets.event_features(events.pairs),
+        label,
+        np.zeros(len(events), np.int8),
+        draw_folds(len(events), folds, seed),
+    )
 
 
 def draw_folds(count: int, folds: int, seed: int) -> np.ndarray:
@@ -82,9 +93,11 @@ def draw_folds(count: int, folds: int, seed: int) -> np.ndarray:
 
 
 def member_weights(sample: Sample, folds: int, *, held_out: bool) -> np.ndarray:
-    """Weights `[event, member]` of the events that each member trains on (or leaves out); members are signals x folds, folds fastest.
+    """Weights `[event, member]` of the events that each member trains on (or leaves out);
+    members are signals x folds, folds fastest.
 
-    Both classes have the same total weight, and so have the strata that a class has; the mean over the member's events is one.
+    Both classes have the same total weight, and so have the strata that a class has; the
+    mean over the member's events is one.
     """
     columns = []
     for label in sample.label.T:
@@ -92,7 +105,10 @@ def member_weights(sample: Sample, folds: int, *, held_out: bool) -> np.ndarray:
             seen = (label >= 0) & ((sample.fold == fold) == held_out)
             weight = np.zeros(len(label))
             for one in (0, 1):
-                strata = [seen & (label == one) & (sample.stratum == part) for part in np.unique(sample.stratum[seen & (label == one)])]
+                strata = [
+                    seen & (label == one) & (sample.stratum == part)
+                    for part in np.unique(sample.stratum[seen & (label == one)])
+                ]
                 for part in strata:
                     weight[part] = 0.5 / len(strata) / part.sum()
             columns.append(weight * seen.sum())

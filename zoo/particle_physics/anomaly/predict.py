@@ -1,4 +1,5 @@
-"""Pretrained searches as predictors of `particle_physics/anomaly`: jets -> features -> network -> one score per event and seed."""
+"""Pretrained searches as predictors of `particle_physics/anomaly`: jets -> features ->
+network -> one score per event and seed."""
 
 from __future__ import annotations
 
@@ -34,10 +35,16 @@ class Fitted:
     """
 
     def __init__(self, model: nnx.Module, centre: np.ndarray, scale: np.ndarray):
-        self.model, self.centre, self.scale = model, np.asarray(centre, np.float32), np.asarray(scale, np.float32)
+        self.model, self.centre, self.scale = (
+            model,
+            np.asarray(centre, np.float32),
+            np.asarray(scale, np.float32),
+        )
         graph, params = nnx.split(model)
         self.params = params
-        self._call: Callable[[Any, jax.Array], jax.Array] = jax.jit(lambda params, x: self.output(nnx.merge(graph, params), x))
+        self._call: Callable[[Any, jax.Array], jax.Array] = jax.jit(
+            lambda params, x: self.output(nnx.merge(graph, params), x)
+        )
 
     @staticmethod
     def output(model: Any, x: jax.Array) -> jax.Array:
@@ -49,11 +56,14 @@ class Fitted:
         return np.clip((features - self.centre) / self.scale, -LIMIT, LIMIT).astype(np.float32)
 
     def outputs(self, features: np.ndarray) -> np.ndarray:
-        """`output` of raw features of any number of events; in chunks of one size, so that one program serves all."""
+        """`output` of raw features of any number of events; in chunks of one size, so that
+        one program serves all."""
         x, parts = self.standardise(features), []
         for begin in range(0, len(x), CHUNK):
             part = x[begin : begin + CHUNK]
-            padded = np.concatenate([part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.float32)])
+            padded = np.concatenate(
+                [part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.float32)]
+            )
             parts.append(np.asarray(self._call(self.params, padded))[..., : len(part)])
         return np.concatenate(parts, axis=-1)
 
@@ -65,7 +75,8 @@ class Fitted:
 
 
 class FittedClassifier(Fitted):
-    """Networks of all signals and folds. Folds are averaged as log-odds: probabilities would tie at one."""
+    """Networks of all signals and folds. Folds are averaged as log-odds: probabilities
+    would tie at one."""
 
     model: EventClassifier
 
@@ -86,13 +97,17 @@ class FittedClassifier(Fitted):
 
     def out_of_fold(self, features: np.ndarray, fold: np.ndarray) -> np.ndarray:
         """Log-odds `[event, signal]` of the network that left each event out."""
-        return np.take_along_axis(self.logits(features), fold[None, None, :].astype(np.int64), axis=1)[:, 0].T
+        return np.take_along_axis(
+            self.logits(features), fold[None, None, :].astype(np.int64), axis=1
+        )[:, 0].T
 
     def __call__(self, pairs: JetPairs) -> dict[str, np.ndarray]:
         """Scores `[event]`, one per signal where each is looked for apart."""
         mean = self.logits(event_features(pairs)).mean(1)
         for found in mean:
-            if np.ptp(found) == 0.0:  # a search that found nothing: any cut is as good as another, so a random one
+            if (
+                np.ptp(found) == 0.0
+            ):  # a search that found nothing: any cut is as good as another, so a random one
                 found[:] = np.random.default_rng(self.number).random(len(found))
         return {"score": mean[0]} if len(mean) == 1 else dict(zip(SIGNALS, mean, strict=True))
 
@@ -123,12 +138,19 @@ class AnomalyModel:
         self.fitted = list(fitted)
 
     @classmethod
-    def from_card(cls, card: ModelCard, weights: Sequence[Path], kind: type[Fitted]) -> AnomalyModel:
+    def from_card(
+        cls, card: ModelCard, weights: Sequence[Path], kind: type[Fitted]
+    ) -> AnomalyModel:
         """The method of a card, from its weight files."""
         from zoo.pretrained.model import blank
 
         loaded = [load(path) for path in weights]
-        return cls([kind(restore(blank(card), parameters), each["centre"], each["scale"]) for parameters, each, _ in loaded])
+        return cls(
+            [
+                kind(restore(blank(card), parameters), each["centre"], each["scale"])
+                for parameters, each, _ in loaded
+            ]
+        )
 
     def __call__(self, pairs: JetPairs) -> dict[str, np.ndarray]:
         """Scores `[event, seed]`: not averaged, the task takes the median of their scores."""
@@ -142,12 +164,21 @@ class AnomalyModel:
 
     def probe(self, seed: int) -> np.ndarray:
         """What the networks say of 32 random events: a card's `expected`."""
-        return np.concatenate([np.asarray(each._call(each.params, self._random(each, seed, 32))).ravel() for each in self.fitted])
+        return np.concatenate(
+            [
+                np.asarray(each._call(each.params, self._random(each, seed, 32))).ravel()
+                for each in self.fitted
+            ]
+        )
 
     @staticmethod
     def _random(fitted: Fitted, seed: int, count: int) -> np.ndarray:
         jets = (2,) if isinstance(fitted, FittedAutoencoder) else ()
-        return np.random.default_rng(seed).standard_normal((count, *jets, len(fitted.centre))).astype(np.float32)
+        return (
+            np.random.default_rng(seed)
+            .standard_normal((count, *jets, len(fitted.centre)))
+            .astype(np.float32)
+        )
 
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> AnomalyModel:

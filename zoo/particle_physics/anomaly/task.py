@@ -1,8 +1,10 @@
-"""`particle_physics/anomaly`: dijet events scored by how little they look like QCD; hidden among them, W' -> WZ and Z' -> tt.
+"""`particle_physics/anomaly`: dijet events scored by how little they look like QCD; hidden
+among them, W' -> WZ and Z' -> tt.
 
-A predictor receives `JetPairs` and returns scores `[event]` or `[event, seed]`, higher for more anomalous: `{"score": ...}`, or
-`{"wprime": ..., "zprime": ...}` from a method that looks for each signal apart. Several seeds are several trainings of one method: each is
-cut and scored by itself, and the row is their *median*, beside their lowest and highest.
+A predictor receives `JetPairs` and returns scores `[event]` or `[event, seed]`, higher for
+more anomalous: `{"score": ...}`, or `{"wprime": ..., "zprime": ...}` from a method that
+looks for each signal apart. Several seeds are several trainings of one method: each is cut
+and scored by itself, and the row is their *median*, beside their lowest and highest.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ POINTS = {"fpr_1e1": 0.1, "fpr_3e2": 0.03, "fpr_1e2": 0.01, "fpr_3e3": 0.003, "f
 DETAILED = ("fpr_1e2", "fpr_1e3")
 """Points with enrichment, Poisson interval and range over the seeds."""
 SCULPTING_RATE = 0.01
-MASS_EDGES = np.array([2300.0, 2500.0, 2700.0, 2900.0, 3100.0, 3300.0, 3500.0, 3700.0, 4000.0, 4300.0, 5000.0])
+MASS_EDGES = np.array(
+    [2300.0, 2500.0, 2700.0, 2900.0, 3100.0, 3300.0, 3500.0, 3700.0, 4000.0, 4300.0, 5000.0]
+)
 """Bins of the dijet mass in GeV, in which sculpting is measured."""
 
 
@@ -41,8 +45,9 @@ class Anomaly(Task):
         return examples_of(self.events)
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
-        """Ranks among the background of the signal region `[event, seed]` per signal, 0 for events that are not ranked; events of the
-        background at any mass that a 1 % cut keeps, `[event, seed]`; process and mass bin `[event]`.
+        """Ranks among the background of the signal region `[event, seed]` per signal, 0 for
+        events that are not ranked; events of the background at any mass that a 1 % cut
+        keeps, `[event, seed]`; process and mass bin `[event]`.
 
         Raises:
             ValueError: a missing score, a wrong shape, NaN or infinity.
@@ -50,7 +55,8 @@ class Anomaly(Task):
         events: Dijets = examples.targets
         qcd, inside = events.process == 0, events.in_signal_region
         arrays: Arrays = {
-            "process": events.process, "in_signal_region": inside,
+            "process": events.process,
+            "in_signal_region": inside,
             "mass_bin": (np.searchsorted(MASS_EDGES, events.mjj, side="right") - 1).astype(np.int8),
         }
         for name, scores in zip(SIGNALS, self._scores(predictions, len(examples)), strict=True):
@@ -58,7 +64,9 @@ class Anomaly(Task):
             rank, kept = np.zeros(scores.shape, np.uint32), np.zeros(scores.shape, bool)
             for seed, score in enumerate(scores.T):
                 rank[ranked, seed] = metrics.ranks(score[ranked], qcd[ranked])
-                kept[qcd, seed] = metrics.ranks(score[qcd], np.ones(int(qcd.sum()), bool)) <= int(SCULPTING_RATE * qcd.sum())
+                kept[qcd, seed] = metrics.ranks(score[qcd], np.ones(int(qcd.sum()), bool)) <= int(
+                    SCULPTING_RATE * qcd.sum()
+                )
             arrays |= {f"rank_{name}": rank, f"kept_{name}": kept}
         return arrays
 
@@ -68,7 +76,8 @@ class Anomaly(Task):
         lacking = [name for name in wanted if name not in predictions]
         if lacking:
             raise ValueError(
-                f"{self.spec.id} needs predictions['score'], or one per signal: {', '.join(SIGNALS)}; "
+                f"{self.spec.id} needs predictions['score'], or one per signal: "
+                f"{', '.join(SIGNALS)}; "
                 f"given: {', '.join(predictions) or 'none'}"
             )
         arrays = []
@@ -76,15 +85,23 @@ class Anomaly(Task):
             value = np.asarray(predictions[name])
             value = value[:, None] if value.ndim == 1 else value
             if value.ndim != 2 or len(value) != count or not value.shape[1]:
-                raise ValueError(f"predictions[{name!r}] has shape {value.shape}, {self.spec.id} needs ({count},) or ({count}, seeds)")
+                raise ValueError(
+                    f"predictions[{name!r}] has shape {value.shape}, {self.spec.id} needs "
+                    f"({count},) or ({count}, seeds)"
+                )
             if not np.isfinite(value).all():
-                raise ValueError(f"predictions[{name!r}] holds NaN or infinity; every event needs a score, so that a cut can be made")
+                raise ValueError(
+                    f"predictions[{name!r}] holds NaN or infinity; every event needs a score, so "
+                    "that a cut can be made"
+                )
             arrays.append(value)
         return arrays * (len(SIGNALS) if len(arrays) == 1 else 1)
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """What is kept and what there is; cuts are those of the whole record and stay put when events are resampled, so that the number
-        of background events that survive fluctuates as a Poisson number does. Whether they are enough is the whole record's to say."""
+        """What is kept and what there is; cuts are those of the whole record and stay put
+        when events are resampled, so that the number of background events that survive
+        fluctuates as a Poisson number does. Whether they are enough is the whole record's
+        to say."""
         process, inside = record["process"], record["in_signal_region"]
         qcd = process == 0
         in_bin = qcd[:, None] & (record["mass_bin"][:, None] == np.arange(len(MASS_EDGES) - 1))
@@ -97,13 +114,16 @@ class Anomaly(Task):
                 f"signal_{name}": signal,
                 f"signal_kept_{name}": passes & signal[:, None, None],
                 f"background_kept_{name}": background_kept,
-                f"enough_{name}": np.broadcast_to(background_kept.sum(0) >= metrics.FEWEST, passes.shape),
+                f"enough_{name}": np.broadcast_to(
+                    background_kept.sum(0) >= metrics.FEWEST, passes.shape
+                ),
                 f"mass_kept_{name}": in_bin[:, :, None] & record[f"kept_{name}"][:, None, :],
             }
         return {name: np.asarray(value, np.float64) for name, value in statistics.items()}
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`sic_<signal>` at all points, its enrichment and range over the seeds at two, `sculpting`: medians over the seeds."""
+        """`sic_<signal>` at all points, its enrichment and range over the seeds at two,
+        `sculpting`: medians over the seeds."""
         scores: dict[str, np.ndarray] = {}
         divergences = []
         for name in SIGNALS:
@@ -120,11 +140,15 @@ class Anomaly(Task):
                     scores[f"sic_{name}_highest_seed.{point}"] = sic[..., index, :].max(-1)
             after = np.moveaxis(means[f"mass_kept_{name}"], -1, -2)
             divergences.append(metrics.jensen_shannon(means["mass"][..., None, :], after))
-        # The worse of a method's two cuts, so that a row with one score and a row with two can be compared.
+        # The worse of a method's two cuts, so that a row with one score and a row with two
+        # can be compared.
         return scores | {"sculpting": np.median(np.maximum(*divergences), axis=-1)}
 
-    def rank_values(self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """`background_kept` and the ends of the Poisson interval: of the whole record alone, NaN on resamples."""
+    def rank_values(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """`background_kept` and the ends of the Poisson interval: of the whole record
+        alone, NaN on resamples."""
         process, inside = record["process"], record["in_signal_region"]
         qcd, limits = (process == 0) & inside, allowed(record)[:, None]
         scores: dict[str, np.ndarray] = {}
@@ -132,7 +156,11 @@ class Anomaly(Task):
         for name in SIGNALS:
             passes = record[f"rank_{name}"][:, None, :] <= limits
             kept = passes[qcd].sum(0)
-            tpr = np.where(kept >= metrics.FEWEST, passes[inside & (process == PROCESSES.index(name))].mean(0), np.nan)
+            tpr = np.where(
+                kept >= metrics.FEWEST,
+                passes[inside & (process == PROCESSES.index(name))].mean(0),
+                np.nan,
+            )
             low, high = metrics.improvement_interval(tpr, kept, int(qcd.sum()))
             for index, point in enumerate(POINTS):
                 if point in DETAILED:
@@ -140,13 +168,18 @@ class Anomaly(Task):
                     scores[f"sic_{name}_poisson_high.{point}"] = np.median(high[index])
             counts.append(kept)
         fewest = np.minimum(*counts)
-        scores |= {f"background_kept.{point}": np.median(fewest[index]) for index, point in enumerate(POINTS) if point in DETAILED}
+        scores |= {
+            f"background_kept.{point}": np.median(fewest[index])
+            for index, point in enumerate(POINTS)
+            if point in DETAILED
+        }
         if weights is not None:
             return {name: np.full(len(weights), np.nan) for name in scores}
         return {name: np.asarray(value, np.float64) for name, value in scores.items()}
 
     def figures(self, record: Mapping[str, np.ndarray]) -> list[Figure]:
-        """The background's dijet mass before and after the 1 % cut: of the seed with the median sculpting, the worse of its two cuts."""
+        """The background's dijet mass before and after the 1 % cut: of the seed with the
+        median sculpting, the worse of its two cuts."""
         qcd = record["process"] == 0
         place = record["mass_bin"].astype(int)
         qcd = qcd & (place >= 0) & (place < len(MASS_EDGES) - 1)
@@ -155,13 +188,17 @@ class Anomaly(Task):
             return np.bincount(place[chosen], minlength=len(MASS_EDGES) - 1)
 
         before = spectrum(qcd)
-        after = np.array([[spectrum(qcd & kept) for kept in record[f"kept_{name}"].T] for name in SIGNALS])  # [signal, seed, bin]
+        after = np.array(
+            [[spectrum(qcd & kept) for kept in record[f"kept_{name}"].T] for name in SIGNALS]
+        )  # [signal, seed, bin]
         divergence = metrics.jensen_shannon(before, after)
         worse = divergence.max(axis=0)
         if not np.isfinite(worse).all():
             return []
         seed = int(np.argsort(worse, kind="stable")[(len(worse) - 1) // 2])
-        curve = pictures.sculpting(before, after[int(divergence[:, seed].argmax()), seed], MASS_EDGES, rate=SCULPTING_RATE)
+        curve = pictures.sculpting(
+            before, after[int(divergence[:, seed].argmax()), seed], MASS_EDGES, rate=SCULPTING_RATE
+        )
         return [curve] if curve else []
 
     def sample_figures(self) -> list[Figure]:
@@ -181,5 +218,8 @@ def examples_of(events: Dijets) -> Examples:
     for index in range(len(PROCESSES)):
         chosen = events.process == index
         number[chosen] = np.arange(chosen.sum())
-    ids = tuple(f"{PROCESSES[process]}-{count:06d}" for process, count in zip(events.process, number, strict=True))
+    ids = tuple(
+        f"{PROCESSES[process]}-{count:06d}"
+        for process, count in zip(events.process, number, strict=True)
+    )
     return Examples(ids, events.pairs, events)

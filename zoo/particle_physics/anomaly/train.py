@@ -5,16 +5,21 @@
     python -m zoo.particle_physics.anomaly.train event_classifier.cwola_zero --data CHUNKS    the same without any signal
     python -m zoo.particle_physics.anomaly.train event_classifier.supervised --data CHUNKS    labelled: the bound
 
-Classification without labels (Metodiev, Nachman & Thaler, arXiv:1708.02949; for resonances Collins, Howe & Nachman, arXiv:1902.02634):
-a classifier of signal region against side bands can only learn what differs between them: a resonance, if there is one. Each seed is an
-experiment of its own: another draw of injected signal events, other folds, other first weights. `S/B` in the signal region is the
-recipe's `fraction`; signal outside the region contaminates the side bands as it would in nature. Side bands below and above the region
-weigh alike, and together as much as the region, so that no trend in the dijet mass pays (as in arXiv:1902.02634).
+Classification without labels (Metodiev, Nachman & Thaler, arXiv:1708.02949; for resonances
+Collins, Howe & Nachman, arXiv:1902.02634): a classifier of signal region against side bands
+can only learn what differs between them: a resonance, if there is one. Each seed is an
+experiment of its own: another draw of injected signal events, other folds, other first
+weights. `S/B` in the signal region is the recipe's `fraction`; signal outside the region
+contaminates the side bands as it would in nature. Side bands below and above the region
+weigh alike, and together as much as the region, so that no trend in the dijet mass pays (as
+in arXiv:1902.02634).
 
-Of five folds each network leaves one out; the best step, one for all five, has the lowest loss on what they left out (region against
-side band: no label enters). If that is not better than knowing nothing by two standard errors, the search has found nothing: its
-networks stay at step 0, where they say nothing, and its cut is a random one. The five networks are averaged. In the field the data
-themselves are scored, each event by the network that left it out; here the *test file* is scored, which no network has seen, so that
+Of five folds each network leaves one out; the best step, one for all five, has the lowest
+loss on what they left out (region against side band: no label enters). If that is not
+better than knowing nothing by two standard errors, the search has found nothing: its
+networks stay at step 0, where they say nothing, and its cut is a random one. The five
+networks are averaged. In the field the data themselves are scored, each event by the
+network that left it out; here the *test file* is scored, which no network has seen, so that
 all methods meet the same events.
 """
 
@@ -85,31 +90,43 @@ class AnomalyRecipe:
 RECIPES = {
     "jet_autoencoder.qcd": AnomalyRecipe("autoencoder", JetAutoencoderConfig(), steps=1500),
     "event_classifier.cwola": AnomalyRecipe("cwola", EventClassifierConfig(), fraction=0.03),
-    "event_classifier.cwola_zero": AnomalyRecipe("cwola", EventClassifierConfig(signals=1), fraction=0.0),
+    "event_classifier.cwola_zero": AnomalyRecipe(
+        "cwola", EventClassifierConfig(signals=1), fraction=0.0
+    ),
     "event_classifier.supervised": AnomalyRecipe("supervised", EventClassifierConfig(), steps=1500),
 }
 
 
-# --------------------------------------------------------------------------------------------------------------- training
+# ----------------------------------------------------------------------------------------- training
 
 
-def train_classifier(sample: Sample, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None) -> FittedClassifier:
-    """All members, each signal's at the step that was best on the folds that they left out; step 0 if none was any good."""
+def train_classifier(
+    sample: Sample, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
+) -> FittedClassifier:
+    """All members, each signal's at the step that was best on the folds that they left out;
+    step 0 if none was any good."""
     config: EventClassifierConfig = recipe.config
     centre, scale = sample.features.mean(0), sample.features.std(0)
     model = EventClassifier(config, rngs=nnx.Rngs(seed))
     fitted = FittedClassifier(model, centre, scale)
-    x, positive = fitted.standardise(sample.features), np.repeat(sample.label == 1, config.folds, axis=1).astype(np.float32)
+    x, positive = (
+        fitted.standardise(sample.features),
+        np.repeat(sample.label == 1, config.folds, axis=1).astype(np.float32),
+    )
     data = {"x": x, "y": positive, "w": member_weights(sample, config.folds, held_out=False)}
     held_out = member_weights(sample, config.folds, held_out=True)
     held_out /= np.maximum(held_out.sum(0), 1e-12)
 
-    def loss(model: nnx.Module, batch: Mapping[str, jax.Array], key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(
+        model: nnx.Module, batch: Mapping[str, jax.Array], key: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         value = (cross_entropy(model(batch["x"]), batch["y"].T) * batch["w"].T).mean(1).sum()
         return value, {}
 
     # Arguments, not closed over: XLA would fold them into the program.
-    def held_out_sums(graph: Any, params: Any, x: jax.Array, y: jax.Array, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def held_out_sums(
+        graph: Any, params: Any, x: jax.Array, y: jax.Array, w: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         gain = jnp.log(2.0) - cross_entropy(nnx.merge(graph, params)(x), y.T)
         return (w.T * gain).sum(1), (w.T * gain**2 * w.T).sum(1)
 
@@ -117,7 +134,10 @@ def train_classifier(sample: Sample, recipe: AnomalyRecipe, *, seed: int, log: L
 
     def validate(model: nnx.Module) -> dict[str, float]:
         graph, params = nnx.split(model)
-        gain, square = (np.asarray(each).reshape(config.signals, config.folds) for each in sums(graph, params, x, positive, held_out))
+        gain, square = (
+            np.asarray(each).reshape(config.signals, config.folds)
+            for each in sums(graph, params, x, positive, held_out)
+        )
         gain, error = gain.mean(1), np.sqrt(square.sum(1)) / config.folds
         loss = np.log(2.0) - np.where(gain > SIGNIFICANT * error, gain, 0.0)
         best.update(np.repeat(loss, config.folds), storage.flatten(model))
@@ -127,11 +147,16 @@ def train_classifier(sample: Sample, recipe: AnomalyRecipe, *, seed: int, log: L
     validate(model)
     _run(model, loss, data, recipe, seed=seed, validate=validate, log=log)
     kept = " ".join(f"{np.log(2.0) - each:.5f}" for each in best.score[:: config.folds])
-    log(f"gain over knowing nothing on the folds left out: {lines[-1]} at the last step, {kept} kept (0: nothing found)")
+    log(
+        f"gain over knowing nothing on the folds left out: {lines[-1]} at the last step, {kept} "
+        "kept (0: nothing found)"
+    )
     return FittedClassifier(storage.restore(model, best.parameters), centre, scale)
 
 
-def train_autoencoder(qcd: Dijets, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None) -> FittedAutoencoder:
+def train_autoencoder(
+    qcd: Dijets, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
+) -> FittedAutoencoder:
     """One autoencoder of QCD jets, at the step that was best on a fifth of the events."""
     features = dijets.jet_features(qcd.pairs)
     held_out = draw_folds(len(features), VALIDATION_FOLDS, seed) == 0
@@ -141,23 +166,34 @@ def train_autoencoder(qcd: Dijets, recipe: AnomalyRecipe, *, seed: int, log: Log
     fitted = FittedAutoencoder(model, centre, scale)
     best = Best()
 
-    def loss(model: nnx.Module, batch: jax.Array, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(
+        model: nnx.Module, batch: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         return jnp.mean((model(batch) - batch) ** 2), {}
 
-    score = jax.jit(lambda graph, params, x: jnp.mean((nnx.merge(graph, params)(x) - x) ** 2), static_argnums=0)
+    score = jax.jit(
+        lambda graph, params, x: jnp.mean((nnx.merge(graph, params)(x) - x) ** 2), static_argnums=0
+    )
     left = fitted.standardise(features[held_out])
 
     def validate(model: nnx.Module) -> dict[str, float]:
         error = np.asarray(score(*nnx.split(model), left))
-        best.update(error[None], {name: value[None] for name, value in storage.flatten(model).items()})
+        best.update(
+            error[None], {name: value[None] for name, value in storage.flatten(model).items()}
+        )
         return {"loss": float(error)}
 
     _run(model, loss, fitted.standardise(jets), recipe, seed=seed, validate=validate, log=log)
-    return FittedAutoencoder(storage.restore(model, {name: value[0] for name, value in best.parameters.items()}), centre, scale)
+    return FittedAutoencoder(
+        storage.restore(model, {name: value[0] for name, value in best.parameters.items()}),
+        centre,
+        scale,
+    )
 
 
 class Best:
-    """The parameters of each member at its lowest score so far; the members are the leading axis of everything."""
+    """The parameters of each member at its lowest score so far; the members are the leading
+    axis of everything."""
 
     def __init__(self) -> None:
         self.score, self.parameters = np.array([]), {}
@@ -165,22 +201,45 @@ class Best:
     def update(self, score: np.ndarray, parameters: Mapping[str, np.ndarray]) -> None:
         """Takes over the members that have become better."""
         if not self.parameters:
-            self.score, self.parameters = score.copy(), {name: np.array(value) for name, value in parameters.items()}
+            self.score, self.parameters = (
+                score.copy(),
+                {name: np.array(value) for name, value in parameters.items()},
+            )
         better = score < self.score
         self.score[better] = score[better]
         for name, value in parameters.items():
             self.parameters[name][better] = value[better]
 
 
-def _run(model: nnx.Module, loss: Any, data: Any, recipe: AnomalyRecipe, *, seed: int, validate: Any, log: Log) -> None:
+def _run(
+    model: nnx.Module,
+    loss: Any,
+    data: Any,
+    recipe: AnomalyRecipe,
+    *,
+    seed: int,
+    validate: Any,
+    log: Log,
+) -> None:
     every = min(recipe.validate_every, recipe.steps)
     count = len(jax.tree.leaves(data)[0])
     loop = LoopConfig(
-        steps=recipe.steps, batch_size=min(recipe.batch_size, count), seed=seed, validate_every=every, log_every=recipe.steps
+        steps=recipe.steps,
+        batch_size=min(recipe.batch_size, count),
+        seed=seed,
+        validate_every=every,
+        log_every=recipe.steps,
     )
     rate = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps)
-    fit(model, loss, data, optax.adamw(rate, weight_decay=recipe.weight_decay), config=loop, validate=validate,
-        on_progress=lambda row: log(f"step {row['step']}: loss {row['loss']:.5f}"))  # fmt: skip
+    fit(
+        model,
+        loss,
+        data,
+        optax.adamw(rate, weight_decay=recipe.weight_decay),
+        config=loop,
+        validate=validate,
+        on_progress=lambda row: log(f"step {row['step']}: loss {row['loss']:.5f}"),
+    )
 
 
 def cross_entropy(logit: jax.Array, positive: jax.Array) -> jax.Array:
@@ -188,7 +247,7 @@ def cross_entropy(logit: jax.Array, positive: jax.Array) -> jax.Array:
     return jax.nn.softplus(logit) - positive * logit
 
 
-# ------------------------------------------------------------------------------------------------------- one tag, one seed
+# -------------------------------------------------------------------------------- one tag, one seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,13 +260,17 @@ class TrainingEvents:
     @classmethod
     def read(cls, folder: Path) -> TrainingEvents:
         """From a folder of chunks."""
-        return cls(dijets.read_split(folder, "qcd", "train"), tuple(dijets.read_split(folder, name, "train") for name in SIGNALS))
+        return cls(
+            dijets.read_split(folder, "qcd", "train"),
+            tuple(dijets.read_split(folder, name, "train") for name in SIGNALS),
+        )
 
 
 def train(
     events: TrainingEvents, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
 ) -> tuple[FittedClassifier | FittedAutoencoder, dict[str, float]]:
-    """One training, and its scores on training-split events that it has not seen (labels serve this report alone)."""
+    """One training, and its scores on training-split events that it has not seen (labels
+    serve this report alone)."""
     rest = [signal[signal.in_signal_region] for signal in events.signals]
     if recipe.method == "autoencoder":
         fitted: Any = train_autoencoder(events.qcd, recipe, seed=seed, log=log)
@@ -219,11 +282,19 @@ def train(
         signals = events.signals[: recipe.config.signals]
         mixtures = [inject(events.qcd, signal, recipe.fraction, seed=seed) for signal in signals]
         sample = unlabelled_sample(mixtures, len(events.qcd), folds=folds, seed=seed)
-        log(f"{len(events.qcd)} background events, {', '.join(str(len(each) - len(events.qcd)) for each in mixtures)} injected")
+        log(
+            f"{len(events.qcd)} background events, "
+            f"{', '.join(str(len(each) - len(events.qcd)) for each in mixtures)} injected"
+        )
         if recipe.fraction:
             used = [len(each) - len(events.qcd) for each in mixtures]
-            order = [np.random.default_rng([seed, 1]).permutation(len(signal)) for signal in signals]
-            left = [signal[each[count:]] for signal, each, count in zip(signals, order, used, strict=True)]
+            order = [
+                np.random.default_rng([seed, 1]).permutation(len(signal)) for signal in signals
+            ]
+            left = [
+                signal[each[count:]]
+                for signal, each, count in zip(signals, order, used, strict=True)
+            ]
             rest = [signal[signal.in_signal_region] for signal in left]
     elif recipe.method == "supervised":
         sample = labelled_sample(dijets.concatenate([events.qcd, *rest]), folds=folds, seed=seed)
@@ -250,19 +321,30 @@ def report(background: Sequence[np.ndarray], signal: Sequence[np.ndarray]) -> di
         for point, rate in (("fpr_1e2", 0.01), ("fpr_1e3", 0.001)):
             kept = int((rank[: len(b)] <= int(rate * len(b))).sum())
             if kept >= metrics.FEWEST and len(s):
-                values[f"sic_{name}.{point}"] = float(metrics.improvement((rank[len(b) :] <= int(rate * len(b))).mean(), kept / len(b)))
+                values[f"sic_{name}.{point}"] = float(
+                    metrics.improvement(
+                        (rank[len(b) :] <= int(rate * len(b))).mean(), kept / len(b)
+                    )
+                )
     return values
 
 
-# --------------------------------------------------------------------------------------------------------------- commands
+# ----------------------------------------------------------------------------------------- commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains one tag with all its seeds; weights and a JSON of what was obtained under --out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--data", type=Path, default=None, help="folder of the chunks; default: where `zoo data build` put them")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=None,
+        help="folder of the chunks; default: where `zoo data build` put them",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args(arguments)
     for line in run(options.name, seeds=options.seeds, data=options.data, out=options.out):
@@ -270,16 +352,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def recipe(architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None) -> Iterator[str]:
-    """What `zoo train particle_physics/anomaly event_classifier.cwola` runs: one seed of one tag."""
+def recipe(
+    architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
+) -> Iterator[str]:
+    """What `zoo train particle_physics/anomaly event_classifier.cwola` runs: one seed of
+    one tag."""
     if architecture not in RECIPES:
-        raise ValueError(f"particle_physics/anomaly has no recipe {architecture!r}; it has {', '.join(sorted(RECIPES))}")
+        raise ValueError(
+            f"particle_physics/anomaly has no recipe {architecture!r}; it has "
+            f"{', '.join(sorted(RECIPES))}"
+        )
     chosen = RECIPES[architecture]
-    chosen = chosen if steps is None else dataclasses.replace(chosen, steps=min(steps, chosen.steps))
+    chosen = (
+        chosen if steps is None else dataclasses.replace(chosen, steps=min(steps, chosen.steps))
+    )
     yield from run(architecture, seeds=[seed], data=data, out=out, recipe=chosen)
 
 
-def run(name: str, *, seeds: Sequence[int], data: Path | None, out: Path, recipe: AnomalyRecipe | None = None) -> Iterator[str]:
+def run(
+    name: str,
+    *,
+    seeds: Sequence[int],
+    data: Path | None,
+    out: Path,
+    recipe: AnomalyRecipe | None = None,
+) -> Iterator[str]:
     """All seeds of one tag; yields log lines."""
     from zoo import files
 
@@ -290,18 +387,29 @@ def run(name: str, *, seeds: Sequence[int], data: Path | None, out: Path, recipe
         fitted, scores = train(events, recipe, seed=seed, log=lines.append)
         yield from (f"seed {seed}: {line}" for line in lines)
         lines.clear()
-        yield f"seed {seed}: unseen training-split events: " + " ".join(f"{key} {value:.2f}" for key, value in scores.items())
+        yield f"seed {seed}: unseen training-split events: " + " ".join(
+            f"{key} {value:.2f}" for key, value in scores.items()
+        )
         path = out / f"{name}.seed{seed}.safetensors"
         transforms = {"centre": fitted.centre, "scale": fitted.scale}
-        storage.save(path, fitted.model, transforms=transforms, metadata={"name": name, "seed": seed})
+        storage.save(
+            path, fitted.model, transforms=transforms, metadata={"name": name, "seed": seed}
+        )
         validation.append(scores)
         yield f"wrote {path}"
     shared = sorted(set.intersection(*(set(each) for each in validation)))
     facts = {
-        "name": name, "seeds": list(seeds), "wall_seconds": time.perf_counter() - begin, "steps": recipe.steps,
-        "config": dataclasses.asdict(recipe.config), "fraction": recipe.fraction,
-        "events": {"qcd": len(events.qcd)} | {key: len(value) for key, value in zip(SIGNALS, events.signals, strict=True)},
-        "validation": {f"median_{key}": float(np.median([each[key] for each in validation])) for key in shared},
+        "name": name,
+        "seeds": list(seeds),
+        "wall_seconds": time.perf_counter() - begin,
+        "steps": recipe.steps,
+        "config": dataclasses.asdict(recipe.config),
+        "fraction": recipe.fraction,
+        "events": {"qcd": len(events.qcd)}
+        | {key: len(value) for key, value in zip(SIGNALS, events.signals, strict=True)},
+        "validation": {
+            f"median_{key}": float(np.median([each[key] for each in validation])) for key in shared
+        },
     }
     (out / f"{name}.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 

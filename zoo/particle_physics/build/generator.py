@@ -3,9 +3,10 @@
     events (Pythia.nextBatch, one awkward array) -> visible particles -> anti-kT jets (FastJet) -> truth match
         -> constituents, soft-drop mass, N-subjettiness -> flat arrays
 
-Truth level: hadrons, photons and leptons as Pythia leaves them, no detector and no pile-up. Tracks alone are measured: the impact
-parameters of charged particles are smeared with a resolution like that of a silicon tracker (`track_resolution`), because exact
-ones would name every b hadron.
+Truth level: hadrons, photons and leptons as Pythia leaves them, no detector and no pile-up.
+Tracks alone are measured: the impact parameters of charged particles are smeared with a
+resolution like that of a silicon tracker (`track_resolution`), because exact ones would
+name every b hadron.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ MAX_ETA = 5.0
 """Greatest |pseudorapidity| of a visible particle."""
 
 MOMENTUM_BITS, ENERGY_BITS, DISPLACEMENT_BITS = 11, 14, 6
-"""Bits of mantissa that are stored: momenta to 2^-12 of their value (no tracker measures better), half of the bytes of full ones."""
+"""Bits of mantissa that are stored: momenta to 2^-12 of their value (no tracker measures
+better), half of the bytes of full ones."""
 
 Flat = dict[str, np.ndarray]
 
@@ -82,7 +84,8 @@ class EventBatch:
 
 
 def flatten(batch: Any) -> EventBatch:
-    """A batch of `Pythia.nextBatch` as flat arrays: id, status, mother (index into the flat arrays), px .. e, m, x, y, z (mm)."""
+    """A batch of `Pythia.nextBatch` as flat arrays: id, status, mother (index into the flat
+    arrays), px .. e, m, x, y, z (mm)."""
     import awkward as ak
 
     particles = batch.prt
@@ -110,10 +113,11 @@ def visible(event: EventBatch) -> np.ndarray:
 
 
 def decay_products(event: EventBatch, resonance: int) -> tuple[np.ndarray, np.ndarray]:
-    """The visible products of a resonance's decay chain: indices, and the sign of the resonance that each came from.
+    """The visible products of a resonance's decay chain: indices, and the sign of the
+    resonance that each came from.
 
-    A product is a quark, gluon or charged lepton that left a resonance (status 23) whose line of mothers leads back to the one
-    asked for; t and tbar of one event differ by sign.
+    A product is a quark, gluon or charged lepton that left a resonance (status 23) whose
+    line of mothers leads back to the one asked for; t and tbar of one event differ by sign.
     """
     c = event.columns
     kind = np.abs(c["id"])
@@ -140,7 +144,8 @@ def delta_r(eta_a: np.ndarray, phi_a: np.ndarray, eta_b: np.ndarray, phi_b: np.n
 
 @dataclasses.dataclass(frozen=True)
 class FoundJets:
-    """Jets of a batch: properties `[jet]`, the event of each, and its constituents (indices into the batch) by offsets."""
+    """Jets of a batch: properties `[jet]`, the event of each, and its constituents (indices
+    into the batch) by offsets."""
 
     scalars: Flat
     event: np.ndarray
@@ -149,7 +154,8 @@ class FoundJets:
 
 
 def cluster(event: EventBatch, selection: Selection) -> FoundJets:
-    """Anti-kT jets (Cacciari, Salam & Soyez, arXiv:0802.1189) inside the selection, in the order of events and of falling pT."""
+    """Anti-kT jets (Cacciari, Salam & Soyez, arXiv:0802.1189) inside the selection, in the
+    order of events and of falling pT."""
     import awkward as ak
 
     _, fastjet = import_generators()
@@ -209,8 +215,9 @@ def matched(event: EventBatch, jets: FoundJets, process: Process) -> np.ndarray:
 def substructure(columns: Flat, offsets: np.ndarray, radius: float) -> Flat:
     """Soft-drop mass and N-subjettiness of jets.
 
-    Soft drop: Larkoski et al., arXiv:1402.2657, beta = 0, z_cut = 0.1 on a Cambridge/Aachen tree. tau_N: Thaler & Van Tilburg,
-    arXiv:1108.2701, beta = 1, normalised, one-pass kT axes.
+    Soft drop: Larkoski et al., arXiv:1402.2657, beta = 0, z_cut = 0.1 on a Cambridge/Aachen
+    tree. tau_N: Thaler & Van Tilburg, arXiv:1108.2701, beta = 1, normalised, one-pass kT
+    axes.
 
     Args:
         columns: `px, py, pz, e` of all constituents, flat.
@@ -246,14 +253,16 @@ def round_mantissa(value: np.ndarray, bits: int) -> np.ndarray:
 def track_resolution(pt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standard deviations (mm) of d0 and dz of a track of transverse momentum `pt` (GeV).
 
-    A constant and a multiple-scattering term, hypot(15, 80/pT) and hypot(30, 150/pT) micrometres: of the size that the CMS
-    tracker reaches (arXiv:1405.6569, fig. 14), nobody's exact parametrisation.
+    A constant and a multiple-scattering term, hypot(15, 80/pT) and hypot(30, 150/pT)
+    micrometres: of the size that the CMS tracker reaches (arXiv:1405.6569, fig. 14),
+    nobody's exact parametrisation.
     """
     return np.hypot(0.015, 0.08 / pt), np.hypot(0.03, 0.15 / pt)
 
 
 def constituents(event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of: Any) -> tuple[Flat, np.ndarray]:
-    """The constituents of the kept jets, hardest first: JetClass's columns but deta and dphi, displacements still exact."""
+    """The constituents of the kept jets, hardest first: JetClass's columns but deta and
+    dphi, displacements still exact."""
     index, offsets = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
     c = event.columns
     pt = np.hypot(c["px"][index], c["py"][index])
@@ -271,11 +280,12 @@ def constituents(event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of
         "d0val": np.where(charged, (x * py - y * px) / pt, 0.0), "dzval": np.where(charged, z - (x * px + y * py) / pt * (pz / pt), 0.0),
         "charge": charge, "isChargedHadron": charged & ~electron & ~muon, "isNeutralHadron": ~charged & (kind != 22),
         "isPhoton": kind == 22, "isElectron": electron, "isMuon": muon,
-    }, offsets  # fmt: skip
+    }, offsets
 
 
 def measure_tracks(columns: Flat, *, seed: int) -> Flat:
-    """Adds the tracker's errors `d0err`, `dzerr` (mm) and smears `d0val`, `dzval` by them; neutral particles have zeros."""
+    """Adds the tracker's errors `d0err`, `dzerr` (mm) and smears `d0val`, `dzval` by them;
+    neutral particles have zeros."""
     rng = np.random.default_rng([seed, 0x7AC4])
     charged = columns["charge"] != 0
     pt = np.hypot(columns["px"], columns["py"]).astype(np.float64)
@@ -293,7 +303,8 @@ def generate_jets(
     """The first `count` jets of a class that a seed yields; equal for every batch size.
 
     Returns:
-        Constituents (flat), offsets `[count + 1]`, and jet properties `[count]`: JetClass's, `mass`, and `event`.
+        Constituents (flat), offsets `[count + 1]`, and jet properties `[count]`:
+        JetClass's, `mass`, and `event`.
     """
     parts = []
     for variant in range(len(process.settings)):
@@ -330,7 +341,7 @@ def _first(batches: Iterator[tuple[Flat, np.ndarray, Flat]], count: int) -> tupl
         end = int(offsets[take])
         parts.append(
             ({k: v[:end] for k, v in columns.items()}, offsets[: take + 1], {k: v[:take] for k, v in scalars.items()})
-        )  # fmt: skip
+        )
         found += take
         if found == count:
             break
@@ -349,10 +360,12 @@ DIJET_FEATURES = ("pt", "eta", "phi", "mass", "sdmass", "tau1", "tau2", "tau3", 
 
 
 def generate_dijets(process: Process, count: int, *, seed: int, batch: int = 250) -> dict[str, np.ndarray]:
-    """The first `count` dijet events of a seed whose leading jet has pT > 1.2 TeV; equal for every batch size.
+    """The first `count` dijet events of a seed whose leading jet has pT > 1.2 TeV; equal
+    for every batch size.
 
     Returns:
-        `events` float32 `[count, 2, 9]` (`DIJET_FEATURES`, leading jet first) and `mjj` float32 `[count]`, GeV.
+        `events` float32 `[count, 2, 9]` (`DIJET_FEATURES`, leading jet first) and `mjj`
+        float32 `[count]`, GeV.
     """
     pythia = make_pythia(process, 0, seed=seed)
     events, masses, found = [], [], 0

@@ -1,8 +1,11 @@
-"""What Pythia is asked for: one `Process` per class of jets, as its settings and the rule by which a jet belongs to the class.
+"""What Pythia is asked for: one `Process` per class of jets, as its settings and the rule
+by which a jet belongs to the class.
 
-The ten JetClass classes follow the recipe of Qu, Li & Qian (arXiv:2202.03772, appendix A) without detector and pile-up: 13 TeV,
-jets of R = 0.8 whose decay quarks all lie within 0.8 of the jet axis. The quark/gluon pair follows Komiske, Metodiev & Thaler
-(arXiv:1810.05165): Z(nunu) + jet at 14 TeV, R = 0.4. The dijet events follow the LHC Olympics (arXiv:2101.08320): R = 1.0.
+The ten JetClass classes follow the recipe of Qu, Li & Qian (arXiv:2202.03772, appendix A)
+without detector and pile-up: 13 TeV, jets of R = 0.8 whose decay quarks all lie within 0.8
+of the jet axis. The quark/gluon pair follows Komiske, Metodiev & Thaler (arXiv:1810.05165):
+Z(nunu) + jet at 14 TeV, R = 0.4. The dijet events follow the LHC Olympics
+(arXiv:2101.08320): R = 1.0.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ class Process:
 
     Attributes:
         settings: Pythia's strings. Several variants share the jets of a file evenly.
-        resonance: PDG number whose decay products must all lie in the jet; 0 keeps every selected jet.
+        resonance: PDG number whose decay products must all lie in the jet; 0 keeps every
+            selected jet.
         products: how many visible products that is.
         energy: of the collision, GeV.
         selection: of the jets.
@@ -90,8 +94,9 @@ PROCESSES: dict[str, Process] = {
     "quark": Process(_one("WeakBosonAndParton:qg2gmZq=on", *_INVISIBLE_Z, *_KMT_HARD), energy=14000.0, selection=_KMT),
     "dijet_gluon": Process(_one("HardQCD:gg2gg=on", *_HARD)),
     "dijet_quark": Process(_one("HardQCD:qq2qq=on", *_HARD)),
-}  # fmt: skip
-"""Every class of jets by name: JetClass's ten; Komiske-Metodiev-Thaler's `gluon` and `quark`; dijets of `jet_generation`."""
+}
+"""Every class of jets by name: JetClass's ten; Komiske-Metodiev-Thaler's `gluon` and
+`quark`; dijets of `jet_generation`."""
 
 MPI_OFF = "PartonLevel:MPI=off"
 """The shift of the columns "MPI off": no underlying event."""
@@ -107,8 +112,9 @@ DIJETS: dict[str, Process] = {
             "NewGaugeBoson:ffbar2gmZZprime=on", "Zprime:gmZmode=3", "32:m0=3500", "32:onMode=off", "32:onIfMatch=6 -6"
         ), selection=_DIJET,
     ),
-}  # fmt: skip
-"""Whole dijet events by name: background and the two resonances of `anomaly`. Bosons and tops decay as nature has it."""
+}
+"""Whole dijet events by name: background and the two resonances of `anomaly`. Bosons and
+tops decay as nature has it."""
 
 LEADING_PT = 1200.0
 """Least transverse momentum of the leading jet of a dijet event, GeV."""

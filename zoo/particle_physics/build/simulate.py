@@ -1,15 +1,18 @@
-"""How the data of particle physics are made: Pythia jets in ROOT files of the JetClass layout, resumable, two processes at a time.
+"""How the data of particle physics are made: Pythia jets in ROOT files of the JetClass
+layout, resumable, two processes at a time.
 
     zoo data build particle_physics/jet_tagging --size S      20,000 jets a class to train on (M: 100,000)
     zoo data build particle_physics/quark_gluon               10,000 a class (M: 50,000)
     zoo data build particle_physics/anomaly                   60,000 background and 2 x 10,000 signal events
     zoo data build particle_physics/jet_generation            20,000 gluon and quark jets; its top jets are jet_tagging's
 
-Every file has a Pythia seed of its own, so no event is shared between files, and both jets of an event lie in one file. A file
-appears under its final name only when it is whole; `manifest.json` lists the content digest of each (`content_digest`), which two
-builds share bit for bit, whatever the batch size. Cost: 40-66 jets per second and core (Tbl the slowest, QCD the fastest; quark_gluon,
-whose window of pT is narrow, 26), three quarters of it in Pythia. A build that is stopped keeps its whole files; as training files are
-made in rounds over the classes, 40,000 jets a class are the first four rounds of size M.
+Every file has a Pythia seed of its own, so no event is shared between files, and both jets
+of an event lie in one file. A file appears under its final name only when it is whole;
+`manifest.json` lists the content digest of each (`content_digest`), which two builds share
+bit for bit, whatever the batch size. Cost: 40-66 jets per second and core (Tbl the slowest,
+QCD the fastest; quark_gluon, whose window of pT is narrow, 26), three quarters of it in
+Pythia. A build that is stopped keeps its whole files; as training files are made in rounds
+over the classes, 40,000 jets a class are the first four rounds of size M.
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ def seed_of(dataset: str, split: str, index: int, chunk: int) -> int:
 
 
 def plan(dataset: str, size: str = "S") -> list[Part]:
-    """The files of a dataset, in the order in which they are made: test, shift, validation, then training in rounds over classes.
+    """The files of a dataset, in the order in which they are made: test, shift, validation,
+    then training in rounds over classes.
 
     Args:
         dataset: `jet_tagging`, `quark_gluon`, `jet_generation` or `anomaly`.
@@ -138,7 +142,8 @@ def jet_arrays(columns: Flat, offsets: np.ndarray, scalars: Flat, processes: Seq
 
 
 def write_jets(path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray, *, small: bool = False) -> None:
-    """A ROOT file with one TTree `tree`: LZ4 as JetClass, or the best compression that is still read quickly.
+    """A ROOT file with one TTree `tree`: LZ4 as JetClass, or the best compression that is
+    still read quickly.
 
     Args:
         path: of the file.
@@ -168,7 +173,8 @@ def write_jets(path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray
 
 
 def join(folder: str | Path, names: Sequence[str], target: str | Path) -> str:
-    """Joins finished files of a build into one that is small enough to ship; returns its content digest.
+    """Joins finished files of a build into one that is small enough to ship; returns its
+    content digest.
 
     Args:
         folder: of the build.
@@ -193,7 +199,8 @@ def join(folder: str | Path, names: Sequence[str], target: str | Path) -> str:
 
 
 def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and values in the order of names: equal for equal data, whatever the file's bytes."""
+    """SHA-256 over names, types, shapes and values in the order of names: equal for equal
+    data, whatever the file's bytes."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         value = np.ascontiguousarray(arrays[name])
@@ -262,7 +269,8 @@ def build_anomaly(out: str | Path, *, size: str = "S", progress: Progress | None
 
 
 class _Manifest:
-    """`manifest.json` of a build folder: settings, versions, and each finished file's process, count, seed and digest."""
+    """`manifest.json` of a build folder: settings, versions, and each finished file's
+    process, count, seed and digest."""
 
     def __init__(self, path: Path, dataset: str):
         self.path = path
@@ -270,16 +278,25 @@ class _Manifest:
         if path.exists():
             self.content = json.loads(path.read_text(encoding="utf-8"))
         if self.content["dataset"] != f"particle_physics/{dataset}":
-            raise ValueError(f"{path.parent} holds {self.content['dataset']}, not particle_physics/{dataset}; give another folder")
+            raise ValueError((
+                f"{path.parent} holds {self.content['dataset']}, not particle_physics/{dataset}; "
+                "give another folder"
+            ))
 
     def has(self, part: Part) -> bool:
         known, file = self.content["files"].get(part.name), self.path.parent / part.name
         if known is None or not file.exists():
             return False
         if (known["seed"], known["count"], known["process"]) != (part.seed, part.count, part.process):
-            raise ValueError(f"{file} was made with other settings ({known}); delete it, or build in another folder")
+            raise ValueError((
+                f"{file} was made with other settings ({known}); delete it, or build in another "
+                "folder"
+            ))
         if file.stat().st_size != known["bytes"]:
-            raise ValueError(f"{file} has {file.stat().st_size} bytes where the manifest says {known['bytes']}; delete it and build again")
+            raise ValueError((
+                f"{file} has {file.stat().st_size} bytes where the manifest says "
+                f"{known['bytes']}; delete it and build again"
+            ))
         return True
 
     def add(self, part: Part, entry: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
-"""The compiled passes of `padding`: the one module that imports numba (extra `fast`); import it where it is used.
+"""The compiled passes of `padding`: the one module that imports numba (extra `fast`);
+import it where it is used.
 
-Indices are unsigned so that numba leaves out its check for negative ones: with that check the loops do not vectorise.
+Indices are unsigned so that numba leaves out its check for negative ones: with that check
+the loops do not vectorise.
 """
 
 from __future__ import annotations
@@ -24,7 +26,12 @@ def _compiled(function: Any) -> Any:
 @_compiled
 def _native(word, swap):  # here and below the types are numba's to find
     if swap:
-        return _U32((word >> _U32(24)) | ((word >> _U32(8)) & _U32(0xFF00)) | ((word << _U32(8)) & _U32(0xFF0000)) | (word << _U32(24)))
+        return _U32(
+            (word >> _U32(24))
+            | ((word >> _U32(8)) & _U32(0xFF00))
+            | ((word << _U32(8)) & _U32(0xFF0000))
+            | (word << _U32(24))
+        )
     return _U32(word)
 
 
@@ -37,7 +44,8 @@ def _square(x_word, y_word):
 
 @_compiled
 def scatter(words, edges, swap, out):
-    """Writes numbers `[word]` of jets with byte `edges` to `out` uint32 `[jet, particle]`, zeros behind; whether all are finite."""
+    """Writes numbers `[word]` of jets with byte `edges` to `out` uint32 `[jet, particle]`,
+    zeros behind; whether all are finite."""
     particles, largest = out.shape[1], _U32(0)
     for jet in range(len(edges) - 1):
         start = _U64(edges[jet] >> 2)
@@ -61,7 +69,9 @@ def is_sorted(x_words, x_edges, x_swap, y_words, y_edges, y_swap, tolerance):
         for k in range(_U64(1), count):  # to the end without a way out: this vectorises
             i, j = first + _U64(k), start + _U64(k)
             square = _square(_native(x_words[i], x_swap), _native(y_words[j], y_swap))
-            before = _square(_native(x_words[i - _U64(1)], x_swap), _native(y_words[j - _U64(1)], y_swap))
+            before = _square(
+                _native(x_words[i - _U64(1)], x_swap), _native(y_words[j - _U64(1)], y_swap)
+            )
             rising |= square > before * tolerance
     return not rising
 

@@ -1,12 +1,14 @@
 """Ragged constituents -> padded float32 arrays, straight from the bytes of a file.
 
-A ROOT basket is big-endian and may have a header before each entry's numbers (`std::vector`: ten bytes). The usual road goes through
-an array of the right byte order, a jagged array, `pad_none`, `fill_none` and a stack of the columns: five copies. Here the bytes are
-swapped and put at their padded place in one pass. Each column is written as one block (`[column, jet, particle]` in memory), so that
-both sides of the pass are contiguous; `Jets.particles` is the view of it with the columns last.
+A ROOT basket is big-endian and may have a header before each entry's numbers
+(`std::vector`: ten bytes). The usual road goes through an array of the right byte order, a
+jagged array, `pad_none`, `fill_none` and a stack of the columns: five copies. Here the
+bytes are swapped and put at their padded place in one pass. Each column is written as one
+block (`[column, jet, particle]` in memory), so that both sides of the pass are contiguous;
+`Jets.particles` is the view of it with the columns last.
 
-Two engines with equal results, bit for bit: "numba" (extra `fast`) and "numpy". "auto" takes numba where it is installed and there
-are enough jets to pay for its import.
+Two engines with equal results, bit for bit: "numba" (extra `fast`) and "numpy". "auto"
+takes numba where it is installed and there are enough jets to pay for its import.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import numpy as np
 ENGINES = ("auto", "numba", "numpy")
 
 SORT_TOLERANCE = np.float32(1.002)
-"""Ratio of squared pT up to which neighbours count as ordered: momenta rounded to 10 or more bits of mantissa swap near-ties."""
+"""Ratio of squared pT up to which neighbours count as ordered: momenta rounded to 10 or
+more bits of mantissa swap near-ties."""
 
 WORTH_COMPILING = 50_000
 """Jets from which on "auto" imports numba (0.4 s); below, NumPy is done sooner."""
@@ -34,7 +37,8 @@ class Ragged:
 
     Attributes:
         raw: uint8 `[byte]`.
-        edges: integer `[jet + 1]`: where each jet's bytes begin, its header first, and the last ones end.
+        edges: integer `[jet + 1]`: where each jet's bytes begin, its header first, and the
+            last ones end.
         header: bytes before the first number of each jet.
         dtype: of a number, with its byte order.
     """
@@ -53,7 +57,8 @@ class Ragged:
         return (np.diff(self.edges) - self.header) // self.dtype.itemsize
 
     def is_sound(self) -> bool:
-        """Whether the edges rise within the bytes by whole numbers: a damaged file must not make a compiled loop leave its array."""
+        """Whether the edges rise within the bytes by whole numbers: a damaged file must not
+        make a compiled loop leave its array."""
         sizes = np.diff(self.edges) - self.header
         if self.edges[0] < 0 or self.edges[-1] > len(self.raw) or (sizes < 0).any():
             return False
@@ -70,7 +75,8 @@ class Ragged:
         return raw.view(self.dtype).astype(np.float32)
 
     def words(self, *, engine: str) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Numbers of four bytes as uint32 `[word]`, each jet's edges in them `[jet + 1]`, and whether their bytes must be swapped."""
+        """Numbers of four bytes as uint32 `[word]`, each jet's edges in them `[jet + 1]`,
+        and whether their bytes must be swapped."""
         if self.dtype.kind != "f" or self.dtype.itemsize != 4:
             return from_values(self.values(), self.counts).words(engine=engine)
         swap = self.dtype.newbyteorder("=") != self.dtype
@@ -80,7 +86,11 @@ class Ragged:
             np.cumsum(self.counts * 4, out=edges[1:])
             raw = np.empty(edges[-1], np.uint8)
             _kernels().strip(self.raw, self.edges, self.header, raw)
-        return raw[: len(raw) // 4 * 4].view(np.uint32), edges, swap  # not aligned where a basket begins at an odd place; numba knows
+        return (
+            raw[: len(raw) // 4 * 4].view(np.uint32),
+            edges,
+            swap,
+        )  # not aligned where a basket begins at an odd place; numba knows
 
 
 def from_values(values: np.ndarray, counts: np.ndarray) -> Ragged:
@@ -102,14 +112,18 @@ def chosen_engine(engine: str, jets: int) -> str:
         raise ValueError(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
     installed = importlib.util.find_spec("numba") is not None
     if engine == "numba" and not installed:
-        raise ModuleNotFoundError("engine 'numba' needs the package numba: `pip install 'scizoo[fast]'`, or take engine='numpy'")
+        raise ModuleNotFoundError(
+            "engine 'numba' needs the package numba: `pip install 'scizoo[fast]'`, or take "
+            "engine='numpy'"
+        )
     if engine != "auto":
         return engine
     return "numba" if installed and ("numba" in sys.modules or jets >= WORTH_COMPILING) else "numpy"
 
 
 def pad(columns: Sequence[Ragged], out: np.ndarray, *, engine: str) -> tuple[int, int] | None:
-    """Writes the first particles of each jet to `out` float32 `[column, jet, particle]`, and zeros behind them.
+    """Writes the first particles of each jet to `out` float32 `[column, jet, particle]`,
+    and zeros behind them.
 
     Args:
         columns: branches with equally many numbers in each jet.
@@ -117,9 +131,14 @@ def pad(columns: Sequence[Ragged], out: np.ndarray, *, engine: str) -> tuple[int
         engine: "numba" or "numpy".
 
     Returns:
-        (column, jet) of a number that is not finite, the first such jet of the first such column; None: there is none.
+        (column, jet) of a number that is not finite, the first such jet of the first such
+        column; None: there is none.
     """
-    if not len(columns) or not out.shape[1] or (_fill_compiled if engine == "numba" else _fill_with_numpy)(columns, out):
+    if (
+        not len(columns)
+        or not out.shape[1]
+        or (_fill_compiled if engine == "numba" else _fill_with_numpy)(columns, out)
+    ):
         return None
     bad = ~np.isfinite(out).all(axis=2)
     column = int(np.flatnonzero(bad.any(axis=1))[0])
@@ -151,9 +170,12 @@ def _fill_compiled(columns: Sequence[Ragged], out: np.ndarray) -> bool:
 
 
 def all_sorted(px: Ragged, py: Ragged, *, engine: str) -> bool:
-    """Whether every jet's particles, those behind the padding's end too, are in falling pT (but for `SORT_TOLERANCE`)."""
+    """Whether every jet's particles, those behind the padding's end too, are in falling pT
+    (but for `SORT_TOLERANCE`)."""
     if engine == "numba":
-        return bool(_kernels().is_sorted(*px.words(engine=engine), *py.words(engine=engine), SORT_TOLERANCE))
+        return bool(
+            _kernels().is_sorted(*px.words(engine=engine), *py.words(engine=engine), SORT_TOLERANCE)
+        )
     square = _square(px, py)
     rising = square[1:] > square[:-1] * SORT_TOLERANCE
     starts = np.cumsum(px.counts)[:-1]

@@ -1,11 +1,14 @@
-"""Jets from ROOT files in JetClass's layout, ours and the real ones, as padded arrays: TTree or RNTuple, local or remote.
+"""Jets from ROOT files in JetClass's layout, ours and the real ones, as padded arrays:
+TTree or RNTuple, local or remote.
 
     jets = read_jets("folder-or-glob", max_particles=64, columns=COLUMNS["kinpid"])
     for batch in stream_batches(paths, batch_size=512, max_particles=64, columns=COLUMNS["kin"], shuffle_buffer=50_000, seed=0): ...
 
-Basket-wise, into float32 and a mask, without a jagged array in between (`padding`, `root`). Constituents come hardest first whatever
-the file's order. Where `part_deta`, `part_dphi` are not in the file they are computed from the momenta and the jet's axis. Truth
-(`aux_*`, `label_*`, generator branches) is never handed out as a feature. The other public sets: `foreign`; streaming: `stream`.
+Basket-wise, into float32 and a mask, without a jagged array in between (`padding`, `root`).
+Constituents come hardest first whatever the file's order. Where `part_deta`, `part_dphi`
+are not in the file they are computed from the momenta and the jet's axis. Truth (`aux_*`,
+`label_*`, generator branches) is never handed out as a feature. The other public sets:
+`foreign`; streaming: `stream`.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ Paths = str | os.PathLike | Iterable[str | os.PathLike]
 JETS_AT_ONCE = 10_000
 TRUTH_PREFIXES = ("aux_", "gen", "label", "truth", "jet_label")
 FARTHEST = 2.0
-"""No jet of the sets in use has a larger radius: constituents beyond it do not belong to the axis that the file gives."""
+"""No jet of the sets in use has a larger radius: constituents beyond it do not belong to
+the axis that the file gives."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Selection:
         max_particles: hardest particles to keep.
         columns: particle branches.
         scalars: jet branches; None: those of `JET_BRANCHES` that the (first) file has.
-        classes: names whose `label_<name>` branches say the class; None: as the (first) file has them; (): no labels.
+        classes: names whose `label_<name>` branches say the class; None: as the (first)
+            file has them; (): no labels.
         engine: see `padding.ENGINES`.
     """
 
@@ -64,8 +69,10 @@ class Selection:
         for name in (*self.columns, *(self.scalars or ())):
             if name.startswith(TRUTH_PREFIXES):
                 raise JetFileError(
-                    f"{name} is the generator's truth and never a feature; columns are {', '.join(PARTICLE_BRANCHES)}, "
-                    f"scalars {', '.join(JET_BRANCHES)} (`read_branches` opens anything, to look at)"
+                    f"{name} is the generator's truth and never a feature; columns are "
+                    f"{', '.join(PARTICLE_BRANCHES)}, "
+                    f"scalars {', '.join(JET_BRANCHES)} (`read_branches` opens anything, to look "
+                    "at)"
                 )
 
     def settled(self, branches: Sequence[str], path: str) -> Selection:
@@ -78,9 +85,16 @@ class Selection:
         if scalars is None:
             scalars = tuple(name for name in JET_BRANCHES if name in branches)
         if classes is None:
-            classes = next((each for each in (LABELS, QUARK_GLUON_LABELS) if f"label_{each[0]}" in branches), LABELS)
+            classes = next(
+                (each for each in (LABELS, QUARK_GLUON_LABELS) if f"label_{each[0]}" in branches),
+                LABELS,
+            )
         chosen = dataclasses.replace(self, scalars=scalars, classes=classes)
-        missing_branches([*chosen.needed(branches), *scalars, *(f"label_{name}" for name in classes)], branches, path)
+        missing_branches(
+            [*chosen.needed(branches), *scalars, *(f"label_{name}" for name in classes)],
+            branches,
+            path,
+        )
         return chosen
 
     def derived(self, branches: Sequence[str]) -> bool:
@@ -88,10 +102,20 @@ class Selection:
         return any(name in self.columns and name not in branches for name in DIRECTION)
 
     def needed(self, branches: Sequence[str]) -> list[str]:
-        """Particle branches, and the jet's axis if directions must be computed; px and py always, to see the order."""
+        """Particle branches, and the jet's axis if directions must be computed; px and py
+        always, to see the order."""
         derived = self.derived(branches)
         names = [name for name in self.columns if not (derived and name in DIRECTION)]
-        return list(dict.fromkeys([*names, "part_px", "part_py", *(("part_pz", "jet_eta", "jet_phi") if derived else ())]))
+        return list(
+            dict.fromkeys(
+                [
+                    *names,
+                    "part_px",
+                    "part_py",
+                    *(("part_pz", "jet_eta", "jet_phi") if derived else ()),
+                ]
+            )
+        )
 
 
 def read_jets(
@@ -123,32 +147,50 @@ def read_jets(
         every_class: raise if a class of `classes` has no jet.
 
     Raises:
-        JetFileError: no such tree, missing branches, a damaged or empty file, numbers that are not finite, an absent class.
+        JetFileError: no such tree, missing branches, a damaged or empty file, numbers that
+            are not finite, an absent class.
         FileNotFoundError: there is no such file.
     """
-    selection = Selection(max_particles, tuple(columns), None if scalars is None else tuple(scalars), _tuple(classes), engine)
+    selection = Selection(
+        max_particles,
+        tuple(columns),
+        None if scalars is None else tuple(scalars),
+        _tuple(classes),
+        engine,
+    )
     files = resolve(paths)
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(open_tree(path, tree)) for path in files]
         selection, work, total = selection.settled(trees[0].branches, trees[0].path), [], 0
         first, last = start or 0, sum(each.entries for each in trees) if stop is None else stop
         if first < 0 or last <= first:
-            raise ValueError(f"start={start} and stop={stop} leave no jet of the {sum(each.entries for each in trees)}")
+            raise ValueError(
+                f"start={start} and stop={stop} leave no jet of the "
+                f"{sum(each.entries for each in trees)}"
+            )
         for each in trees:
             selection.settled(each.branches, each.path)
             low, high = max(first - total, 0), min(last - total, each.entries)
             total += each.entries
             if low < high:
                 names = selection.needed(each.branches)
-                work += [(each, *part) for part in each.ranges(names, jets=JETS_AT_ONCE, start=low, stop=high)]
+                work += [
+                    (each, *part)
+                    for part in each.ranges(names, jets=JETS_AT_ONCE, start=low, stop=high)
+                ]
         jets = sum(stop - start for _, start, stop in work)
         if not jets:
             raise ValueError(f"start={start} and stop={stop} leave no jet of the {total}")
         out = _empty(jets, selection)
         engine = padding.chosen_engine(selection.engine, jets)
         ends = np.cumsum([stop - start for _, start, stop in work])
-        rows = [slice(end - (stop - start), end) for end, (_, start, stop) in zip(ends, work, strict=True)]
-        jobs = [(each, begin, end, out[row]) for (each, begin, end), row in zip(work, rows, strict=True)]
+        rows = [
+            slice(end - (stop - start), end)
+            for end, (_, start, stop) in zip(ends, work, strict=True)
+        ]
+        jobs = [
+            (each, begin, end, out[row]) for (each, begin, end), row in zip(work, rows, strict=True)
+        ]
         if threads > 1:
             with concurrent.futures.ThreadPoolExecutor(threads) as pool:
                 list(pool.map(lambda job: fill(*job, selection, engine=engine), jobs))
@@ -160,15 +202,23 @@ def read_jets(
     return out
 
 
-def split_files(folder: str | os.PathLike, split: str, name: str, *, build: str = "zoo data build") -> list[Path]:
+def split_files(
+    folder: str | os.PathLike, split: str, name: str, *, build: str = "zoo data build"
+) -> list[Path]:
     """The files `<split>-<class>-<k>.root` of one class in a build folder, in the order of k.
 
     Raises:
         FileNotFoundError: there is none; names the folder and the command that makes them.
     """
-    paths = sorted(Path(folder).glob(f"{split}-{name}-*.root"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
+    paths = sorted(
+        Path(folder).glob(f"{split}-{name}-*.root"),
+        key=lambda path: int(path.stem.rsplit("-", 1)[1]),
+    )
     if not paths:
-        raise FileNotFoundError(f"{folder} has no file {split}-{name}-*.root: run `{build}`, or name its folder by --data")
+        raise FileNotFoundError(
+            f"{folder} has no file {split}-{name}-*.root: run `{build}`, or name its folder by "
+            "--data"
+        )
     return paths
 
 
@@ -177,7 +227,10 @@ def require_every_class(label: np.ndarray, classes: Sequence[str], where: str) -
     absent = [name for index, name in enumerate(classes) if not (label == index).any()]
     if absent:
         there = [name for name in classes if name not in absent]
-        raise JetFileError(f"no jet of class {', '.join(absent)} in {where}; there are {', '.join(there) or 'none of those asked for'}")
+        raise JetFileError(
+            f"no jet of class {', '.join(absent)} in {where}; there are "
+            f"{', '.join(there) or 'none of those asked for'}"
+        )
 
 
 def open_tree(path: str, tree: str) -> Tree:
@@ -189,7 +242,10 @@ def open_tree(path: str, tree: str) -> Tree:
     opened = Tree(path, tree)
     if not opened.entries:
         opened.__exit__()
-        raise JetFileError(f"{path} holds no jets: its tree {tree!r} has 0 entries; the job that made it may have failed")
+        raise JetFileError(
+            f"{path} holds no jets: its tree {tree!r} has 0 entries; the job that made it may "
+            "have failed"
+        )
     return opened
 
 
@@ -198,7 +254,14 @@ def _empty(jets: int, selection: Selection) -> Jets:
     particles = np.empty((len(selection.columns), jets, selection.max_particles), np.float32)
     scalars = {name: np.empty(jets, np.float32) for name in selection.scalars or ()}
     mask, label = np.empty((jets, selection.max_particles), bool), np.empty(jets, np.int8)
-    return Jets(np.moveaxis(particles, 0, -1), mask, selection.columns, scalars, label, selection.classes or ())
+    return Jets(
+        np.moveaxis(particles, 0, -1),
+        mask,
+        selection.columns,
+        scalars,
+        label,
+        selection.classes or (),
+    )
 
 
 def read_range(tree: Tree, start: int, stop: int, selection: Selection, *, engine: str) -> Jets:
@@ -208,34 +271,50 @@ def read_range(tree: Tree, start: int, stop: int, selection: Selection, *, engin
     return out
 
 
-def fill(tree: Tree, start: int, stop: int, out: Jets, selection: Selection, *, engine: str) -> None:
-    """Reads the jets between two entries into arrays (views of larger ones) that are there already."""
+def fill(
+    tree: Tree, start: int, stop: int, out: Jets, selection: Selection, *, engine: str
+) -> None:
+    """Reads the jets between two entries into arrays (views of larger ones) that are there
+    already."""
     labels = [f"label_{name}" for name in selection.classes or ()]
     needed = selection.needed(tree.branches)
     read = tree.read([*needed, *(selection.scalars or ()), *labels], start, stop)
     branches = {name: read[name] for name in needed if name.startswith("part_")}
     for name, branch in branches.items():
         if not isinstance(branch, Ragged):
-            raise JetFileError(f"{tree.path}: branch {name} has one number for each jet; particle branches have one for each particle")
+            raise JetFileError(
+                f"{tree.path}: branch {name} has one number for each jet; particle branches have "
+                "one for each particle"
+            )
     px, py = branches["part_px"], branches["part_py"]
     counts = px.counts
     for name, branch in branches.items():
         if not np.array_equal(branch.counts, counts):
             jet = int(np.flatnonzero(branch.counts != counts)[0])
             raise JetFileError(
-                f"{tree.path}: jet {start + jet} has {counts[jet]} numbers in part_px and {branch.counts[jet]} in {name}; "
+                f"{tree.path}: jet {start + jet} has {counts[jet]} numbers in part_px and "
+                f"{branch.counts[jet]} in {name}; "
                 "the branches are not of the same particles"
             )
     if not padding.all_sorted(px, py, engine=engine):
-        branches = dict(zip(branches, padding.hardest_first(list(branches.values()), px, py), strict=True))
+        branches = dict(
+            zip(branches, padding.hardest_first(list(branches.values()), px, py), strict=True)
+        )
     for name in selection.scalars or ():
         out.scalars[name][:] = read[name]
         _require_finite(out.scalars[name], name, tree, start)
-    out.label[:] = _labels([np.asarray(read[name]) for name in labels], selection.classes or (), tree, start)
+    out.label[:] = _labels(
+        [np.asarray(read[name]) for name in labels], selection.classes or (), tree, start
+    )
     columns = np.moveaxis(out.particles, -1, 0)
     stored = [name for name in selection.columns if name in branches]
-    # Columns may lie in any order; where directions must be computed those two are written afterwards.
-    targets = columns if len(stored) == len(columns) else np.empty((len(stored), *columns.shape[1:]), np.float32)
+    # Columns may lie in any order; where directions must be computed those two are written
+    # afterwards.
+    targets = (
+        columns
+        if len(stored) == len(columns)
+        else np.empty((len(stored), *columns.shape[1:]), np.float32)
+    )
     bad = padding.pad([branches[name] for name in stored], targets, engine=engine)
     if bad is not None:
         raise JetFileError(_not_finite(tree, stored[bad[0]], start + bad[1]))
@@ -246,74 +325,118 @@ def fill(tree: Tree, start: int, stop: int, out: Jets, selection: Selection, *, 
     if selection.derived(tree.branches):
         axis = [np.asarray(read[name], np.float32) for name in ("jet_eta", "jet_phi")]
         momentum = [branches[name] for name in ("part_px", "part_py", "part_pz")]
-        _fill_directions(columns, selection.columns, out.mask, momentum, *axis, tree=tree, start=start, engine=engine)
+        _fill_directions(
+            columns,
+            selection.columns,
+            out.mask,
+            momentum,
+            *axis,
+            tree=tree,
+            start=start,
+            engine=engine,
+        )
 
 
 def _fill_directions(
-    columns: np.ndarray, names: tuple[str, ...], mask: np.ndarray, momentum: list[Ragged], jet_eta: np.ndarray, jet_phi: np.ndarray,
-    *, tree: Tree, start: int, engine: str,
-) -> None:  # fmt: skip
+    columns: np.ndarray,
+    names: tuple[str, ...],
+    mask: np.ndarray,
+    momentum: list[Ragged],
+    jet_eta: np.ndarray,
+    jet_phi: np.ndarray,
+    *,
+    tree: Tree,
+    start: int,
+    engine: str,
+) -> None:
     vectors = np.empty((3, *mask.shape), np.float32)
     bad = padding.pad(momentum, vectors, engine=engine)
     if bad is not None:
-        raise JetFileError(_not_finite(tree, ("part_px", "part_py", "part_pz")[bad[0]], start + bad[1]))
+        raise JetFileError(
+            _not_finite(tree, ("part_px", "part_py", "part_pz")[bad[0]], start + bad[1])
+        )
     for name, axis in (("jet_eta", jet_eta), ("jet_phi", jet_phi)):
         _require_finite(axis, name, tree, start)
     px, py, pz = (vector[mask] for vector in vectors)
     of_jet = np.repeat(np.arange(len(mask)), mask.sum(1))
     deta, dphi = directions(px, py, pz, jet_eta[of_jet], jet_phi[of_jet])
-    # Soft heavy particles (a neutron of 0.1 GeV) are near in rapidity, by which jets are made, and far in pseudorapidity.
+    # Soft heavy particles (a neutron of 0.1 GeV) are near in rapidity, by which jets are
+    # made, and far in pseudorapidity.
     far = (np.hypot(deta, dphi) > FARTHEST) & (np.hypot(px, py) > 1.0)
     if far.any():
         jet = int(of_jet[far][0])
         raise JetFileError(
-            f"{tree.path}: a particle of jet {start + jet} lies {np.hypot(deta, dphi)[far][0]:.1f} from the axis "
-            f"(jet_eta {jet_eta[jet]:.3f}, jet_phi {jet_phi[jet]:.3f}), farther than {FARTHEST}: momenta and axis are not of the same jet"
+            f"{tree.path}: a particle of jet {start + jet} lies "
+            f"{np.hypot(deta, dphi)[far][0]:.1f} from the axis "
+            f"(jet_eta {jet_eta[jet]:.3f}, jet_phi {jet_phi[jet]:.3f}), farther than {FARTHEST}: "
+            "momenta and axis are not of the same jet"
         )
     for name, value in zip(DIRECTION, (deta, dphi), strict=True):
         if name in names:
             columns[names.index(name)][mask] = value
 
 
-def directions(px: Any, py: Any, pz: Any, jet_eta: Any, jet_phi: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(deta, dphi) of particles from the jet's axis, float32, as JetClass has them (arXiv:2202.03772).
+def directions(
+    px: Any, py: Any, pz: Any, jet_eta: Any, jet_phi: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """(deta, dphi) of particles from the jet's axis, float32, as JetClass has them
+    (arXiv:2202.03772).
 
-    deta = sign(jet_eta) (eta - jet_eta), with sign(0) = 1; dphi lies in [-pi, pi). Computed in double precision: for particles near the
-    axis the difference is a thousandth of either term.
+    deta = sign(jet_eta) (eta - jet_eta), with sign(0) = 1; dphi lies in [-pi, pi). Computed
+    in double precision: for particles near the axis the difference is a thousandth of
+    either term.
     """
-    px, py, pz, jet_eta, jet_phi = (np.asarray(value, np.float64) for value in (px, py, pz, jet_eta, jet_phi))
+    px, py, pz, jet_eta, jet_phi = (
+        np.asarray(value, np.float64) for value in (px, py, pz, jet_eta, jet_phi)
+    )
     eta = np.arcsinh(pz / np.maximum(np.hypot(px, py), 1e-12))
     dphi = np.mod(np.arctan2(py, px) - jet_phi + np.pi, 2 * np.pi) - np.pi
-    return (np.where(jet_eta < 0, -1.0, 1.0) * (eta - jet_eta)).astype(np.float32), dphi.astype(np.float32)
+    return (np.where(jet_eta < 0, -1.0, 1.0) * (eta - jet_eta)).astype(np.float32), dphi.astype(
+        np.float32
+    )
 
 
-def _labels(given: list[np.ndarray], classes: Sequence[str], tree: Tree, start: int) -> np.ndarray | int:
+def _labels(
+    given: list[np.ndarray], classes: Sequence[str], tree: Tree, start: int
+) -> np.ndarray | int:
     if not given:
         return -1
-    is_class = np.stack([each.astype(np.float32) > 0.5 for each in given], -1)  # bool, int or float in the wild
+    is_class = np.stack(
+        [each.astype(np.float32) > 0.5 for each in given], -1
+    )  # bool, int or float in the wild
     several = is_class.sum(1) > 1
     if several.any():
         jet = int(np.flatnonzero(several)[0])
         names = [name for name, flag in zip(classes, is_class[jet], strict=True) if flag]
-        raise JetFileError(f"{tree.path}: jet {start + jet} is of {len(names)} classes at once: {', '.join(names)}")
+        raise JetFileError(
+            f"{tree.path}: jet {start + jet} is of {len(names)} classes at once: {', '.join(names)}"
+        )
     return np.where(is_class.any(1), is_class.argmax(1), -1)
 
 
 def _require_finite(values: np.ndarray, name: str, tree: Tree, start: int) -> None:
     if not np.isfinite(values).all():
-        raise JetFileError(_not_finite(tree, name, start + int(np.flatnonzero(~np.isfinite(values))[0])))
+        raise JetFileError(
+            _not_finite(tree, name, start + int(np.flatnonzero(~np.isfinite(values))[0]))
+        )
 
 
 def _not_finite(tree: Tree, name: str, jet: int) -> str:
-    return f"{tree.path}: branch {name} is NaN or infinite in jet {jet}; mend the file, or leave the branch out of what is read"
+    return (
+        f"{tree.path}: branch {name} is NaN or infinite in jet {jet}; mend the file, or leave the "
+        "branch out of what is read"
+    )
 
 
 def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def read_branches(path: str | os.PathLike, tree: str | None = None, branches: Sequence[str] | None = None) -> dict[str, Any]:
-    """Branches of any TTree, RNTuple or Parquet file as awkward arrays, jagged and nested as they are: to look at, not to train on.
+def read_branches(
+    path: str | os.PathLike, tree: str | None = None, branches: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Branches of any TTree, RNTuple or Parquet file as awkward arrays, jagged and nested
+    as they are: to look at, not to train on.
 
     Args:
         path: one file.

@@ -1,7 +1,9 @@
-"""Endless or single passes over ROOT files as batches: a shuffle buffer over baskets, read ahead by a thread.
+"""Endless or single passes over ROOT files as batches: a shuffle buffer over baskets, read
+ahead by a thread.
 
-The order depends on the seed and the files alone, not on threads, prefetching or the engine. Files and baskets come in a drawn order;
-their jets replace, one by one, those that a batch has taken out of the buffer. No jet is left out: the last batch is shorter (or, if
+The order depends on the seed and the files alone, not on threads, prefetching or the
+engine. Files and baskets come in a drawn order; their jets replace, one by one, those that
+a batch has taken out of the buffer. No jet is left out: the last batch is shorter (or, if
 asked for, padded or dropped by name).
 """
 
@@ -51,16 +53,18 @@ def stream_batches(
     tree: str = "tree",
     engine: str = "auto",
 ) -> Iterator[Jets]:
-    """Batches of `batch_size` jets, every array of the same shape (but for the last batch's length).
+    """Batches of `batch_size` jets, every array of the same shape (but for the last batch's
+    length).
 
     Args:
         paths, max_particles, columns, classes, scalars, tree, engine: as for `read_jets`.
         batch_size: jets per batch.
         shuffle_buffer: jets that are kept to draw from; 0: the files' own order.
         seed: of the order.
-        epochs: passes over all jets; None: without end. Each has its own order and its own last batch.
-        last: what becomes of the jets that fill no batch: "keep" a shorter batch, "pad" it with empty jets (label -1, no particle),
-            "drop" them.
+        epochs: passes over all jets; None: without end. Each has its own order and its own
+            last batch.
+        last: what becomes of the jets that fill no batch: "keep" a shorter batch, "pad" it
+            with empty jets (label -1, no particle), "drop" them.
         prefetch: batches made ahead by a thread; 0: none, read in this thread.
         threads: ranges of baskets decompressed side by side.
 
@@ -69,12 +73,19 @@ def stream_batches(
     """
     if batch_size < 1 or shuffle_buffer < 0 or prefetch < 0 or threads < 1:
         raise ValueError(
-            f"batch_size={batch_size} and threads={threads} must be at least 1, shuffle_buffer={shuffle_buffer} and "
+            f"batch_size={batch_size} and threads={threads} must be at least 1, "
+            f"shuffle_buffer={shuffle_buffer} and "
             f"prefetch={prefetch} at least 0"
         )
     if last not in ("keep", "pad", "drop"):
         raise ValueError(f"last={last!r}; choose from keep, pad, drop")
-    selection = Selection(max_particles, tuple(columns), None if scalars is None else tuple(scalars), _tuple(classes), engine)
+    selection = Selection(
+        max_particles,
+        tuple(columns),
+        None if scalars is None else tuple(scalars),
+        _tuple(classes),
+        engine,
+    )
     files = resolve(paths)
 
     def batches() -> Iterator[Jets]:
@@ -84,12 +95,19 @@ def stream_batches(
             for each in trees:
                 settled.settled(each.branches, each.path)
             chosen = padding.chosen_engine(engine, sum(each.entries for each in trees))
-            ranges = [(each, *part) for each in trees for part in each.ranges(settled.needed(each.branches), jets=JETS_AT_ONCE)]
+            ranges = [
+                (each, *part)
+                for each in trees
+                for part in each.ranges(settled.needed(each.branches), jets=JETS_AT_ONCE)
+            ]
             for epoch in itertools.count() if epochs is None else range(epochs):
                 random = np.random.default_rng((seed, epoch))
                 order = random.permutation(len(ranges)) if shuffle_buffer else range(len(ranges))
-                jobs = ((lambda job=ranges[i]: read_range(*job, settled, engine=chosen)) for i in order)
-                # Closed before the files are: a thread that still reads a file's mapped memory after it is gone kills the process.
+                jobs = (
+                    (lambda job=ranges[i]: read_range(*job, settled, engine=chosen)) for i in order
+                )
+                # Closed before the files are: a thread that still reads a file's mapped
+                # memory after it is gone kills the process.
                 with contextlib.closing(_side_by_side(jobs, threads)) as parts:
                     if shuffle_buffer:
                         drawn = _shuffled(parts, batch_size, shuffle_buffer, random, settled)
@@ -105,7 +123,8 @@ def stream_batches(
 
 
 def _side_by_side(jobs: Iterator[Callable[[], Jets]], threads: int) -> Iterator[Jets]:
-    """Results of the jobs in their order; `threads` of them at work, and at most as many waiting."""
+    """Results of the jobs in their order; `threads` of them at work, and at most as many
+    waiting."""
     if threads == 1:
         for job in jobs:
             yield job()
@@ -125,7 +144,8 @@ def _side_by_side(jobs: Iterator[Callable[[], Jets]], threads: int) -> Iterator[
 
 
 def _in_order(parts: Iterator[Jets], size: int) -> Iterator[Jets]:
-    """Batches in the files' order; views of what was read where a batch does not straddle two parts."""
+    """Batches in the files' order; views of what was read where a batch does not straddle
+    two parts."""
     from zoo.particle_physics.data.jets import concatenate
 
     rest: list[Jets] = []
@@ -146,8 +166,15 @@ def _in_order(parts: Iterator[Jets], size: int) -> Iterator[Jets]:
         yield concatenate(rest)
 
 
-def _shuffled(parts: Iterator[Jets], size: int, capacity: int, random: np.random.Generator, selection: Selection) -> Iterator[Jets]:
-    """Batches of jets drawn from a buffer of `capacity`; each place taken is filled with the next jet of the files."""
+def _shuffled(
+    parts: Iterator[Jets],
+    size: int,
+    capacity: int,
+    random: np.random.Generator,
+    selection: Selection,
+) -> Iterator[Jets]:
+    """Batches of jets drawn from a buffer of `capacity`; each place taken is filled with
+    the next jet of the files."""
     capacity = max(capacity, size)
     buffer = _empty(capacity, selection)
     filled, part, begin = 0, None, 0
@@ -197,16 +224,33 @@ def _put(buffer: Jets, places: np.ndarray, jets: Jets) -> None:
 def _take(buffer: Jets, places: np.ndarray) -> Jets:
     particles = np.moveaxis(np.take(_columns(buffer), places, axis=1), 0, -1)
     scalars = {name: values[places] for name, values in buffer.scalars.items()}
-    return Jets(particles, buffer.mask[places], buffer.columns, scalars, buffer.label[places], buffer.classes)
+    return Jets(
+        particles,
+        buffer.mask[places],
+        buffer.columns,
+        scalars,
+        buffer.label[places],
+        buffer.classes,
+    )
 
 
 def padded(jets: Jets, size: int) -> Jets:
-    """The jets and behind them empty ones (no particle, scalars 1 so that their logarithm is finite, label -1) up to `size`."""
+    """The jets and behind them empty ones (no particle, scalars 1 so that their logarithm
+    is finite, label -1) up to `size`."""
     more = size - len(jets)
     particles = np.pad(_columns(jets), ((0, 0), (0, more), (0, 0)))
-    scalars = {name: np.pad(values, (0, more), constant_values=1) for name, values in jets.scalars.items()}
+    scalars = {
+        name: np.pad(values, (0, more), constant_values=1) for name, values in jets.scalars.items()
+    }
     label = np.pad(jets.label, (0, more), constant_values=-1)
-    return Jets(np.moveaxis(particles, 0, -1), np.pad(jets.mask, ((0, more), (0, 0))), jets.columns, scalars, label, jets.classes)
+    return Jets(
+        np.moveaxis(particles, 0, -1),
+        np.pad(jets.mask, ((0, more), (0, 0))),
+        jets.columns,
+        scalars,
+        label,
+        jets.classes,
+    )
 
 
 def _ahead(make: Callable[[], Iterator[Jets]], count: int) -> Iterator[Jets]:

@@ -1,4 +1,5 @@
-"""Jets with nothing learned by gradient: true ones, particles drawn one by one, and a Gaussian copula of all 90 numbers.
+"""Jets with nothing learned by gradient: true ones, particles drawn one by one, and a
+Gaussian copula of all 90 numbers.
 
 Each factory is called with the task and gives `request -> {"particles", "mask"}`.
 """
@@ -20,24 +21,33 @@ NORMAL_SCORES = np.linspace(-3.5, 3.5, 71)
 
 
 def stretch(particles: np.ndarray) -> np.ndarray:
-    """(asinh(etarel / .05), asinh(phirel / .05), ln ptrel): what is nearer to normal than the particles themselves."""
-    return np.concatenate([np.arcsinh(particles[..., :2] / ANGLE), np.log(np.maximum(particles[..., 2:], 1e-7))], -1)
+    """(asinh(etarel / .05), asinh(phirel / .05), ln ptrel): what is nearer to normal than
+    the particles themselves."""
+    return np.concatenate(
+        [np.arcsinh(particles[..., :2] / ANGLE), np.log(np.maximum(particles[..., 2:], 1e-7))], -1
+    )
 
 
 def relax(stretched: Any, *, xp: Any = np) -> Any:
-    """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1. `xp`: NumPy, or `jax.numpy` for a gradient."""
-    limit = np.arcsinh(MAX_ANGLE / ANGLE)  # a float64, so that NumPy takes the hyperbolic sine in float64
+    """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1. `xp`:
+    NumPy, or `jax.numpy` for a gradient."""
+    limit = np.arcsinh(
+        MAX_ANGLE / ANGLE
+    )  # a float64, so that NumPy takes the hyperbolic sine in float64
     angles = ANGLE * xp.sinh(xp.clip(stretched[..., :2], -limit, limit))
-    return xp.concatenate([angles, xp.exp(xp.minimum(stretched[..., 2:], 0.0))], -1).astype(np.float32)
+    return xp.concatenate([angles, xp.exp(xp.minimum(stretched[..., 2:], 0.0))], -1).astype(
+        np.float32
+    )
 
 
 def fit(train: PointClouds) -> dict[str, np.ndarray]:
     """What the baselines need of the training jets, by class.
 
     Returns:
-        `quantiles` `[class, rank, feature, level]` of the particles of each rank in momentum, at `NORMAL_SCORES`; `count` `[class, 31]`,
-        share of jets with so many particles; `factor` `[class, 90, 90]`, Cholesky factor of the correlation of normal scores of the
-        jets with 30 particles.
+        `quantiles` `[class, rank, feature, level]` of the particles of each rank in
+        momentum, at `NORMAL_SCORES`; `count` `[class, 31]`, share of jets with so many
+        particles; `factor` `[class, 90, 90]`, Cholesky factor of the correlation of normal
+        scores of the jets with 30 particles.
     """
     from scipy.stats import norm
 
@@ -48,18 +58,27 @@ def fit(train: PointClouds) -> dict[str, np.ndarray]:
         particles, mask = jets.particles, jets.mask
         whole = particles[mask.all(1)].reshape(-1, PARTICLES * 3)
         if len(whole) <= whole.shape[1]:
-            raise ValueError(f"{len(whole)} {CLASSES[label]} jets with {PARTICLES} particles are too few to fit {whole.shape[1]} numbers")
+            raise ValueError(
+                f"{len(whole)} {CLASSES[label]} jets with {PARTICLES} particles are too few to "
+                f"fit {whole.shape[1]} numbers"
+            )
         ranks = np.argsort(np.argsort(whole, axis=0, kind="stable"), axis=0)
         scores = norm.ppf((ranks + 0.5) / len(whole))
-        by_rank = [np.quantile(particles[mask[:, rank], rank], levels, axis=0).T for rank in range(PARTICLES)]
+        by_rank = [
+            np.quantile(particles[mask[:, rank], rank], levels, axis=0).T
+            for rank in range(PARTICLES)
+        ]
         parts["quantiles"].append(np.stack(by_rank))
         parts["count"].append(np.bincount(jets.count, minlength=PARTICLES + 1) / len(jets))
-        parts["factor"].append(np.linalg.cholesky(np.corrcoef(scores, rowvar=False) + 1e-6 * np.eye(scores.shape[1])))
+        parts["factor"].append(
+            np.linalg.cholesky(np.corrcoef(scores, rowvar=False) + 1e-6 * np.eye(scores.shape[1]))
+        )
     return {name: np.stack(value).astype(np.float32) for name, value in parts.items()}
 
 
 def truth_sample(task: Any) -> Generator:
-    """The simulator itself: other true jets than the reference. What they score is what chance alone makes."""
+    """The simulator itself: other true jets than the reference. What they score is what
+    chance alone makes."""
 
     def generate(request: Any) -> dict[str, np.ndarray]:
         floor = task.floor
@@ -71,12 +90,14 @@ def truth_sample(task: Any) -> Generator:
 
 
 def independent_particles(task: Any) -> Generator:
-    """Every number drawn for itself from the training jets' particles of its rank: right spectra, no correlation."""
+    """Every number drawn for itself from the training jets' particles of its rank: right
+    spectra, no correlation."""
     return _by_class(task, correlated=False)
 
 
 def gaussian_copula(task: Any) -> Generator:
-    """The same spectra with the correlations of a Gaussian copula between all 90 numbers of a jet."""
+    """The same spectra with the correlations of a Gaussian copula between all 90 numbers of
+    a jet."""
     return _by_class(task, correlated=True)
 
 
@@ -93,14 +114,17 @@ def _by_class(task: Any, *, correlated: bool) -> Generator:
             if correlated:
                 scores = scores @ task.fitted["factor"][label].T.astype(np.float64)
             mask[mine] = np.arange(PARTICLES) < count[:, None]
-            particles[mine] = from_scores(scores.reshape(n, PARTICLES, 3), task.fitted["quantiles"][label])
+            particles[mine] = from_scores(
+                scores.reshape(n, PARTICLES, 3), task.fitted["quantiles"][label]
+            )
         return {"particles": np.where(mask[..., None], particles, np.float32(0.0)), "mask": mask}
 
     return generate
 
 
 def from_scores(scores: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Particles float32 `[jet, rank, feature]` of normal scores of that shape, by linear interpolation of `fit`'s quantiles."""
+    """Particles float32 `[jet, rank, feature]` of normal scores of that shape, by linear
+    interpolation of `fit`'s quantiles."""
     step = NORMAL_SCORES[1] - NORMAL_SCORES[0]
     position = np.clip((scores - NORMAL_SCORES[0]) / step, 0.0, len(NORMAL_SCORES) - 1.001)
     low = position.astype(np.int64)

@@ -1,13 +1,17 @@
-"""Jets as point clouds of their 30 hardest particles, as JetNet has them (Kansal et al. 2021, arXiv:2106.11535), packed into 16 bits.
+"""Jets as point clouds of their 30 hardest particles, as JetNet has them (Kansal et al.
+2021, arXiv:2106.11535), packed into 16 bits.
 
-A particle is (etarel, phirel, ptrel): pseudorapidity and azimuth relative to the jet's, transverse momentum over the jet's. Angles are
-kept to 2^-12 rad, momenta to 2^-1/256 of their value: far below what a detector resolves. Generated jets are rounded alike before
+A particle is (etarel, phirel, ptrel): pseudorapidity and azimuth relative to the jet's,
+transverse momentum over the jet's. Angles are kept to 2^-12 rad, momenta to 2^-1/256 of
+their value: far below what a detector resolves. Generated jets are rounded alike before
 they are scored, so that nothing can tell them from true ones by their digits.
 
     python -m zoo.particle_physics.generation.data FOLDER [FOLDER ...] --out OUT
 
-turns ROOT files of the JetClass layout (`*gluon-<k>.root`, `*quark-<k>.root`, `*Tbqq-<k>.root`) into `test.zarr.zip` (file 0 of each
-class: reference and floor sample), `validation.zarr.zip`, `train.zarr.zip` and `baselines.zarr.zip`. No event is in two of them.
+turns ROOT files of the JetClass layout (`*gluon-<k>.root`, `*quark-<k>.root`,
+`*Tbqq-<k>.root`) into `test.zarr.zip` (file 0 of each class: reference and floor sample),
+`validation.zarr.zip`, `train.zarr.zip` and `baselines.zarr.zip`. No event is in two of
+them.
 """
 
 from __future__ import annotations
@@ -24,9 +28,10 @@ from zoo.scoring import record
 
 CLASSES = ("gluon", "quark", "top")
 FILES = {
-    "gluon": r"(train-)?(dijet_)?gluon-(\d+)\.root", "quark": r"(train-)?(dijet_)?quark-(\d+)\.root",
+    "gluon": r"(train-)?(dijet_)?gluon-(\d+)\.root",
+    "quark": r"(train-)?(dijet_)?quark-(\d+)\.root",
     "top": r"(train-)?(Tbqq|top)-(\d+)\.root",
-}  # fmt: skip
+}
 PARTICLES = 30
 ANGLE_STEPS, OCTAVE_STEPS = 4096, 256
 """Steps per rad, and per factor two of a momentum."""
@@ -58,7 +63,9 @@ class PointClouds:
         return len(self.count)
 
     def __getitem__(self, chosen: slice | np.ndarray) -> PointClouds:
-        return PointClouds(self.codes[chosen], self.count[chosen], self.label[chosen], self.conditions[chosen])
+        return PointClouds(
+            self.codes[chosen], self.count[chosen], self.label[chosen], self.conditions[chosen]
+        )
 
     @property
     def mask(self) -> np.ndarray:
@@ -83,20 +90,34 @@ def from_arrays(arrays: Mapping[str, np.ndarray], prefix: str = "") -> PointClou
     Raises:
         KeyError: an array is missing; names it.
     """
-    missing = [name for name in ("eta", "phi", "pt", "count", "label", "conditions") if prefix + name not in arrays]
+    missing = [
+        name
+        for name in ("eta", "phi", "pt", "count", "label", "conditions")
+        if prefix + name not in arrays
+    ]
     if missing:
-        raise KeyError(f"the file has no array {prefix + missing[0]!r}; it has {', '.join(sorted(arrays))}")
+        raise KeyError(
+            f"the file has no array {prefix + missing[0]!r}; it has {', '.join(sorted(arrays))}"
+        )
     codes = np.stack([arrays[prefix + name] for name in ("eta", "phi", "pt")], -1)
-    return PointClouds(codes, arrays[prefix + "count"], arrays[prefix + "label"], arrays[prefix + "conditions"])
+    return PointClouds(
+        codes, arrays[prefix + "count"], arrays[prefix + "label"], arrays[prefix + "conditions"]
+    )
 
 
 def join(parts: Sequence[PointClouds]) -> PointClouds:
     """Jets of several, one after another."""
-    return PointClouds(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(PointClouds)))
+    return PointClouds(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(PointClouds)
+        )
+    )
 
 
 def pack(particles: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Codes int16 `[jet, particle, 3]` of float particles of the same shape; zero where `mask` is False."""
+    """Codes int16 `[jet, particle, 3]` of float particles of the same shape; zero where
+    `mask` is False."""
     angles = np.rint(np.clip(particles[..., :2], -MAX_ANGLE, MAX_ANGLE) * ANGLE_STEPS)
     octaves = -np.log2(np.maximum(particles[..., 2:], 2.0**-MAX_OCTAVES))
     momenta = np.rint(np.clip(octaves, -MAX_OCTAVES, MAX_OCTAVES) * OCTAVE_STEPS)
@@ -114,26 +135,44 @@ def read_root(path: str | Path, label: int, *, particles: int = PARTICLES) -> Po
     """The jets of one ROOT file of the JetClass layout.
 
     Raises:
-        ValueError: branches are missing, a jet has no particle, or a value is not finite; says which.
+        ValueError: branches are missing, a jet has no particle, or a value is not finite;
+            says which.
     """
     import awkward as ak
     import uproot
 
-    names = ("part_px", "part_py", "part_pz", "jet_pt", "jet_eta", "jet_phi", "jet_energy", "jet_nparticles")
+    names = (
+        "part_px",
+        "part_py",
+        "part_pz",
+        "jet_pt",
+        "jet_eta",
+        "jet_phi",
+        "jet_energy",
+        "jet_nparticles",
+    )
     with uproot.open(path) as file:
         if "tree" not in {key.split(";")[0] for key in file.keys()}:  # noqa: SIM118  (a ROOT folder is no mapping)
-            raise ValueError(f"{path} has no tree 'tree'; it has {', '.join(file.keys()) or 'nothing'}")
+            raise ValueError(
+                f"{path} has no tree 'tree'; it has {', '.join(file.keys()) or 'nothing'}"
+            )
         missing = [name for name in names if name not in file["tree"].keys()]  # noqa: SIM118
         if missing:
-            raise ValueError(f"{path} lacks the branches {', '.join(missing)} of the JetClass layout")
+            raise ValueError(
+                f"{path} lacks the branches {', '.join(missing)} of the JetClass layout"
+            )
         tree = file["tree"].arrays(names)
     counts = ak.to_numpy(ak.num(tree["part_px"])).astype(np.int64)
     if len(counts) == 0 or counts.min() == 0:
-        raise ValueError(f"{path} has {len(counts)} jets, {int((counts == 0).sum())} of them without a particle")
+        raise ValueError(
+            f"{path} has {len(counts)} jets, {int((counts == 0).sum())} of them without a particle"
+        )
     start, kept = np.concatenate([[0], np.cumsum(counts)[:-1]]), np.minimum(counts, particles)
     mask = np.arange(particles) < kept[:, None]
     place = np.where(mask, start[:, None] + np.arange(particles), 0)
-    px, py, pz = (ak.to_numpy(ak.flatten(tree[name])).astype(np.float64)[place] for name in names[:3])
+    px, py, pz = (
+        ak.to_numpy(ak.flatten(tree[name])).astype(np.float64)[place] for name in names[:3]
+    )
     pt, eta, phi, energy = (ak.to_numpy(tree[name]).astype(np.float64) for name in names[3:7])
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.hypot(px, py)
@@ -160,32 +199,50 @@ def find(folders: Sequence[Path], name: str) -> list[Path]:
             if match:
                 found.setdefault(int(match.groups()[-1]), path)
     if not found:
-        raise FileNotFoundError(f"no files of {name} jets ({FILES[name]}) in {', '.join(map(str, folders))}")
+        raise FileNotFoundError(
+            f"no files of {name} jets ({FILES[name]}) in {', '.join(map(str, folders))}"
+        )
     return [found[number] for number in sorted(found)]
 
 
-def split(files: Sequence[Path], label: int, *, sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION)) -> dict[str, PointClouds]:
-    """Reference and floor sample from the first file, validation from the end of the last, training jets from the others.
+def split(
+    files: Sequence[Path],
+    label: int,
+    *,
+    sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION),
+) -> dict[str, PointClouds]:
+    """Reference and floor sample from the first file, validation from the end of the last,
+    training jets from the others.
 
-    Both jets of an event stand next to each other in a file: a jet between two samples keeps them apart.
+    Both jets of an event stand next to each other in a file: a jet between two samples
+    keeps them apart.
 
     Raises:
         ValueError: too few files or jets.
     """
     reference, floor, validation = sizes
     if len(files) < 2:
-        raise ValueError(f"{CLASSES[label]}: one file for the test and one or more to train on are needed; found {len(files)}")
+        raise ValueError(
+            f"{CLASSES[label]}: one file for the test and one or more to train on are needed; "
+            f"found {len(files)}"
+        )
     first, rest = read_root(files[0], label), join([read_root(path, label) for path in files[1:]])
     if len(first) <= reference + floor or len(rest) <= validation + 1:
-        raise ValueError(f"{CLASSES[label]}: {len(first)} + {len(rest)} jets are too few for {reference} + {floor} and {validation}")
+        raise ValueError(
+            f"{CLASSES[label]}: {len(first)} + {len(rest)} jets are too few for {reference} + "
+            f"{floor} and {validation}"
+        )
     return {
-        "reference": first[:reference], "floor": first[len(first) - floor :],
-        "train": rest[: len(rest) - validation - 1], "validation": rest[len(rest) - validation :],
+        "reference": first[:reference],
+        "floor": first[len(first) - floor :],
+        "train": rest[: len(rest) - validation - 1],
+        "validation": rest[len(rest) - validation :],
     }
 
 
 def load_dataset(*, split: str = "reference", folder: str | Path | None = None) -> PointClouds:
-    """One sample: "reference" or "floor", which the package carries; or "validation" or "train" of a folder of `write_products`.
+    """One sample: "reference" or "floor", which the package carries; or "validation" or
+    "train" of a folder of `write_products`.
 
     Raises:
         ValueError: an unknown split, or one that is not carried and no folder.
@@ -195,22 +252,38 @@ def load_dataset(*, split: str = "reference", folder: str | Path | None = None) 
     if split in ("reference", "floor"):
         card = registry.dataset("particle_physics/jet_generation")
         wanted = next(file for file in card.file if file.name == "test.zarr.zip")
-        return from_arrays(record.read(files.get(wanted, folder=files.dataset_folder(card))), f"{split}_")
+        return from_arrays(
+            record.read(files.get(wanted, folder=files.dataset_folder(card))), f"{split}_"
+        )
     if split not in ("validation", "train"):
-        raise ValueError(f"split {split!r} is not known; there are reference, floor, validation, train")
+        raise ValueError(
+            f"split {split!r} is not known; there are reference, floor, validation, train"
+        )
     if folder is None:
-        raise ValueError(f"the {split} jets are not carried: say folder=..., as `python -m zoo.particle_physics.generation.data` wrote it")
+        raise ValueError(
+            f"the {split} jets are not carried: say folder=..., as `python -m "
+            "zoo.particle_physics.generation.data` wrote it"
+        )
     return from_arrays(record.read(Path(folder) / f"{split}.zarr.zip"))
 
 
-def write_products(folders: Sequence[Path], out: Path, *, sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION)) -> dict[str, int]:
-    """Writes the four files of this data set; returns how many jets each sample has over all classes."""
+def write_products(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION),
+) -> dict[str, int]:
+    """Writes the four files of this data set; returns how many jets each sample has over
+    all classes."""
     from zoo.particle_physics.generation.baselines import fit
 
     parts = [split(find(folders, name), label, sizes=sizes) for label, name in enumerate(CLASSES)]
     joined = {name: join([part[name] for part in parts]) for name in parts[0]}
     out.mkdir(parents=True, exist_ok=True)
-    record.write(out / "test.zarr.zip", joined["reference"].arrays("reference_") | joined["floor"].arrays("floor_"))
+    record.write(
+        out / "test.zarr.zip",
+        joined["reference"].arrays("reference_") | joined["floor"].arrays("floor_"),
+    )
     record.write(out / "baselines.zarr.zip", fit(joined["train"]))
     for name in ("train", "validation"):
         record.write(out / f"{name}.zarr.zip", joined[name].arrays())
@@ -219,7 +292,9 @@ def write_products(folders: Sequence[Path], out: Path, *, sizes: tuple[int, int,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Behind `python -m zoo.particle_physics.generation.data`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)

@@ -1,8 +1,10 @@
-"""Pretrained generators as predictors of `particle_physics/jet_generation`: classes and a seed -> jets.
+"""Pretrained generators as predictors of `particle_physics/jet_generation`: classes and a
+seed -> jets.
 
-Which pT, mass and multiplicity a jet shall have is drawn from a table of training jets that lies with the weights
-(`Conditions.table`). So these three are not generated but taken from the simulator; everything inside the jet is the network's. A GAN's
-jets are calibrated: no jet stays heavier than what was drawn for it (`narrowed`).
+Which pT, mass and multiplicity a jet shall have is drawn from a table of training jets that
+lies with the weights (`Conditions.table`). So these three are not generated but taken from
+the simulator; everything inside the jet is the network's. A GAN's jets are calibrated: no
+jet stays heavier than what was drawn for it (`narrowed`).
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class Conditions:
 
     @classmethod
     def fit(cls, train: PointClouds, *, rows: int = ROWS) -> Conditions:
-        """From the training jets; the table holds the first `rows` of each class, or all where there are fewer."""
+        """From the training jets; the table holds the first `rows` of each class, or all
+        where there are fewer."""
         stretched, mask = stretch(train.particles), train.mask
         described = describe(train.conditions)
         kept = min(rows, *np.bincount(train.label, minlength=len(CLASSES)))
@@ -62,7 +65,13 @@ class Conditions:
         for label in range(len(CLASSES)):
             mine = train.label == label
             inside = stretched[mine][mask[mine]]
-            values = (inside.mean(0), inside.std(0), described[mine].mean(0), described[mine].std(0), train.conditions[mine][:kept])
+            values = (
+                inside.mean(0),
+                inside.std(0),
+                described[mine].mean(0),
+                described[mine].std(0),
+                train.conditions[mine][:kept],
+            )
             for part, value in zip(parts, values, strict=True):
                 part.append(value)
         return cls(*(np.stack(part).astype(np.float32) for part in parts))
@@ -74,17 +83,27 @@ class Conditions:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Conditions:
         """From the transforms of a weights file."""
-        return cls(**{field.name: np.asarray(arrays[field.name], np.float32) for field in dataclasses.fields(cls)})
+        return cls(
+            **{
+                field.name: np.asarray(arrays[field.name], np.float32)
+                for field in dataclasses.fields(cls)
+            }
+        )
 
     def vector(self, conditions: np.ndarray, label: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """What a network is told, float32 `[jet, 7]`: three standardised numbers, the class as one-hot, the share of 30 particles."""
-        numbers = (describe(conditions) - self.condition_centre[label]) / self.condition_scale[label]
+        """What a network is told, float32 `[jet, 7]`: three standardised numbers, the class
+        as one-hot, the share of 30 particles."""
+        numbers = (describe(conditions) - self.condition_centre[label]) / self.condition_scale[
+            label
+        ]
         one_hot = label[:, None] == np.arange(len(CLASSES))
         return np.concatenate([numbers, one_hot, count[:, None] / PARTICLES], -1).astype(np.float32)
 
     def standardise(self, jets: PointClouds) -> np.ndarray:
         """Particles as a network sees them, float32 `[jet, 30, 3]`, zero where there is none."""
-        z = (stretch(jets.particles) - self.centre[jets.label][:, None]) / self.scale[jets.label][:, None]
+        z = (stretch(jets.particles) - self.centre[jets.label][:, None]) / self.scale[jets.label][
+            :, None
+        ]
         return np.where(jets.mask[..., None], z, 0.0).astype(np.float32)
 
     def draw(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -93,8 +112,11 @@ class Conditions:
 
 
 def describe(conditions: np.ndarray) -> np.ndarray:
-    """(ln pT, ln mass, multiplicity) of (pT, mass, multiplicity); a mass below 1 GeV counts as one."""
-    return np.stack([np.log(conditions[:, 0]), np.log(np.maximum(conditions[:, 1], 1.0)), conditions[:, 2]], -1)
+    """(ln pT, ln mass, multiplicity) of (pT, mass, multiplicity); a mass below 1 GeV counts
+    as one."""
+    return np.stack(
+        [np.log(conditions[:, 0]), np.log(np.maximum(conditions[:, 1], 1.0)), conditions[:, 2]], -1
+    )
 
 
 class JetGenerator:
@@ -110,7 +132,13 @@ class JetGenerator:
         self.model, self.conditions, self.steps = model, conditions, steps
         graph, self._state = nnx.split(model)
 
-        def run(state: Any, noise: tuple[jax.Array, ...], told: jax.Array, mask: jax.Array, *standard: jax.Array) -> jax.Array:
+        def run(
+            state: Any,
+            noise: tuple[jax.Array, ...],
+            told: jax.Array,
+            mask: jax.Array,
+            *standard: jax.Array,
+        ) -> jax.Array:
             net = nnx.merge(graph, state)
             if isinstance(net, EpicFlow):
                 return sample(net, *noise, told, mask, steps=steps)
@@ -125,7 +153,11 @@ class JetGenerator:
         from zoo.pretrained.model import blank
 
         parameters, transforms, _ = load(weights[0])
-        return cls(restore(blank(card), parameters), Conditions.from_arrays(transforms), steps=int(card.predictor_config.get("steps", 1)))
+        return cls(
+            restore(blank(card), parameters),
+            Conditions.from_arrays(transforms),
+            steps=int(card.predictor_config.get("steps", 1)),
+        )
 
     def __call__(self, request: GenerationRequest) -> dict[str, np.ndarray]:
         """Particles float32 `[jet, 30, 3]` and mask `[jet, 30]`."""
@@ -133,7 +165,9 @@ class JetGenerator:
         label = np.asarray(request.label)
         return self.generate(label, self.conditions.draw(label, rng), rng)
 
-    def generate(self, label: np.ndarray, conditions: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def generate(
+        self, label: np.ndarray, conditions: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Jets of given class and conditions `[jet, 3]`: pT (GeV), mass (GeV), multiplicity."""
         count = np.clip(conditions[:, 2], 1, PARTICLES)
         mask = np.arange(PARTICLES) < count[:, None]
@@ -142,8 +176,12 @@ class JetGenerator:
         inputs = (*self._noise(len(label), rng), told, mask, centre, scale)
 
         def one(start: int) -> np.ndarray:
-            padded = [np.resize(each[start : start + BATCH], (BATCH, *each.shape[1:])) for each in inputs]
-            out = self._call(self._state, tuple(map(jnp.asarray, padded[:-4])), *map(jnp.asarray, padded[-4:]))
+            padded = [
+                np.resize(each[start : start + BATCH], (BATCH, *each.shape[1:])) for each in inputs
+            ]
+            out = self._call(
+                self._state, tuple(map(jnp.asarray, padded[:-4])), *map(jnp.asarray, padded[-4:])
+            )
             return np.asarray(out)[: len(label) - start]
 
         # XLA leaves a core idle on products this small: two batches side by side use both.
@@ -164,30 +202,38 @@ class JetGenerator:
         return tuple(rng.standard_normal(shape, np.float32) for shape in shapes)
 
     def flops_per_example(self) -> float | None:
-        """Of one jet: XLA's count of one evaluation, times the evaluations that a flow needs (it counts a loop's body once)."""
+        """Of one jet: XLA's count of one evaluation, times the evaluations that a flow
+        needs (it counts a loop's body once)."""
         from zoo.scoring import cost
 
         noise = tuple(jnp.asarray(each) for each in self._noise(1, np.random.default_rng(0)))
-        told, mask = jnp.zeros((1, self.conditions.vector(*_nothing()).shape[1])), jnp.ones((1, PARTICLES), bool)
+        told, mask = (
+            jnp.zeros((1, self.conditions.vector(*_nothing()).shape[1])),
+            jnp.ones((1, PARTICLES), bool),
+        )
         standard = jnp.zeros((1, 3)), jnp.ones((1, 3))
         repeats = self.steps if isinstance(self.model, EpicFlow) else 1
         return cost.flops(self._run, self._state, noise, told, mask, *standard, repeats=repeats)
 
     def probe(self, seed: int) -> np.ndarray:
-        """Particles of four jets a class from a fixed seed and the middle of the table, flat: a card's `expected`."""
+        """Particles of four jets a class from a fixed seed and the middle of the table,
+        flat: a card's `expected`."""
         label = np.repeat(np.arange(len(CLASSES)), 4)
         conditions = np.median(self.conditions.table, axis=1)[label]
         return self.generate(label, conditions, np.random.default_rng(seed))["particles"].ravel()
 
 
 def narrowed(particles: np.ndarray, mask: np.ndarray, heaviest: np.ndarray) -> np.ndarray:
-    """Particles with the angles of too heavy jets divided by their excess: a part of a jet cannot be heavier than the jet.
+    """Particles with the angles of too heavy jets divided by their excess: a part of a jet
+    cannot be heavier than the jet.
 
     Args:
         particles, mask: `[jet, 30, 3]` and `[jet, 30]`.
         heaviest: `[jet]`, mass of the whole jet over its momentum.
     """
-    excess = np.maximum(relative_mass(particles, mask) / np.maximum(heaviest, 1e-6), 1.0).astype(np.float32)
+    excess = np.maximum(relative_mass(particles, mask) / np.maximum(heaviest, 1e-6), 1.0).astype(
+        np.float32
+    )
     return np.concatenate([particles[..., :2] / excess[:, None, None], particles[..., 2:]], -1)
 
 

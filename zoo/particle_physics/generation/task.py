@@ -1,7 +1,9 @@
-"""`particle_physics/jet_generation`: simulate the simulator. Jets are generated unpaired and compared as samples.
+"""`particle_physics/jet_generation`: simulate the simulator. Jets are generated unpaired
+and compared as samples.
 
-An *example* is one generated jet: 3,000 of each class. A predictor is told the classes and a seed, nothing else: pT, mass and
-multiplicity, on which models are conditioned, it must draw itself (ours from a table of training jets that lies with the weights).
+An *example* is one generated jet: 3,000 of each class. A predictor is told the classes and
+a seed, nothing else: pT, mass and multiplicity, on which models are conditioned, it must
+draw itself (ours from a table of training jets that lies with the weights).
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class GenerationRequest:
 
 @dataclasses.dataclass(frozen=True)
 class Observed:
-    """What is compared of a sample of one class: particles with mask, relative mass, energy-flow polynomials, classifier's observables."""
+    """What is compared of a sample of one class: particles with mask, relative mass,
+    energy-flow polynomials, classifier's observables."""
 
     particles: np.ndarray
     mask: np.ndarray
@@ -66,7 +69,14 @@ class Observed:
         """From particles `[jet, 30, 3]` and mask `[jet, 30]`."""
         primes = energy_flow.prime_polynomials(particles, mask)
         seen = two_sample.observables(particles, mask, primes)
-        return cls(particles, mask, metrics.relative_mass(particles, mask), primes, energy_flow.all_polynomials(primes), seen)
+        return cls(
+            particles,
+            mask,
+            metrics.relative_mass(particles, mask),
+            primes,
+            energy_flow.all_polynomials(primes),
+            seen,
+        )
 
     @functools.cached_property
     def scale(self) -> np.ndarray:
@@ -80,14 +90,19 @@ class Observed:
 
 
 def distances(generated: Observed, true: Observed) -> dict[str, np.ndarray]:
-    """Every score of one class as an array `[jet]` whose mean it is; polynomials are divided by the true sample's `scale`."""
+    """Every score of one class as an array `[jet]` whose mean it is; polynomials are
+    divided by the true sample's `scale`."""
     ours, theirs = generated.polynomials / true.scale, true.polynomials / true.scale
     names = list(energy_flow.PRIMES)
     four = [names.index(name) for name in energy_flow.FOUR_FOUR]
     return {
         "w1_mass": metrics.wasserstein(generated.mass, true.mass),
-        "w1_particles": metrics.particle_wasserstein(generated.particles, generated.mask, true.particles, true.mask),
-        "w1_efp": np.mean([metrics.wasserstein(generated.primes[:, i], true.primes[:, i]) for i in four], axis=0),
+        "w1_particles": metrics.particle_wasserstein(
+            generated.particles, generated.mask, true.particles, true.mask
+        ),
+        "w1_efp": np.mean(
+            [metrics.wasserstein(generated.primes[:, i], true.primes[:, i]) for i in four], axis=0
+        ),
         "fpd": metrics.frechet_physics_distance(ours, theirs),
         "kpd": metrics.kernel_physics_distance(ours, theirs, within_true=true.kernel_mean),
         "auc": two_sample.classifier_auc(generated.seen, true.seen),
@@ -95,7 +110,8 @@ def distances(generated: Observed, true: Observed) -> dict[str, np.ndarray]:
 
 
 class JetGeneration(Task):
-    """The task, bound to its files. Predictors return `{"particles": float [jet, 30, 3], "mask": bool [jet, 30]}`."""
+    """The task, bound to its files. Predictors return
+    `{"particles": float [jet, 30, 3], "mask": bool [jet, 30]}`."""
 
     @functools.cached_property
     def _test(self) -> Mapping[str, np.ndarray]:
@@ -113,14 +129,17 @@ class JetGeneration(Task):
 
     @functools.cached_property
     def fitted(self) -> Mapping[str, np.ndarray]:
-        """What the baselines were fitted to: `zoo.particle_physics.generation.baselines.fit` of the training jets."""
+        """What the baselines were fitted to:
+        `zoo.particle_physics.generation.baselines.fit` of the training jets."""
         return storage.read(self.file("baselines.zarr.zip"))
 
     @functools.cached_property
     def observed(self) -> tuple[Observed, ...]:
         """The reference by class."""
         parts = [self.reference[self.reference.label == label] for label in range(len(CLASSES))]
-        return tuple(_by_class(lambda label: Observed.of(parts[label].particles, parts[label].mask)))
+        return tuple(
+            _by_class(lambda label: Observed.of(parts[label].particles, parts[label].mask))
+        )
 
     def examples(self) -> Examples:
         """One example a jet of the floor sample, by class; there is no target but the reference."""
@@ -130,38 +149,53 @@ class JetGeneration(Task):
         return Examples(ids, GenerationRequest(label), None)
 
     def record(self, predictions: Mapping[str, Any], examples: Examples) -> Arrays:
-        """Class, relative mass and particle count of every generated jet, and what it adds to every score (float32 `[jet]`).
+        """Class, relative mass and particle count of every generated jet, and what it adds
+        to every score (float32 `[jet]`).
 
         Raises:
-            ValueError: a wrong shape, a value that is not finite, a momentum that is not positive, a jet without particles.
+            ValueError: a wrong shape, a value that is not finite, a momentum that is not
+                positive, a jet without particles.
         """
         particles, mask = check(predictions, len(examples))
         particles = unpack(pack(particles, mask), mask)
         label = examples.inputs.label
         out: Arrays = {
-            "label": label.astype(np.int8), "particle_count": mask.sum(1).astype(np.uint8),
+            "label": label.astype(np.int8),
+            "particle_count": mask.sum(1).astype(np.uint8),
             "relative_mass": metrics.relative_mass(particles, mask).astype(np.float32),
         }
         out |= {name: np.zeros(len(examples), np.float32) for name in SCORES}
         observed = self.observed
         for each, found in enumerate(
-            _by_class(lambda each: distances(Observed.of(particles[label == each], mask[label == each]), observed[each]))
+            _by_class(
+                lambda each: distances(
+                    Observed.of(particles[label == each], mask[label == each]), observed[each]
+                )
+            )
         ):
             for name, value in found.items():
                 out[name][label == each] = PER_MILLE[name] * value
         return out
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """Each score's part by class, `[jet, 3]`, and `count`, which says of which class the jet is."""
+        """Each score's part by class, `[jet, 3]`, and `count`, which says of which class
+        the jet is."""
         of_class = record["label"][:, None] == np.arange(len(CLASSES))
-        parts = {name: np.where(of_class, record[name][:, None].astype(np.float64), 0.0) for name in SCORES}
+        parts = {
+            name: np.where(of_class, record[name][:, None].astype(np.float64), 0.0)
+            for name in SCORES
+        }
         return parts | {"count": of_class.astype(np.float64)}
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every score by class: `fpd.top` and so on."""
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = {name: means[name] / means["count"] for name in SCORES}
-        return {f"{name}.{kind}": value[..., i] for name, value in scores.items() for i, kind in enumerate(CLASSES)}
+        return {
+            f"{name}.{kind}": value[..., i]
+            for name, value in scores.items()
+            for i, kind in enumerate(CLASSES)
+        }
 
     def sample_figures(self) -> list[Figure]:
         """The average reference jet of each class, mass and multiplicity."""
@@ -171,11 +205,14 @@ class JetGeneration(Task):
 def _by_class(work: Callable[[int], Any]) -> list[Any]:
     """`work` of every class, side by side.
 
-    Why one BLAS thread each: the matrices are small, and BLAS threads that wait for each other by spinning took two thirds of the time,
-    nine tenths of it on a loaded machine.
+    Why one BLAS thread each: the matrices are small, and BLAS threads that wait for each
+    other by spinning took two thirds of the time, nine tenths of it on a loaded machine.
     """
     workers = max(1, min(len(CLASSES), os.cpu_count() or 1))
-    with threadpool_limits(1, user_api="blas"), concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with (
+        threadpool_limits(1, user_api="blas"),
+        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+    ):
         return list(pool.map(work, range(len(CLASSES))))
 
 
@@ -183,16 +220,36 @@ def check(predictions: Mapping[str, Any], jets: int) -> tuple[np.ndarray, np.nda
     """Generated particles (float32) and mask, found fit to be scored."""
     missing = [name for name in ("particles", "mask") if name not in predictions]
     if missing:
-        raise ValueError(f"predictions have no {missing[0]!r}; needed are 'particles' [jet, 30, 3] and 'mask' [jet, 30]")
-    particles, mask = np.asarray(predictions["particles"], np.float32), np.asarray(predictions["mask"])
+        raise ValueError(
+            f"predictions have no {missing[0]!r}; needed are 'particles' [jet, 30, 3] and 'mask' "
+            "[jet, 30]"
+        )
+    particles, mask = (
+        np.asarray(predictions["particles"], np.float32),
+        np.asarray(predictions["mask"]),
+    )
     if particles.shape != (jets, PARTICLES, 3):
-        raise ValueError(f"predictions['particles'] has shape {particles.shape}, needed is {(jets, PARTICLES, 3)}: etarel, phirel, ptrel")
+        raise ValueError(
+            f"predictions['particles'] has shape {particles.shape}, needed is "
+            f"{(jets, PARTICLES, 3)}: etarel, phirel, ptrel"
+        )
     if mask.shape != (jets, PARTICLES) or mask.dtype != bool:
-        raise ValueError(f"predictions['mask'] is {mask.dtype} {mask.shape}, needed is bool {(jets, PARTICLES)}")
+        raise ValueError(
+            f"predictions['mask'] is {mask.dtype} {mask.shape}, needed is bool {(jets, PARTICLES)}"
+        )
     if not mask.any(1).all():
-        raise ValueError(f"{int((~mask.any(1)).sum())} generated jets have no particle; the first is number {int(np.argmin(mask.any(1)))}")
+        raise ValueError(
+            f"{int((~mask.any(1)).sum())} generated jets have no particle; the first is number "
+            f"{int(np.argmin(mask.any(1)))}"
+        )
     if not np.isfinite(particles[mask]).all():
-        raise ValueError(f"{int((~np.isfinite(particles[mask])).any(1).sum())} generated particles are not finite")
+        raise ValueError(
+            f"{int((~np.isfinite(particles[mask])).any(1).sum())} generated particles are not "
+            "finite"
+        )
     if (particles[mask][:, 2] <= 0.0).any():
-        raise ValueError(f"{int((particles[mask][:, 2] <= 0.0).sum())} generated particles have no positive ptrel; mask what is not there")
+        raise ValueError(
+            f"{int((particles[mask][:, 2] <= 0.0).sum())} generated particles have no positive "
+            "ptrel; mask what is not there"
+        )
     return particles, mask

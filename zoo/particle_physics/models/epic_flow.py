@@ -1,13 +1,17 @@
-"""EPiC flow matching: a velocity field over particle clouds that commutes with permutations and costs one sum over particles a layer.
+"""EPiC flow matching: a velocity field over particle clouds that commutes with permutations
+and costs one sum over particles a layer.
 
-Layers as in EPiC-GAN (Buhmann, Kasieczka & Thaler 2023, doi:10.21468/SciPostPhys.15.4.130), trained by flow matching as EPiC-FM
-(Buhmann et al. 2023, arXiv:2310.00049). Each particle sees the others only through a global vector:
+Layers as in EPiC-GAN (Buhmann, Kasieczka & Thaler 2023, doi:10.21468/SciPostPhys.15.4.130),
+trained by flow matching as EPiC-FM (Buhmann et al. 2023, arXiv:2310.00049). Each particle
+sees the others only through a global vector:
 
     g' = g + W [mean x, sum x / 30, g, c],     x' = x + W2 σ(W1 x + U g' + b)
 
-c are the jet's class, pT, mass and multiplicity and the time. Products with g are taken once per jet, not once per particle.
+c are the jet's class, pT, mass and multiplicity and the time. Products with g are taken
+once per jet, not once per particle.
 
-Recipe: `python -m zoo.particle_physics.generation.train epic_flow.dijets`; cost and scores stand in the weights' cards.
+Recipe: `python -m zoo.particle_physics.generation.train epic_flow.dijets`; cost and scores
+stand in the weights' cards.
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ Config = EpicFlowConfig
 
 
 class EpicLayer(nnx.Module):
-    """One layer: the jet's vector from all particles, then each particle from itself and that vector.
+    """One layer: the jet's vector from all particles, then each particle from itself and
+    that vector.
 
     Args:
         width: of a particle.
@@ -62,11 +67,16 @@ class EpicLayer(nnx.Module):
         self.inject = nnx.Linear(global_width, width, use_bias=False, rngs=rngs)
         self.leave = nnx.Linear(width, width, kernel_init=small, rngs=rngs)
 
-    def __call__(self, x: jax.Array, g: jax.Array, c: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """New particles `[jet, particle, width]` and vector `[jet, global_width]`; `mask` is float `[jet, particle, 1]`."""
+    def __call__(
+        self, x: jax.Array, g: jax.Array, c: jax.Array, mask: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """New particles `[jet, particle, width]` and vector `[jet, global_width]`; `mask`
+        is float `[jet, particle, 1]`."""
         total = jnp.sum(x * mask, axis=1)
         mean = total / jnp.maximum(jnp.sum(mask, axis=1), 1.0)
-        g = g + self.renew(jax.nn.silu(self.gather(jnp.concatenate([mean, total / PARTICLES, g, c], -1))))
+        g = g + self.renew(
+            jax.nn.silu(self.gather(jnp.concatenate([mean, total / PARTICLES, g, c], -1)))
+        )
         x = x + self.leave(jax.nn.silu(self.enter(x) + self.inject(g)[:, None, :]))
         return x, g
 
@@ -84,10 +94,19 @@ class EpicFlow(nnx.Module):
         appended = config.conditions + 2 * config.frequencies
         self.embed = nnx.Linear(FEATURES, config.width, rngs=rngs)
         self.describe = nnx.Linear(appended, config.global_width, rngs=rngs)
-        self.layers = nnx.List([EpicLayer(config.width, config.global_width, appended, rngs=rngs) for _ in range(config.layers)])
-        self.leave = nnx.Linear(config.width, FEATURES, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        self.layers = nnx.List(
+            [
+                EpicLayer(config.width, config.global_width, appended, rngs=rngs)
+                for _ in range(config.layers)
+            ]
+        )
+        self.leave = nnx.Linear(
+            config.width, FEATURES, kernel_init=nnx.initializers.zeros, rngs=rngs
+        )
 
-    def __call__(self, x: jax.Array, time: jax.Array, conditions: jax.Array, mask: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, time: jax.Array, conditions: jax.Array, mask: jax.Array
+    ) -> jax.Array:
         """Velocity `[jet, particle, 3]`, zero where there is no particle.
 
         Args:
@@ -110,8 +129,11 @@ def waves(time: jax.Array, frequencies: int) -> jax.Array:
     return jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], -1)
 
 
-def sample(model: EpicFlow, noise: jax.Array, conditions: jax.Array, mask: jax.Array, *, steps: int) -> jax.Array:
-    """Standardised particles `[jet, particle, 3]` from noise of that shape by `steps` midpoint steps (two evaluations each)."""
+def sample(
+    model: EpicFlow, noise: jax.Array, conditions: jax.Array, mask: jax.Array, *, steps: int
+) -> jax.Array:
+    """Standardised particles `[jet, particle, 3]` from noise of that shape by `steps`
+    midpoint steps (two evaluations each)."""
 
     def step(x: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
         begin = jnp.full(len(x), number / steps, x.dtype)

@@ -1,10 +1,14 @@
-"""EPiC-GAN (Buhmann, Kasieczka & Thaler 2023, doi:10.21468/SciPostPhys.15.4.130): generator and critic of EPiC layers.
+"""EPiC-GAN (Buhmann, Kasieczka & Thaler 2023, doi:10.21468/SciPostPhys.15.4.130): generator
+and critic of EPiC layers.
 
-One evaluation of the generator makes a jet; a flow needs dozens. Both networks are told the jet's class, pT, mass and multiplicity.
-The generator alone is published; the critic is there for training. The generator's output keeps two facts of every jet: no particle lies
-outside its cone, and momentum is conserved (`balanced`). Without them a few particles far from all others decide every distance.
+One evaluation of the generator makes a jet; a flow needs dozens. Both networks are told the
+jet's class, pT, mass and multiplicity. The generator alone is published; the critic is
+there for training. The generator's output keeps two facts of every jet: no particle lies
+outside its cone, and momentum is conserved (`balanced`). Without them a few particles far
+from all others decide every distance.
 
-Recipe: `python -m zoo.particle_physics.generation.train epic_gan.dijets`; cost and scores stand in the weights' cards.
+Recipe: `python -m zoo.particle_physics.generation.train epic_gan.dijets`; cost and scores
+stand in the weights' cards.
 """
 
 from __future__ import annotations
@@ -61,14 +65,25 @@ class EpicGan(nnx.Module):
     def __init__(self, config: EpicGanConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.embed = nnx.Linear(config.local_noise, config.width, rngs=rngs)
-        self.describe = nnx.Linear(config.global_noise + config.conditions, config.global_width, rngs=rngs)
+        self.describe = nnx.Linear(
+            config.global_noise + config.conditions, config.global_width, rngs=rngs
+        )
         self.layers = nnx.List(
-            [EpicLayer(config.width, config.global_width, config.conditions, rngs=rngs) for _ in range(config.layers)]
+            [
+                EpicLayer(config.width, config.global_width, config.conditions, rngs=rngs)
+                for _ in range(config.layers)
+            ]
         )
         self.leave = nnx.Linear(config.width, FEATURES, rngs=rngs)
 
     def __call__(
-        self, local: jax.Array, whole: jax.Array, conditions: jax.Array, mask: jax.Array, centre: jax.Array, scale: jax.Array
+        self,
+        local: jax.Array,
+        whole: jax.Array,
+        conditions: jax.Array,
+        mask: jax.Array,
+        centre: jax.Array,
+        scale: jax.Array,
     ) -> jax.Array:
         """Standardised particles `[jet, particle, 3]`, zero where there is none.
 
@@ -93,10 +108,12 @@ class EpicGan(nnx.Module):
 
 
 def balanced(angles: jax.Array, momenta: jax.Array, mask: jax.Array) -> jax.Array:
-    """Logarithms of ptrel, `[jet, particle]`, all of a jet shifted by one number so that its momentum is conserved.
+    """Logarithms of ptrel, `[jet, particle]`, all of a jet shifted by one number so that
+    its momentum is conserved.
 
-    ptrel is relative to the jet, so the components along it, ptrel cos(phirel), add up to 1 over all particles of a jet. That is so
-    here where all are shown; where 30 are, they may be a part of the jet and their sum is only kept from exceeding 1.
+    ptrel is relative to the jet, so the components along it, ptrel cos(phirel), add up to 1
+    over all particles of a jet. That is so here where all are shown; where 30 are, they may
+    be a part of the jet and their sum is only kept from exceeding 1.
 
     Args:
         angles: `[jet, particle, 2]`, asinh(angle / ANGLE).
@@ -115,8 +132,9 @@ OBSERVABLES = 6
 def jet_observables(particles: jax.Array, mask: jax.Array) -> jax.Array:
     """What the critic is shown of the whole jet, `[jet, 6]`, each of order one.
 
-    Logarithm of the sum of momenta, its centroid in etarel and phirel, and logarithms of mass, girth (Σ pT r / Σ pT) and of √Σ pT².
-    Small-angle forms. From logarithmic particles a network has to learn exponentials before it can see a jet's mass.
+    Logarithm of the sum of momenta, its centroid in etarel and phirel, and logarithms of
+    mass, girth (Σ pT r / Σ pT) and of √Σ pT². Small-angle forms. From logarithmic particles
+    a network has to learn exponentials before it can see a jet's mass.
 
     Args:
         particles: `[jet, particle, 3]` etarel, phirel (rad), ptrel.
@@ -147,17 +165,30 @@ class EpicCritic(nnx.Module):
         width, whole = config.width, config.global_width
         self.embed = nnx.Linear(FEATURES, width, rngs=rngs)
         self.describe = nnx.Linear(config.conditions + OBSERVABLES, whole, rngs=rngs)
-        self.layers = nnx.List([EpicLayer(width, whole, config.conditions, rngs=rngs) for _ in range(config.critic_layers)])
+        self.layers = nnx.List(
+            [
+                EpicLayer(width, whole, config.conditions, rngs=rngs)
+                for _ in range(config.critic_layers)
+            ]
+        )
         self.judge = nnx.Linear(2 * width + whole, whole, rngs=rngs)
         self.leave = nnx.Linear(whole, 1, rngs=rngs)
 
-    def __call__(self, x: jax.Array, conditions: jax.Array, mask: jax.Array, observed: jax.Array) -> jax.Array:
-        """Scores `[jet]` of standardised particles `[jet, particle, 3]` and their `jet_observables` `[jet, 6]`."""
+    def __call__(
+        self, x: jax.Array, conditions: jax.Array, mask: jax.Array, observed: jax.Array
+    ) -> jax.Array:
+        """Scores `[jet]` of standardised particles `[jet, particle, 3]` and their
+        `jet_observables` `[jet, 6]`."""
         present = mask[..., None].astype(x.dtype)
-        h, g = self.embed(x * present), jax.nn.silu(self.describe(jnp.concatenate([conditions, observed], -1)))
+        h, g = (
+            self.embed(x * present),
+            jax.nn.silu(self.describe(jnp.concatenate([conditions, observed], -1))),
+        )
         for layer in self.layers:
             h, g = layer(h, g, conditions, present)
         h = jax.nn.silu(h) * present
         total = jnp.sum(h, axis=1)
         mean = total / jnp.maximum(jnp.sum(present, axis=1), 1.0)
-        return self.leave(jax.nn.silu(self.judge(jnp.concatenate([mean, total / PARTICLES, g], -1))))[:, 0]
+        return self.leave(
+            jax.nn.silu(self.judge(jnp.concatenate([mean, total / PARTICLES, g], -1)))
+        )[:, 0]

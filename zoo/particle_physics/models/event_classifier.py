@@ -1,10 +1,13 @@
-"""Small networks that tell two samples of dijet events apart, many side by side: for CWoLa and for the supervised bound.
+"""Small networks that tell two samples of dijet events apart, many side by side: for CWoLa
+and for the supervised bound.
 
-One module holds all members (signals x folds) on a leading axis, so that they train on the same batches as a few batched products; what
-a member may see is decided by its weights of the examples. Two hidden layers, as in CWoLa hunting (Collins, Howe & Nachman,
+One module holds all members (signals x folds) on a leading axis, so that they train on the
+same batches as a few batched products; what a member may see is decided by its weights of
+the examples. Two hidden layers, as in CWoLa hunting (Collins, Howe & Nachman,
 arXiv:1902.02634) but narrower.
 
-Recipe: `python -m zoo.particle_physics.anomaly.train event_classifier.cwola --data CHUNKS`; cost and score stand in the cards.
+Recipe: `python -m zoo.particle_physics.anomaly.train event_classifier.cwola --data CHUNKS`;
+cost and score stand in the cards.
 """
 
 from __future__ import annotations
@@ -49,7 +52,9 @@ class EventClassifier(nnx.Module):
     def __init__(self, config: EventClassifierConfig, *, rngs: nnx.Rngs):
         self.config = config
         m, h = config.members, config.hidden
-        init = nnx.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=-2, out_axis=-1, batch_axis=0)
+        init = nnx.initializers.variance_scaling(
+            2.0, "fan_in", "truncated_normal", in_axis=-2, out_axis=-1, batch_axis=0
+        )
         self.enter = nnx.Param(init(rngs.params(), (m, config.features, h)))
         self.enter_bias = nnx.Param(jnp.zeros((m, 1, h)))
         self.inner = nnx.Param(init(rngs.params(), (m, h, h)))
@@ -59,7 +64,8 @@ class EventClassifier(nnx.Module):
         self.leave_bias = nnx.Param(jnp.zeros((m, 1, 1)))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Log-odds `[member, event]` of the second sample against the first, from standardised features `[event, feature]`."""
+        """Log-odds `[member, event]` of the second sample against the first, from
+        standardised features `[event, feature]`."""
         h = jax.nn.silu(x @ self.enter[...] + self.enter_bias[...])
         h = jax.nn.silu(h @ self.inner[...] + self.inner_bias[...])
         return (h @ self.leave[...] + self.leave_bias[...])[..., 0]

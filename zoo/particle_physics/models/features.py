@@ -1,10 +1,13 @@
-"""A network's inputs from constituents, standardised as JetClass's own configuration does (arXiv:2202.03772, JetClass_full.yaml).
+"""A network's inputs from constituents, standardised as JetClass's own configuration does
+(arXiv:2202.03772, JetClass_full.yaml).
 
-Works on NumPy and on JAX arrays alike, so that raw constituents stay on the device and are standardised inside the jitted step:
+Works on NumPy and on JAX arrays alike, so that raw constituents stay on the device and are
+standardised inside the jitted step:
 
     features, vectors = network_inputs(particles, mask, jet_pt, jet_energy, names=FEATURE_SETS["kinpid"], columns=columns)
 
-The last two features of every set are (deta, dphi): the coordinates in which ParticleNet looks for neighbours.
+The last two features of every set are (deta, dphi): the coordinates in which ParticleNet
+looks for neighbours.
 """
 
 from __future__ import annotations
@@ -33,16 +36,26 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Branches that each set needs."""
 
 _STANDARD = {
-    "part_pt_log": (1.7, 0.7), "part_e_log": (2.0, 0.7), "part_deltaR": (0.2, 4.0),
-    "part_logptrel": (-4.7, 0.7), "part_logerel": (-4.7, 0.7),
+    "part_pt_log": (1.7, 0.7),
+    "part_e_log": (2.0, 0.7),
+    "part_deltaR": (0.2, 4.0),
+    "part_logptrel": (-4.7, 0.7),
+    "part_logerel": (-4.7, 0.7),
 }
 _TINY = 1e-8
 
 
 def standardise(
-    columns: Mapping[str, Any], names: Sequence[str], *, jet_pt: Any, jet_energy: Any, mask: Any, xp: Any = np
+    columns: Mapping[str, Any],
+    names: Sequence[str],
+    *,
+    jet_pt: Any,
+    jet_energy: Any,
+    mask: Any,
+    xp: Any = np,
 ) -> Any:
-    """Features `[jet, particle, name]`: (value - centre) * scale, clipped to [-5, 5], zero where there is no particle.
+    """Features `[jet, particle, name]`: (value - centre) * scale, clipped to [-5, 5], zero
+    where there is no particle.
 
     Args:
         columns: branch -> `[jet, particle]`.
@@ -52,7 +65,10 @@ def standardise(
         xp: `numpy` or `jax.numpy`.
     """
     pt = xp.hypot(columns["part_px"], columns["part_py"])
-    log_pt, log_energy = xp.log(xp.maximum(pt, _TINY)), xp.log(xp.maximum(columns["part_energy"], _TINY))
+    log_pt, log_energy = (
+        xp.log(xp.maximum(pt, _TINY)),
+        xp.log(xp.maximum(columns["part_energy"], _TINY)),
+    )
     known = {
         "part_pt_log": lambda: log_pt,
         "part_e_log": lambda: log_energy,
@@ -75,9 +91,17 @@ def standardise(
 
 
 def network_inputs(
-    particles: Any, mask: Any, jet_pt: Any, jet_energy: Any, *, names: Sequence[str], columns: Sequence[str], xp: Any = np
+    particles: Any,
+    mask: Any,
+    jet_pt: Any,
+    jet_energy: Any,
+    *,
+    names: Sequence[str],
+    columns: Sequence[str],
+    xp: Any = np,
 ) -> tuple[Any, Any]:
-    """What every architecture is called with beside the mask: features `[jet, particle, name]` and vectors (px, py, pz, E; GeV).
+    """What every architecture is called with beside the mask: features
+    `[jet, particle, name]` and vectors (px, py, pz, E; GeV).
 
     Args:
         particles: raw constituents `[jet, particle, column]`.

@@ -1,7 +1,9 @@
-"""An autoencoder of single jets: trained on QCD jets alone, it reproduces other jets badly (Farina, Nakai & Shih, arXiv:1808.08992;
-Heimel et al., arXiv:1808.08979), here from a jet's mass and substructure instead of its image.
+"""An autoencoder of single jets: trained on QCD jets alone, it reproduces other jets badly
+(Farina, Nakai & Shih, arXiv:1808.08992; Heimel et al., arXiv:1808.08979), here from a jet's
+mass and substructure instead of its image.
 
-Recipe: `python -m zoo.particle_physics.anomaly.train jet_autoencoder.qcd --data CHUNKS`; cost and score stand in the card.
+Recipe: `python -m zoo.particle_physics.anomaly.train jet_autoencoder.qcd --data CHUNKS`;
+cost and score stand in the card.
 """
 
 from __future__ import annotations
@@ -38,12 +40,23 @@ class JetAutoencoder(nnx.Module):
 
     def __init__(self, config: JetAutoencoderConfig, *, rngs: nnx.Rngs):
         self.config = config
-        widths = [config.features, config.hidden, config.hidden, config.bottleneck, config.hidden, config.hidden, config.features]
+        widths = [
+            config.features,
+            config.hidden,
+            config.hidden,
+            config.bottleneck,
+            config.hidden,
+            config.hidden,
+            config.features,
+        ]
         self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in itertools.pairwise(widths)])
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Standardised features `[..., feature]` of jets -> the same, reproduced."""
-        linear = {len(self.layers) // 2 - 1, len(self.layers) - 1}  # nothing bends the bottleneck or the output
+        linear = {
+            len(self.layers) // 2 - 1,
+            len(self.layers) - 1,
+        }  # nothing bends the bottleneck or the output
         for number, layer in enumerate(self.layers):
             x = layer(x)
             x = x if number in linear else jax.nn.silu(x)

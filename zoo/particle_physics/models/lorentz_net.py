@@ -1,17 +1,22 @@
-"""LorentzNet, small: a jet's class from Minkowski products alone, so that no boost or rotation of the jet changes the answer.
+"""LorentzNet, small: a jet's class from Minkowski products alone, so that no boost or
+rotation of the jet changes the answer.
 
-Paper: Gong et al., "An Efficient Lorentz Equivariant Graph Neural Network for Jet Tagging", arXiv:2201.08187. Every particle has invariant
-features h and a four-vector x; with ψ(a) = sign(a) ln(1 + |a| / s)
+Paper: Gong et al., "An Efficient Lorentz Equivariant Graph Neural Network for Jet Tagging",
+arXiv:2201.08187. Every particle has invariant features h and a four-vector x; with ψ(a) =
+sign(a) ln(1 + |a| / s)
 
     m_ij = ReLU( A h_i + B h_j + w ψ(x_i·x_j) )                      (their eq. 3.3)
     x_i <- x_i + c Σ_j φ(m_ij) x_j                                    (eq. 3.4)
     h_i <- h_i + MLP([h_i, Σ_j m_ij])                                 (eq. 3.5)
 
-What differs, for speed: a message is one layer, not two, so its first product is computed per particle and the second commutes
-with the sum: nothing is multiplied by a matrix per pair. |x_i - x_j|² is left out, as it follows from the products. What the
-paper gets from spurious beam particles is not there: the net is invariant under the whole Lorentz group, exactly but for rounding.
+What differs, for speed: a message is one layer, not two, so its first product is computed
+per particle and the second commutes with the sum: nothing is multiplied by a matrix per
+pair. |x_i - x_j|² is left out, as it follows from the products. What the paper gets from
+spurious beam particles is not there: the net is invariant under the whole Lorentz group,
+exactly but for rounding.
 
-It sees four-vectors and the particles' identities; energy, angles and displacements depend on the frame and are ignored.
+It sees four-vectors and the particles' identities; energy, angles and displacements depend
+on the frame and are ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +34,8 @@ from zoo.particle_physics.models.features import FEATURE_SETS
 __all__ = ["LorentzNet", "LorentzNetConfig", "minkowski"]
 
 SCALE = 0.01
-"""s of ψ in GeV²: half a pion's mass squared; float32 loses smaller products of energetic particles anyway."""
+"""s of ψ in GeV²: half a pion's mass squared; float32 loses smaller products of energetic
+particles anyway."""
 
 
 METRIC = (-1.0, -1.0, -1.0, 1.0)
@@ -40,7 +46,8 @@ class LorentzNetConfig:
     """Sizes of a `LorentzNet`.
 
     Attributes:
-        features: name of a `FEATURE_SETS` entry; its identity columns, if it has any, are the ones that are used.
+        features: name of a `FEATURE_SETS` entry; its identity columns, if it has any, are
+            the ones that are used.
         classes: outputs.
         width: invariant features per particle.
         depth: layers.
@@ -77,16 +84,26 @@ class Layer(nnx.Module):
         self.pull = None if last else nnx.Param(0.01 * jax.random.normal(rngs.params(), (width,)))
         self.widen = nnx.Linear(2 * width + 1, width, kernel_init=he, rngs=rngs)
         # Layers start near the identity.
-        self.narrow = nnx.Linear(width, width, kernel_init=nnx.initializers.variance_scaling(0.1, "fan_in", "normal"), rngs=rngs)
+        self.narrow = nnx.Linear(
+            width,
+            width,
+            kernel_init=nnx.initializers.variance_scaling(0.1, "fan_in", "normal"),
+            rngs=rngs,
+        )
 
     def __call__(
-        self, h: Float[Array, "jet particle width"], x: Float[Array, "jet particle 4"], present: Float[Array, "jet particle"]
+        self,
+        h: Float[Array, "jet particle width"],
+        x: Float[Array, "jet particle 4"],
+        present: Float[Array, "jet particle"],
     ) -> tuple[Float[Array, "jet particle width"], Float[Array, "jet particle 4"]]:
         """New invariants and four-vectors."""
         normed = self.norm(h)
         pairs = squash(jnp.einsum("jpd,jqd->jpq", x * jnp.array(METRIC, x.dtype), x))
         messages = jax.nn.relu(
-            self.receiver(normed)[:, :, None] + self.sender(normed)[:, None] + pairs[..., None] * self.product[...]
+            self.receiver(normed)[:, :, None]
+            + self.sender(normed)[:, None]
+            + pairs[..., None] * self.product[...]
         )
         share = present / jnp.maximum(present.sum(1, keepdims=True), 1.0)
         if self.pull is not None:
@@ -101,10 +118,16 @@ class LorentzNet(nnx.Module):
 
     def __init__(self, config: LorentzNetConfig = LorentzNetConfig(), *, rngs: nnx.Rngs):
         self.config = config
-        self.columns = tuple(i for i, name in enumerate(FEATURE_SETS[config.features]) if name in IDENTITY)
+        self.columns = tuple(
+            i for i, name in enumerate(FEATURE_SETS[config.features]) if name in IDENTITY
+        )
         self.embed = nnx.Linear(len(self.columns) + 2, config.width, rngs=rngs)
-        self.layers = nnx.List(Layer(config.width, last=i == config.depth - 1, rngs=rngs) for i in range(config.depth))
-        self.hidden = nnx.Linear(config.width + 2, config.hidden, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
+        self.layers = nnx.List(
+            Layer(config.width, last=i == config.depth - 1, rngs=rngs) for i in range(config.depth)
+        )
+        self.hidden = nnx.Linear(
+            config.width + 2, config.hidden, kernel_init=nnx.initializers.he_normal(), rngs=rngs
+        )
         self.head = nnx.Linear(config.hidden, config.classes, rngs=rngs)
 
     def __call__(
@@ -116,19 +139,27 @@ class LorentzNet(nnx.Module):
         """Logits.
 
         Args:
-            features: standardised, see `zoo.particle_physics.models.features`; only identities are looked at.
+            features: standardised, see `zoo.particle_physics.models.features`; only
+                identities are looked at.
             vectors: px, py, pz, E in GeV.
             mask: where there is a particle.
         """
         present = mask.astype(vectors.dtype)
         x = vectors * present[..., None]
         jet = x.sum(1)
-        # A particle's mass and its energy in the jet's rest frame (times the jet's mass): the invariants of one particle.
-        invariants = jnp.stack([squash(minkowski(x, x)), squash(minkowski(x, jet[:, None])) - 1.0], -1)
-        h = self.embed(jnp.concatenate([*(features[..., i : i + 1] for i in self.columns), invariants], -1))
+        # A particle's mass and its energy in the jet's rest frame (times the jet's mass):
+        # the invariants of one particle.
+        invariants = jnp.stack(
+            [squash(minkowski(x, x)), squash(minkowski(x, jet[:, None])) - 1.0], -1
+        )
+        h = self.embed(
+            jnp.concatenate([*(features[..., i : i + 1] for i in self.columns), invariants], -1)
+        )
         for layer in self.layers:
             h, x = layer(h, x, present)
         count = present.sum(1, keepdims=True)
         mean = jnp.einsum("jph,jp->jh", h, present) / jnp.maximum(count, 1.0)
-        whole = jnp.concatenate([mean, squash(minkowski(jet, jet))[:, None] - 2.0, count / 50.0], -1)
+        whole = jnp.concatenate(
+            [mean, squash(minkowski(jet, jet))[:, None] - 2.0, count / 50.0], -1
+        )
         return self.head(jax.nn.relu(self.hidden(whole)))

@@ -1,15 +1,19 @@
-"""Particle Transformer: attention among a jet's particles, biased by what two particles are to each other.
+"""Particle Transformer: attention among a jet's particles, biased by what two particles are
+to each other.
 
-Paper: Qu, Li & Qian, "Particle Transformer for Jet Tagging", arXiv:2202.03772. For particles i, j (their eq. 3)
+Paper: Qu, Li & Qian, "Particle Transformer for Jet Tagging", arXiv:2202.03772. For
+particles i, j (their eq. 3)
 
     u_ij = (ln kT, ln z, ln Δ, ln m²),   kT = min(pT) Δ,   z = min(pT) / (pT_i + pT_j),   Δ² = Δη² + Δφ²
     attention = softmax( Q Kᵀ / √d + MLP(u) ) V        (one MLP for all layers, one output a head)
 
-and a class token that attends to the particles at the end. Smaller than the paper's 2.1 M parameters on purpose: XS (width 32, 2 layers)
-and S (width 64, 4 layers); the class token has a query of its own and one block, not two. No batch normalisation and no dropout.
+and a class token that attends to the particles at the end. Smaller than the paper's 2.1 M
+parameters on purpose: XS (width 32, 2 layers) and S (width 64, 4 layers); the class token
+has a query of its own and one block, not two. No batch normalisation and no dropout.
 
-Why not the paper's formula of the pair's mass: (E_i + E_j)² - |p_i + p_j|² of two collinear particles is a difference of equal numbers in
-float32. With unit vectors n, m² = |p_i| |p_j| |n_i - n_j|² neglects the particles' own masses and loses no digits.
+Why not the paper's formula of the pair's mass: (E_i + E_j)² - |p_i + p_j|² of two collinear
+particles is a difference of equal numbers in float32. With unit vectors n, m² = |p_i| |p_j|
+|n_i - n_j|² neglects the particles' own masses and loses no digits.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ from zoo.particle_physics.models.features import FEATURE_SETS
 __all__ = ["ParticleTransformer", "ParticleTransformerConfig", "pair_features"]
 
 FLOOR = 1e-6
-"""Of squared angles: nearer than 1e-3 no detector tells two particles apart, and a particle's distance to itself has no logarithm."""
+"""Of squared angles: nearer than 1e-3 no detector tells two particles apart, and a
+particle's distance to itself has no logarithm."""
 
 TINY = 1e-8
 ABSENT = -1e9
@@ -82,9 +87,16 @@ def pair_features(
     log_sum = jnp.log(pt[:, :, None] + pt[:, None])
     opening = sum(difference(component / momentum) ** 2 for component in (px, py, pz))
     log_momentum = jnp.log(momentum)
-    log_mass2 = log_momentum[:, :, None] + log_momentum[:, None] + jnp.log(jnp.maximum(opening, FLOOR))
+    log_mass2 = (
+        log_momentum[:, :, None] + log_momentum[:, None] + jnp.log(jnp.maximum(opening, FLOOR))
+    )
     # Centres and scales of jets of 500-1000 GeV, rounded; they need not be exact.
-    return 0.5 * (softer + log_delta), 0.7 * (softer - log_sum + 1.5), log_delta + 1.5, 0.3 * (log_mass2 - 1.0)
+    return (
+        0.5 * (softer + log_delta),
+        0.7 * (softer - log_sum + 1.5),
+        log_delta + 1.5,
+        0.3 * (log_mass2 - 1.0),
+    )
 
 
 def along_rows(linear: nnx.Linear, x: Float[Array, "channel row"]) -> Float[Array, "output row"]:
@@ -107,10 +119,14 @@ class Attention(nnx.Module):
     def __call__(
         self, x: Float[Array, "row width"], bias: Float[Array, "head jet particle particle"]
     ) -> Float[Array, "row width"]:
-        """The new features of the particles, all jets' in one list; `bias` is added before the softmax and forbids absent particles."""
+        """The new features of the particles, all jets' in one list; `bias` is added before
+        the softmax and forbids absent particles."""
         (_, jets, particles, _), width = bias.shape, x.shape[-1]
-        # Heads first, so that both products are plain batched ones; the softmax divides the [particle, d] result, not the weights.
-        qkv = self.queries_keys_values(self.norm(x)).reshape(jets, particles, 3, self.heads, width // self.heads)
+        # Heads first, so that both products are plain batched ones; the softmax divides the
+        # [particle, d] result, not the weights.
+        qkv = self.queries_keys_values(self.norm(x)).reshape(
+            jets, particles, 3, self.heads, width // self.heads
+        )
         query, key, value = qkv.transpose(2, 3, 0, 1, 4)
         scores = jnp.matmul(query * (width // self.heads) ** -0.5, key.swapaxes(-1, -2)) + bias
         weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
@@ -130,19 +146,31 @@ class ClassAttention(nnx.Module):
         self.out = nnx.Linear(width, width, rngs=rngs)
         self.out_norm = nnx.LayerNorm(width, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "row width"], mask: Bool[Array, "jet particle"]) -> Float[Array, "jet width"]:
+    def __call__(
+        self, x: Float[Array, "row width"], mask: Bool[Array, "jet particle"]
+    ) -> Float[Array, "jet width"]:
         """The class token's features, normalised; `x` as in `Attention`."""
         (jets, particles), width = mask.shape, x.shape[-1]
-        keys_values = self.keys_values(self.norm(x)).reshape(jets, particles, 2, self.heads, width // self.heads)
-        scores = jnp.einsum("hd,jqhd->jhq", self.query[...] * (width // self.heads) ** -0.5, keys_values[:, :, 0])
+        keys_values = self.keys_values(self.norm(x)).reshape(
+            jets, particles, 2, self.heads, width // self.heads
+        )
+        scores = jnp.einsum(
+            "hd,jqhd->jhq", self.query[...] * (width // self.heads) ** -0.5, keys_values[:, :, 0]
+        )
         weights = jax.nn.softmax(jnp.where(mask[:, None], scores, ABSENT))
-        return self.out_norm(self.out(jnp.einsum("jhq,jqhd->jhd", weights, keys_values[:, :, 1]).reshape(jets, width)))
+        return self.out_norm(
+            self.out(
+                jnp.einsum("jhq,jqhd->jhd", weights, keys_values[:, :, 1]).reshape(jets, width)
+            )
+        )
 
 
 class ParticleTransformer(nnx.Module):
     """Features and momenta of the particles to logits of the jet."""
 
-    def __init__(self, config: ParticleTransformerConfig = ParticleTransformerConfig(), *, rngs: nnx.Rngs):
+    def __init__(
+        self, config: ParticleTransformerConfig = ParticleTransformerConfig(), *, rngs: nnx.Rngs
+    ):
         if config.width % config.heads:
             raise ValueError(f"width={config.width} does not divide among heads={config.heads}")
         self.config = config
@@ -168,7 +196,8 @@ class ParticleTransformer(nnx.Module):
             mask: where there is a particle.
         """
         bias = self.pair_bias(vectors, mask)
-        # All jets' particles in one list: XLA:CPU takes 128 ms for a training step of 64 jets where it took 157 with [jet, particle].
+        # All jets' particles in one list: XLA:CPU takes 128 ms for a training step of 64
+        # jets where it took 157 with [jet, particle].
         x = self.embed(features.reshape(-1, features.shape[-1]))
         for layer in self.layers:
             x = layer(x, bias)
@@ -177,10 +206,15 @@ class ParticleTransformer(nnx.Module):
     def pair_bias(
         self, vectors: Float[Array, "jet particle 4"], mask: Bool[Array, "jet particle"]
     ) -> Float[Array, "head jet particle particle"]:
-        """What every layer adds to its scores: the network of the pairs, and a number that forbids absent particles."""
-        # Channels first: four numbers a pair are four planes, and the products run along the pairs. With channels last, the gradients of
-        # these two small kernels alone took a tenth (width 64) to a fifth (width 32) of a training step; all of the pairs now take 7.6 ms
-        # of CPU time where they took 22 (64 jets of 64 particles).
+        """What every layer adds to its scores: the network of the pairs, and a number that
+        forbids absent particles."""
+        # Channels first: four numbers a pair are four planes, and the products run along
+        # the pairs. With channels last, the gradients of these two small kernels alone took
+        # a tenth (width 64) to a fifth (width 32) of a training step; all of the pairs now
+        # take 7.6 ms of CPU time where they took 22 (64 jets of 64 particles).
         pairs = jnp.stack(pair_features(vectors, mask))
         hidden = jax.nn.relu(along_rows(self.pair_hidden, pairs.reshape(len(pairs), -1)))
-        return along_rows(self.pair_out, hidden).reshape(-1, *pairs.shape[1:]) + jnp.where(mask, 0.0, ABSENT)[:, None]
+        return (
+            along_rows(self.pair_out, hidden).reshape(-1, *pairs.shape[1:])
+            + jnp.where(mask, 0.0, ABSENT)[:, None]
+        )

@@ -1,10 +1,13 @@
-"""Particle Flow Network: a function of every particle alone, summed over the jet, and a function of the sum.
+"""Particle Flow Network: a function of every particle alone, summed over the jet, and a
+function of the sum.
 
-Paper: Komiske, Metodiev & Thaler, "Energy Flow Networks: Deep Sets for Particle Jets", arXiv:1810.05165, eq. 1.2:
+Paper: Komiske, Metodiev & Thaler, "Energy Flow Networks: Deep Sets for Particle Jets",
+arXiv:1810.05165, eq. 1.2:
 
     jet -> F( Σ_i Φ(p_i) ),   Φ and F plain networks with ReLU
 
-Nothing looks at two particles at once, so the cost is linear in their number. With 13 features and ten classes 58,538 parameters.
+Nothing looks at two particles at once, so the cost is linear in their number. With 13
+features and ten classes 58,538 parameters.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from zoo.particle_physics.models.features import FEATURE_SETS
 __all__ = ["PFN", "PFNConfig"]
 
 TYPICAL_PARTICLES = 50.0
-"""Divides the sum, so that the second network starts with inputs of order one; a constant, so multiplicity is still seen."""
+"""Divides the sum, so that the second network starts with inputs of order one; a constant,
+so multiplicity is still seen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +53,13 @@ class PFN(nnx.Module):
         self.config = config
         widths = (len(FEATURE_SETS[config.features]), *config.phi)
         he = nnx.initializers.he_normal()
-        self.phi = nnx.List(nnx.Linear(a, b, kernel_init=he, rngs=rngs) for a, b in itertools.pairwise(widths))
+        self.phi = nnx.List(
+            nnx.Linear(a, b, kernel_init=he, rngs=rngs) for a, b in itertools.pairwise(widths)
+        )
         widths = (config.phi[-1], *config.hidden)
-        self.hidden = nnx.List(nnx.Linear(a, b, kernel_init=he, rngs=rngs) for a, b in itertools.pairwise(widths))
+        self.hidden = nnx.List(
+            nnx.Linear(a, b, kernel_init=he, rngs=rngs) for a, b in itertools.pairwise(widths)
+        )
         self.head = nnx.Linear(widths[-1], config.classes, rngs=rngs)
 
     def __call__(

@@ -1,7 +1,9 @@
-"""Baselines of the tagging tasks: single observables, a Gaussian per class, boosted trees; nothing here sees a constituent.
+"""Baselines of the tagging tasks: single observables, a Gaussian per class, boosted trees;
+nothing here sees a constituent.
 
-Scores of one observable have a direction that physics gives and no threshold, so nothing is fitted. The trees and the Gaussians
-were fitted on the training set by `zoo.particle_physics.tagging.fit_trees`; their numbers lie in safetensors files beside the
+Scores of one observable have a direction that physics gives and no threshold, so nothing is
+fitted. The trees and the Gaussians were fitted on the training set by
+`zoo.particle_physics.tagging.fit_trees`; their numbers lie in safetensors files beside the
 models' weights, and the task's TOML names the file and its SHA-256.
 """
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 Predictor = Callable[[Any], dict[str, np.ndarray]]
 FOLDER = Path(__file__).resolve().parent.parent / "weights"
 TOP_MASS = 172.57
-"""GeV: average of direct measurements, Review of Particle Physics 2024, doi:10.1103/PhysRevD.110.030001."""
+"""GeV: average of direct measurements, Review of Particle Physics 2024,
+doi:10.1103/PhysRevD.110.030001."""
 SUBSTRUCTURE = ("mass", "tau21", "tau32", "tau43", "tau1", "multiplicity")
-"""What trees and Gaussians see: soft-drop mass (GeV), ratios of N-subjettiness, tau1, number of constituents. No momentum."""
+"""What trees and Gaussians see: soft-drop mass (GeV), ratios of N-subjettiness, tau1,
+number of constituents. No momentum."""
 
 
 def observable(task: Tagging, *, name: str, sign: int = 1) -> Predictor:
@@ -40,7 +44,8 @@ def observable(task: Tagging, *, name: str, sign: int = 1) -> Predictor:
 
 
 def mass_window(task: Tagging, *, centre: float = TOP_MASS) -> Predictor:
-    """Minus the distance of the soft-drop mass from a known mass (GeV): every cut on it is a symmetric window."""
+    """Minus the distance of the soft-drop mass from a known mass (GeV): every cut on it is
+    a symmetric window."""
 
     def predict(jets: Jets) -> dict[str, np.ndarray]:
         return {"score": -np.abs(observables(jets, ["mass"])[:, 0] - centre)}
@@ -59,7 +64,8 @@ def uniform(task: Tagging) -> Predictor:
 
 
 def gaussians(task: Tagging, *, file: str, sha256: str) -> Predictor:
-    """Quadratic discriminant analysis: one Gaussian per class in transformed substructure, equal priors."""
+    """Quadratic discriminant analysis: one Gaussian per class in transformed substructure,
+    equal priors."""
     stored = _stored(file, sha256)
 
     def predict(jets: Jets) -> dict[str, np.ndarray]:
@@ -69,7 +75,8 @@ def gaussians(task: Tagging, *, file: str, sha256: str) -> Predictor:
 
 
 def boosted_trees(task: Tagging, *, file: str, sha256: str) -> Predictor:
-    """Gradient-boosted trees on substructure, evaluated from their arrays; the same numbers as scikit-learn's."""
+    """Gradient-boosted trees on substructure, evaluated from their arrays; the same numbers
+    as scikit-learn's."""
     trees = Trees(_stored(file, sha256))
 
     def predict(jets: Jets) -> dict[str, np.ndarray]:
@@ -85,8 +92,8 @@ def boosted_trees(task: Tagging, *, file: str, sha256: str) -> Predictor:
 def observables(jets: Jets, names: list[str] | tuple[str, ...]) -> np.ndarray:
     """Properties of whole jets float32 `[jet, name]`; NaN where the jet's scalars are.
 
-    `pt`, `mass` (soft drop), `tau1`..`tau4`, `tau21`, `tau32`, `tau43` (a ratio by zero, a jet of too few particles, is 0),
-    `multiplicity`.
+    `pt`, `mass` (soft drop), `tau1`..`tau4`, `tau21`, `tau32`, `tau43` (a ratio by zero, a
+    jet of too few particles, is 0), `multiplicity`.
 
     Raises:
         ValueError: the name means none of these.
@@ -95,19 +102,24 @@ def observables(jets: Jets, names: list[str] | tuple[str, ...]) -> np.ndarray:
 
 
 def _observable(scalars: Any, name: str) -> np.ndarray:
-    plain = {"pt": "jet_pt", "mass": "jet_sdmass", "multiplicity": "jet_nparticles"} | {f"tau{n}": f"jet_tau{n}" for n in range(1, 5)}
+    plain = {"pt": "jet_pt", "mass": "jet_sdmass", "multiplicity": "jet_nparticles"} | {
+        f"tau{n}": f"jet_tau{n}" for n in range(1, 5)
+    }
     ratios = {f"tau{n + 1}{n}": (f"jet_tau{n + 1}", f"jet_tau{n}") for n in range(1, 4)}
     if name in plain:
         return np.asarray(scalars[plain[name]], np.float32)
     if name not in ratios:
-        raise ValueError(f"no observable is called {name!r}; there are {', '.join([*plain, *ratios])}")
+        raise ValueError(
+            f"no observable is called {name!r}; there are {', '.join([*plain, *ratios])}"
+        )
     upper, lower = (np.asarray(scalars[branch], np.float32) for branch in ratios[name])
     positive = ~(lower <= 0)  # so that NaN stays NaN
     return np.where(positive, upper / np.where(positive, lower, 1), 0).astype(np.float32)
 
 
 def transformed(x: np.ndarray) -> np.ndarray:
-    """Substructure made nearly normal for a Gaussian: logarithms of mass (plus 1 GeV), tau1 and multiplicity; float64."""
+    """Substructure made nearly normal for a Gaussian: logarithms of mass (plus 1 GeV), tau1
+    and multiplicity; float64."""
     x = np.asarray(x, np.float64).copy()
     columns = {name: SUBSTRUCTURE.index(name) for name in ("mass", "tau1", "multiplicity")}
     x[:, columns["mass"]] = np.log1p(np.maximum(x[:, columns["mass"]], 0))
@@ -117,10 +129,13 @@ def transformed(x: np.ndarray) -> np.ndarray:
 
 
 def gaussian_probability(x: np.ndarray, stored: dict[str, np.ndarray]) -> np.ndarray:
-    """Posterior `[jet, class]` of Gaussians with `mean` `[class, feature]` and `covariance` `[class, feature, feature]`."""
+    """Posterior `[jet, class]` of Gaussians with `mean` `[class, feature]` and `covariance`
+    `[class, feature, feature]`."""
     z = transformed(x)
     log = np.empty((len(z), len(stored["mean"])))
-    for each, (mean, covariance) in enumerate(zip(stored["mean"], stored["covariance"], strict=True)):
+    for each, (mean, covariance) in enumerate(
+        zip(stored["mean"], stored["covariance"], strict=True)
+    ):
         factor = np.linalg.cholesky(covariance)
         away = np.linalg.solve(factor, (z - mean).T)
         log[:, each] = -0.5 * (away * away).sum(axis=0) - np.log(np.diag(factor)).sum()
@@ -140,7 +155,12 @@ def _stored(file: str, sha256: str) -> dict[str, np.ndarray]:
     path = FOLDER / file
     if not path.is_file():
         fit = "python -m zoo.particle_physics.tagging.fit_trees --data FOLDER"
-        raise files.FileMissing(f"{path} belongs to the package but is not there; `{fit}` fits it anew")
+        raise files.FileMissing(
+            f"{path} belongs to the package but is not there; `{fit}` fits it anew"
+        )
     if (found := files.sha256(path)) != sha256:
-        raise files.FileAltered(f"{path} has SHA-256 {found}, the task says {sha256}; `git checkout` it, or fit anew and write that down")
+        raise files.FileAltered(
+            f"{path} has SHA-256 {found}, the task says {sha256}; `git checkout` it, or fit anew "
+            "and write that down"
+        )
     return load_file(path)

@@ -1,13 +1,17 @@
-"""The ParticleNet weights that its authors trained on JetClass: read from their PyTorch files, and the cards that pin these.
+"""The ParticleNet weights that its authors trained on JetClass: read from their PyTorch
+files, and the cards that pin these.
 
-The files (MIT licence) are not part of this repository: they are fetched from the authors' repository when first asked for, checked by
-SHA-256, and converted on every load, in a few milliseconds. A trained batch normalisation is the affine map
-gamma (x - mean) / sqrt(variance + 1e-5) + beta, which is how our module stores it (`ParticleNetConfig(normalise=False)`): the number of
-trainable parameters is the original's, and fine-tuning keeps the statistics frozen.
+The files (MIT licence) are not part of this repository: they are fetched from the authors'
+repository when first asked for, checked by SHA-256, and converted on every load, in a few
+milliseconds. A trained batch normalisation is the affine map gamma (x - mean) /
+sqrt(variance + 1e-5) + beta, which is how our module stores it
+(`ParticleNetConfig(normalise=False)`): the number of trainable parameters is the
+original's, and fine-tuning keeps the statistics frozen.
 
     python -m zoo.particle_physics.tagging.jetclass_weights        # writes the cards anew
 
-Outputs agree with the original's to 1e-4: `tests/particle_physics/tagging/test_jetclass_weights.py`.
+Outputs agree with the original's to 1e-4:
+`tests/particle_physics/tagging/test_jetclass_weights.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +32,13 @@ EPSILON = 1e-5
 
 COMMIT = "2925bdb249e8ef78560cc2b9b651eda3615da8c7"
 SOURCE = f"https://raw.githubusercontent.com/jet-universe/particle_transformer/{COMMIT}/models"
-CONFIG = {"classes": 10, "neighbours": 16, "channels": [[64] * 3, [128] * 3, [256] * 3], "hidden": [256], "normalise": False}
+CONFIG = {
+    "classes": 10,
+    "neighbours": 16,
+    "channels": [[64] * 3, [128] * 3, [256] * 3],
+    "hidden": [256],
+    "normalise": False,
+}
 FILES = {
     "full": ("375b81543769f4a0bd2de9818c5885a04c735b5462a64dcadc2a088edaf3d1d2", 1_522_482),
     "kinpid": ("f56876afb26a7f0782407fc4fde2502ac23656b47a970ad912e58502a0b8839b", 1_519_154),
@@ -44,7 +54,8 @@ SETS = {
 
 
 def load_parameters(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Parameters of `zoo.particle_physics.models.particle_net.ParticleNet` from a published `ParticleNet_<set>.pt`, by dotted name.
+    """Parameters of `zoo.particle_physics.models.particle_net.ParticleNet` from a published
+    `ParticleNet_<set>.pt`, by dotted name.
 
     Raises:
         WeightsError: the file holds no such network, or anything besides.
@@ -59,11 +70,16 @@ def load_parameters(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     def affine(source: str, target: str) -> None:
         scale = take(f"{source}.weight") / np.sqrt(take(f"{source}.running_var") + EPSILON)
-        found[f"{target}.scale"], found[f"{target}.shift"] = scale, take(f"{source}.bias") - take(f"{source}.running_mean") * scale
+        found[f"{target}.scale"], found[f"{target}.shift"] = (
+            scale,
+            take(f"{source}.bias") - take(f"{source}.running_mean") * scale,
+        )
         left.pop(f"mod.{source}.num_batches_tracked", None)
 
     def kernel(source: str, target: str) -> None:
-        weight = take(f"{source}.weight")  # [output, input, 1...]: a convolution of width one is a product
+        weight = take(
+            f"{source}.weight"
+        )  # [output, input, 1...]: a convolution of width one is a product
         found[f"{target}.kernel"] = weight.reshape(weight.shape[:2]).T
 
     affine("bn_fts", "inputs")
@@ -82,22 +98,30 @@ def load_parameters(path: str | os.PathLike) -> dict[str, np.ndarray]:
     kernel(f"fc.{last}", "head")
     found["head.bias"] = take(f"fc.{last}.bias")
     if left:
-        raise WeightsError(f"{path} holds tensors that ParticleNet has no place for: {', '.join(sorted(left)[:3])}")
+        raise WeightsError(
+            f"{path} holds tensors that ParticleNet has no place for: {', '.join(sorted(left)[:3])}"
+        )
     return {name: np.ascontiguousarray(value, np.float32) for name, value in found.items()}
 
 
 def _count(tensors: dict[str, np.ndarray], prefix: str) -> int:
     """How many numbered parts stand behind a prefix."""
-    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
+    return len(
+        {name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)}
+    )
 
 
 def card(feature_set: str) -> dict[str, Any]:
-    """The content of one card but for its weights: facts from the paper (arXiv:2202.03772) and its training script."""
+    """The content of one card but for its weights: facts from the paper (arXiv:2202.03772)
+    and its training script."""
     tag, inputs = SETS[feature_set]
     return {
         "id": f"particle_physics/particle_net.{tag}",
         "title": f"ParticleNet, published, JetClass, {feature_set}",
-        "summary": f"The authors' own weights, trained on 100 million simulated jets of ten classes; inputs: {inputs}.",
+        "summary": (
+            "The authors' own weights, trained on 100 million simulated jets of ten classes; "
+            f"inputs: {inputs}."
+        ),
         "architecture": "zoo.particle_physics.models.particle_net:ParticleNet",
         "predictor": "zoo.particle_physics.tagging.predict:load_tagger",
         "converter": "zoo.particle_physics.tagging.jetclass_weights:load_parameters",
@@ -109,10 +133,15 @@ def card(feature_set: str) -> dict[str, Any]:
         "tasks": ["particle_physics/jet_tagging"] if feature_set == "full" else [],
         "licence": "MIT",
         "paper": "https://arxiv.org/abs/2202.03772",
-        "pretrained_on": ["JetClass:train_100M (simulated: MadGraph, Pythia, Delphes with the CMS card)"],
+        "pretrained_on": [
+            "JetClass:train_100M (simulated: MadGraph, Pythia, Delphes with the CMS card)"
+        ],
         "truth": "simulated",
         "training": {
-            "command": f"./train_JetClass.sh PN {feature_set}   # in https://github.com/jet-universe/particle_transformer",
+            "command": (
+                f"./train_JetClass.sh PN {feature_set}   # in "
+                "https://github.com/jet-universe/particle_transformer"
+            ),
             "data": ["JetClass:train_100M (Zenodo 6619768)"],
             "chosen_on": "JetClass:val_5M (by the authors)",
             "hardware": "not stated by the authors",
@@ -120,15 +149,21 @@ def card(feature_set: str) -> dict[str, Any]:
         },
         "caveats": [
             "Trained by its authors, not by us: the wall time is not known.",
-            "JetClass has a detector simulation: on jets without one, such as those of `particle_physics/jet_tagging`, "
+            "JetClass has a detector simulation: on jets without one, such as those of "
+            "`particle_physics/jet_tagging`, "
             "its scores are zero-shot.",
-            *(["It expects displacements as a tracker measures them, with their errors."] if feature_set == "full" else []),
+            *(
+                ["It expects displacements as a tracker measures them, with their errors."]
+                if feature_set == "full"
+                else []
+            ),
         ],
     }
 
 
 def main() -> None:
-    """Writes the three cards beside the others; the weights are found or fetched, and the stored output is computed from them."""
+    """Writes the three cards beside the others; the weights are found or fetched, and the
+    stored output is computed from them."""
     from zoo import files, registry
     from zoo.cards import ModelCard, parse
     from zoo.pretrained.model import weight_file
@@ -138,14 +173,24 @@ def main() -> None:
     folder = Path(__file__).parents[1] / "weights"
     for feature_set, (digest, size) in FILES.items():
         name = f"ParticleNet_{feature_set}.pt"
-        weight = {"file": name, "sha256": digest, "bytes": size, "seed": 0, "urls": [f"{SOURCE}/{name}"]}
+        weight = {
+            "file": name,
+            "sha256": digest,
+            "bytes": size,
+            "seed": 0,
+            "urls": [f"{SOURCE}/{name}"],
+        }
         content = card(feature_set) | {"schema_version": 1, "n_params": 1, "weights": [weight]}
         path = files.get(weight_file(parse(content, ModelCard, where=name), 0), folder=folder)
         content["n_params"] = cost.count_parameters(load_parameters(path))
         checked = parse(content, ModelCard, where=name)
         output = registry.resolve(checked.predictor)(checked, [path]).probe(PROBE_SEED)
         chosen = output.ravel()[:: max(1, output.size // PROBE_VALUES)][:PROBE_VALUES]
-        content["expected"] = {"input_seed": PROBE_SEED, "shape": list(output.shape), "values": [round(float(v), 6) for v in chosen]}
+        content["expected"] = {
+            "input_seed": PROBE_SEED,
+            "shape": list(output.shape),
+            "values": [round(float(v), 6) for v in chosen],
+        }
         target = folder / f"{checked.id.split('/')[1]}.toml"
         files.write_text(target, to_toml(content))
         print(target)

@@ -1,8 +1,10 @@
-"""Scores of classifiers of jets as pure functions of arrays: AUC, background rejection, calibration.
+"""Scores of classifiers of jets as pure functions of arrays: AUC, background rejection,
+calibration.
 
-AUC and rejection depend on the order of the jets, so they are no formula of means over jets. Each function therefore takes
-weights `[jet, resample]` (how much a jet counts in each bootstrap resample) and gives the *exact* score of every resample,
-`[resample]`. Scores are sorted once; a resample costs one pass of additions over the sorted jets.
+AUC and rejection depend on the order of the jets, so they are no formula of means over
+jets. Each function therefore takes weights `[jet, resample]` (how much a jet counts in each
+bootstrap resample) and gives the *exact* score of every resample, `[resample]`. Scores are
+sorted once; a resample costs one pass of additions over the sorted jets.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from scipy.special import gammaincinv
 
 LEVEL = 0.95
 SURVIVORS = 10
-"""Rejections that rest on fewer background jets than this are not shown: their relative error exceeds 30 %."""
+"""Rejections that rest on fewer background jets than this are not shown: their relative
+error exceeds 30 %."""
 BINS = 15
 """Bins of confidence in the calibration error: Guo et al. (2017), arXiv:1706.04599."""
 
 
-def auc(score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve: the chance that a signal jet scores above a background jet, ties counting half; `[resample]`.
+def auc(
+    score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Area under the ROC curve: the chance that a signal jet scores above a background jet,
+    ties counting half; `[resample]`.
 
     Args:
         score: `[jet]`, higher means more like signal.
@@ -36,13 +42,15 @@ def auc(score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: 
 
 
 def mean_ovo_auc(probability: np.ndarray, label: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean one-vs-one AUC over all pairs of classes (Hand & Till 2001, doi:10.1023/A:1010920819831); `[resample]`.
+    """Mean one-vs-one AUC over all pairs of classes (Hand & Till 2001,
+    doi:10.1023/A:1010920819831); `[resample]`.
 
-    A pair (a, b) has two AUCs, class a against b ordered by a's probability and b against a by b's; probabilities are not
-    renormalised to the pair. The same as scikit-learn's `roc_auc_score(multi_class="ovo", average="macro")`.
+    A pair (a, b) has two AUCs, class a against b ordered by a's probability and b against a
+    by b's; probabilities are not renormalised to the pair. The same as scikit-learn's
+    `roc_auc_score(multi_class="ovo", average="macro")`.
 
-    Why one sort per class is enough: dividing each background jet's weight by its own class's total makes one pass over all
-    other classes give the sum of their pairwise AUCs.
+    Why one sort per class is enough: dividing each background jet's weight by its own
+    class's total makes one pass over all other classes give the sum of their pairwise AUCs.
 
     Args:
         probability: `[jet, class]`; any function that increases with it gives the same.
@@ -57,20 +65,28 @@ def mean_ovo_auc(probability: np.ndarray, label: np.ndarray, weights: np.ndarray
     for each in range(n_classes):
         order = _Order(probability[:, each], label == each, label != each)
         total += order.wins(order.signal(share), order.background(share))
-    mean = np.minimum(total / (n_classes * (n_classes - 1)), 1.0)  # shares are rounded: a perfect order must not exceed one
+    mean = np.minimum(
+        total / (n_classes * (n_classes - 1)), 1.0
+    )  # shares are rounded: a perfect order must not exceed one
     return np.where((of_class > 0).all(axis=0), mean, np.nan)
 
 
 def survivors(
-    score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: np.ndarray, efficiencies: Sequence[float]
+    score: np.ndarray,
+    signal: np.ndarray,
+    background: np.ndarray,
+    weights: np.ndarray,
+    efficiencies: Sequence[float],
 ) -> np.ndarray:
     """Weight of background above the cut at each signal efficiency, `[efficiency, resample]`.
 
-    Convention: the cut is the first threshold, coming down from the highest score, at which the signal efficiency reaches the
-    wanted one (no interpolation); jets at the cut pass.
+    Convention: the cut is the first threshold, coming down from the highest score, at which
+    the signal efficiency reaches the wanted one (no interpolation); jets at the cut pass.
     """
     order = _Order(score, signal, background)
-    passing = np.cumsum(order.signal(weights)[::-1], axis=0)[::-1]  # signal at or above each cut, falling with the cut
+    passing = np.cumsum(order.signal(weights)[::-1], axis=0)[
+        ::-1
+    ]  # signal at or above each cut, falling with the cut
     below = np.cumsum(order.background(weights), axis=0)
     column = np.arange(weights.shape[1])
     result = np.empty((len(efficiencies), weights.shape[1]))
@@ -82,9 +98,11 @@ def survivors(
 
 
 def poisson_interval(count: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Garwood's central 95 % interval of a Poisson mean from a count (Biometrika 28, 1936, 437, doi:10.1093/biomet/28.3-4.437).
+    """Garwood's central 95 % interval of a Poisson mean from a count (Biometrika 28, 1936,
+    437, doi:10.1093/biomet/28.3-4.437).
 
-    Half the chi-squared quantiles: chi2(.025; 2 n) / 2 and chi2(.975; 2 n + 2) / 2; zero is the lower end for n = 0.
+    Half the chi-squared quantiles: chi2(.025; 2 n) / 2 and chi2(.975; 2 n + 2) / 2; zero is
+    the lower end for n = 0.
     """
     count = np.asarray(count, float)
     tail = (1 - LEVEL) / 2
@@ -93,7 +111,11 @@ def poisson_interval(count: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]
 
 
 def rejection(
-    score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: np.ndarray, efficiencies: Sequence[float]
+    score: np.ndarray,
+    signal: np.ndarray,
+    background: np.ndarray,
+    weights: np.ndarray,
+    efficiencies: Sequence[float],
 ) -> dict[str, np.ndarray]:
     """Background rejection 1/eB at signal efficiencies, with what it rests on.
 
@@ -103,9 +125,10 @@ def rejection(
         efficiencies: wanted signal efficiencies; for the convention see `survivors`.
 
     Returns:
-        `survivors` `[efficiency]`: background jets above the cut, unweighted; `low`, `high` `[efficiency]`: 1/eB at the ends of
-        the Poisson interval of that count; `value` `[efficiency]` and `samples` `[efficiency, resample]`: 1/eB. All but
-        `survivors` are NaN where fewer than `SURVIVORS` jets survive: such a number is luck.
+        `survivors` `[efficiency]`: background jets above the cut, unweighted; `low`, `high`
+        `[efficiency]`: 1/eB at the ends of the Poisson interval of that count; `value`
+        `[efficiency]` and `samples` `[efficiency, resample]`: 1/eB. All but `survivors` are
+        NaN where fewer than `SURVIVORS` jets survive: such a number is luck.
     """
     ones = np.ones((len(score), 1))
     count = survivors(score, signal, background, ones, efficiencies)[:, 0]
@@ -113,7 +136,12 @@ def rejection(
     n = float(background.sum())
     fewest, most = poisson_interval(count)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = {"value": n / count, "low": n / most, "high": n / fewest, "samples": weights[background].sum(axis=0) / left}
+        found = {
+            "value": n / count,
+            "low": n / most,
+            "high": n / fewest,
+            "samples": weights[background].sum(axis=0) / left,
+        }
     found["samples"] = np.where(left > 0, found["samples"], np.nan)
     for name, value in found.items():
         value[count < SURVIVORS] = np.nan
@@ -121,8 +149,11 @@ def rejection(
     return found | {"survivors": count}
 
 
-def confidence_bins(confidence: np.ndarray, correct: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
-    """Per-jet statistics `[jet, bin]` of the calibration error: confidence and correctness in the jet's bin, zero elsewhere.
+def confidence_bins(
+    confidence: np.ndarray, correct: np.ndarray, given: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Per-jet statistics `[jet, bin]` of the calibration error: confidence and correctness
+    in the jet's bin, zero elsewhere.
 
     Args:
         confidence: `[jet]` in [0, 1], the probability of the predicted class.
@@ -137,27 +168,38 @@ def confidence_bins(confidence: np.ndarray, correct: np.ndarray, given: np.ndarr
     }
 
 
-def calibration_error(mean_confidence: np.ndarray, mean_correct: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Expected calibration error, sum over bins of |mean correct - mean confidence| / share of jets given; means `[..., bin]`."""
+def calibration_error(
+    mean_confidence: np.ndarray, mean_correct: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Expected calibration error, sum over bins of |mean correct - mean confidence| / share
+    of jets given; means `[..., bin]`."""
     return np.abs(mean_correct - mean_confidence).sum(axis=-1) / share
 
 
 class _Order:
-    """Jets sorted against the distinct scores of the signal: the cuts at which an efficiency can change.
+    """Jets sorted against the distinct scores of the signal: the cuts at which an
+    efficiency can change.
 
-    Background falls into 2 K + 1 places of K cuts: place 2 i lies below cut i and above cut i - 1, place 2 i + 1 on cut i.
+    Background falls into 2 K + 1 places of K cuts: place 2 i lies below cut i and above cut
+    i - 1, place 2 i + 1 on cut i.
     """
 
     def __init__(self, score: np.ndarray, signal: np.ndarray, background: np.ndarray):
         signal, background = np.flatnonzero(signal), np.flatnonzero(background)
         if not len(signal) or not len(background):
-            raise ValueError(f"a ROC curve needs jets of both kinds; there are {len(signal)} of signal and {len(background)} of background")
+            raise ValueError(
+                f"a ROC curve needs jets of both kinds; there are {len(signal)} of signal and "
+                f"{len(background)} of background"
+            )
         cuts, at = np.unique(score[signal], return_inverse=True)
         index = np.searchsorted(cuts, score[background])
         tied = cuts[np.minimum(index, len(cuts) - 1)] == score[background]
         shape = len(cuts), len(score)
         self._signal = sparse.csr_array((np.ones(len(signal)), (at, signal)), shape=shape)
-        self._background = sparse.csr_array((np.ones(len(background)), (2 * index + tied, background)), shape=(2 * shape[0] + 1, shape[1]))
+        self._background = sparse.csr_array(
+            (np.ones(len(background)), (2 * index + tied, background)),
+            shape=(2 * shape[0] + 1, shape[1]),
+        )
 
     def signal(self, weights: np.ndarray) -> np.ndarray:
         """Weight of signal on each cut, `[cut, resample]`."""
@@ -168,6 +210,7 @@ class _Order:
         return self._background @ weights
 
     def wins(self, at_cut: np.ndarray, between: np.ndarray) -> np.ndarray:
-        """Sum over pairs of signal and background of weight times weight where signal is above, half where level; `[resample]`."""
+        """Sum over pairs of signal and background of weight times weight where signal is
+        above, half where level; `[resample]`."""
         below = np.cumsum(between, axis=0)
         return 0.5 * np.einsum("cr,cr->r", at_cut, below[0:-1:2] + below[1::2])

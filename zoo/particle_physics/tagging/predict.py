@@ -4,8 +4,8 @@
     jets = read_jets("my_jets.root", columns=tagger.columns)
     tagger(jets)["probability"]                                     # [jet, class], the classes of `jets.classes`
 
-Jets are sorted by multiplicity and padded no further than their batch needs: padding is invisible to every architecture (tested),
-so this only saves time.
+Jets are sorted by multiplicity and padded no further than their batch needs: padding is
+invisible to every architecture (tested), so this only saves time.
 """
 
 from __future__ import annotations
@@ -43,21 +43,35 @@ class JetTagger:
     """
 
     def __init__(
-        self, models: Sequence[nnx.Module], *, feature_set: str, particles: int, classes: Sequence[str] = LABELS, batch: int = 64
+        self,
+        models: Sequence[nnx.Module],
+        *,
+        feature_set: str,
+        particles: int,
+        classes: Sequence[str] = LABELS,
+        batch: int = 64,
     ):
         if feature_set not in FEATURE_SETS:
-            raise ValueError(f"feature_set {feature_set!r} is not known; there are {', '.join(FEATURE_SETS)}")
+            raise ValueError(
+                f"feature_set {feature_set!r} is not known; there are {', '.join(FEATURE_SETS)}"
+            )
         self.models, self.feature_set, self.particles = list(models), feature_set, particles
         self.classes, self.batch = tuple(classes), batch
         self.columns = COLUMNS[feature_set]
-        split = [nnx.split(model.folded() if hasattr(model, "folded") else model) for model in self.models]
+        split = [
+            nnx.split(model.folded() if hasattr(model, "folded") else model)
+            for model in self.models
+        ]
         self._state = [state for _, state in split]
-        options = compiling.wide_products() if getattr(self.models[0], "wide_products", False) else None
+        options = (
+            compiling.wide_products() if getattr(self.models[0], "wide_products", False) else None
+        )
         self._run = _caller(split[0][0], FEATURE_SETS[feature_set], self.columns)
         self._call = jax.jit(self._run, compiler_options=options)
 
     def __call__(self, jets: Jets) -> dict[str, np.ndarray]:
-        """Probabilities float32 `[jet, class]` in the order of `jets.classes`, renormalised where those are fewer than the network's.
+        """Probabilities float32 `[jet, class]` in the order of `jets.classes`, renormalised
+        where those are fewer than the network's.
 
         Raises:
             ValueError: a column or a class is missing; the message names it and what there is.
@@ -65,16 +79,22 @@ class JetTagger:
         logits = self.logits(jets)
         missing = [name for name in jets.classes if name not in self.classes]
         if missing:
-            raise ValueError(f"this network knows no class {', '.join(missing)}; it tells {', '.join(self.classes)} apart")
+            raise ValueError(
+                f"this network knows no class {', '.join(missing)}; it tells "
+                f"{', '.join(self.classes)} apart"
+            )
         chosen = [self.classes.index(name) for name in jets.classes]
-        return {"probability": sum(softmax(each[:, chosen], axis=-1) for each in logits) / len(logits)}
+        return {
+            "probability": sum(softmax(each[:, chosen], axis=-1) for each in logits) / len(logits)
+        }
 
     def logits(self, jets: Jets) -> list[np.ndarray]:
         """The networks' outputs float32 `[jet, class]`, one array per member."""
         missing = [name for name in self.columns if name not in jets.columns]
         if missing:
             raise ValueError(
-                f"these jets lack {', '.join(missing)}, which the feature set {self.feature_set!r} needs; "
+                f"these jets lack {', '.join(missing)}, which the feature set "
+                f"{self.feature_set!r} needs; "
                 f"read them with read_jets(..., columns=COLUMNS[{self.feature_set!r}])"
             )
         jets = jets.hardest(self.particles)
@@ -83,7 +103,12 @@ class JetTagger:
         out = [np.empty((len(jets), len(self.classes)), np.float32) for _ in self.models]
 
         starts = range(0, len(order), self.batch)
-        widths = {start: self._width(int(jets.mask[order[start : start + self.batch][-1]].sum()), jets.mask.shape[1]) for start in starts}
+        widths = {
+            start: self._width(
+                int(jets.mask[order[start : start + self.batch][-1]].sum()), jets.mask.shape[1]
+            )
+            for start in starts
+        }
         # The first batch of each width first, so that their programs are compiled side by side.
         first = sorted({width: start for start, width in reversed(widths.items())}.values())
 
@@ -93,7 +118,9 @@ class JetTagger:
             particles, mask = jets.particles[full, :width][..., places], jets.mask[full, :width]
             pt, energy = jets.scalars["jet_pt"][full], jets.scalars["jet_energy"][full]
             for member, state in enumerate(self._state):
-                out[member][rows] = np.asarray(self._call(state, particles, mask, pt, energy))[: len(rows)]
+                out[member][rows] = np.asarray(self._call(state, particles, mask, pt, energy))[
+                    : len(rows)
+                ]
 
         # XLA leaves a core idle on networks this small: two batches side by side use both.
         with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
@@ -109,26 +136,37 @@ class JetTagger:
         from zoo.scoring import cost
 
         width = len(self.columns)
-        arrays = (jnp.ones((1, self.particles, width)), jnp.ones((1, self.particles), bool), jnp.ones(1), jnp.ones(1))
+        arrays = (
+            jnp.ones((1, self.particles, width)),
+            jnp.ones((1, self.particles), bool),
+            jnp.ones(1),
+            jnp.ones(1),
+        )
         counts = [cost.flops(self._run, state, *arrays) for state in self._state]
         return None if None in counts else float(sum(counts))
 
     def probe(self, seed: int) -> np.ndarray:
-        """Probabilities of fifteen made-up jets `[15 * class]`: a card's `expected` (sixteen would show one class only)."""
+        """Probabilities of fifteen made-up jets `[15 * class]`: a card's `expected`
+        (sixteen would show one class only)."""
         jets = made_up_jets(15, self.particles, seed=seed, columns=self.columns)
         return np.concatenate([softmax(each, axis=-1) for each in self.logits(jets)]).ravel()
 
 
 def _caller(graph: Any, names: tuple[str, ...], columns: tuple[str, ...]) -> Any:
-    def call(state: Any, particles: jax.Array, mask: jax.Array, jet_pt: jax.Array, jet_energy: jax.Array) -> jax.Array:
-        features, vectors = network_inputs(particles, mask, jet_pt, jet_energy, names=names, columns=columns, xp=jnp)
+    def call(
+        state: Any, particles: jax.Array, mask: jax.Array, jet_pt: jax.Array, jet_energy: jax.Array
+    ) -> jax.Array:
+        features, vectors = network_inputs(
+            particles, mask, jet_pt, jet_energy, names=names, columns=columns, xp=jnp
+        )
         return nnx.merge(graph, state)(features, vectors, mask)
 
     return call
 
 
 def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str]) -> Jets:
-    """Random sprays of particles, for probes and tests: falling pT around a random axis, some jets with few particles."""
+    """Random sprays of particles, for probes and tests: falling pT around a random axis,
+    some jets with few particles."""
     rng = np.random.default_rng(seed)
     pt = -np.sort(-rng.lognormal(1.0, 1.2, (count, particles)), axis=1)
     number = rng.integers(max(2, particles // 4), particles + 1, count)
@@ -138,25 +176,46 @@ def made_up_jets(count: int, particles: int, *, seed: int, columns: Sequence[str
     deta, dphi = rng.normal(0.0, 0.2, (2, count, particles))
     eta, phi = jet_eta[:, None] + deta, jet_phi[:, None] + dphi
     values = {
-        "part_px": pt * np.cos(phi), "part_py": pt * np.sin(phi), "part_pz": pt * np.sinh(eta), "part_energy": pt * np.cosh(eta),
-        "part_deta": deta * np.sign(jet_eta)[:, None], "part_dphi": dphi,
+        "part_px": pt * np.cos(phi),
+        "part_py": pt * np.sin(phi),
+        "part_pz": pt * np.sinh(eta),
+        "part_energy": pt * np.cosh(eta),
+        "part_deta": deta * np.sign(jet_eta)[:, None],
+        "part_dphi": dphi,
     }
     kind = rng.integers(0, 5, (count, particles))
-    flags = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
+    flags = (
+        "part_isChargedHadron",
+        "part_isNeutralHadron",
+        "part_isPhoton",
+        "part_isElectron",
+        "part_isMuon",
+    )
     values |= {name: (kind == i).astype(float) for i, name in enumerate(flags)}
-    values["part_charge"] = np.where(np.isin(kind, (0, 3, 4)), rng.choice([-1.0, 1.0], kind.shape), 0.0)
+    values["part_charge"] = np.where(
+        np.isin(kind, (0, 3, 4)), rng.choice([-1.0, 1.0], kind.shape), 0.0
+    )
     for name, size in (("part_d0val", 0.3), ("part_dzval", 0.5)):
         values[name] = np.where(values["part_charge"] != 0, rng.normal(0.0, size, kind.shape), 0.0)
     for name in ("part_d0err", "part_dzerr"):
         values[name] = np.where(values["part_charge"] != 0, rng.uniform(0.01, 0.2, kind.shape), 0.0)
     array = np.stack([np.where(mask, values[name], 0.0) for name in columns], -1).astype(np.float32)
-    total = {axis: np.where(mask, values[f"part_{axis}"], 0.0).sum(1) for axis in ("px", "py", "energy")}
+    total = {
+        axis: np.where(mask, values[f"part_{axis}"], 0.0).sum(1) for axis in ("px", "py", "energy")
+    }
     scalars = {
-        "jet_pt": np.hypot(total["px"], total["py"]), "jet_energy": total["energy"], "jet_eta": jet_eta, "jet_phi": jet_phi,
+        "jet_pt": np.hypot(total["px"], total["py"]),
+        "jet_energy": total["energy"],
+        "jet_eta": jet_eta,
+        "jet_phi": jet_phi,
         "jet_nparticles": number,
     }
     return Jets(
-        array, mask, tuple(columns), {name: np.asarray(value, np.float32) for name, value in scalars.items()}, np.full(count, -1, np.int8)
+        array,
+        mask,
+        tuple(columns),
+        {name: np.asarray(value, np.float32) for name, value in scalars.items()},
+        np.full(count, -1, np.int8),
     )
 
 
@@ -168,16 +227,20 @@ def load_tagger(card: ModelCard, weights: Sequence[Path]) -> JetTagger:
     models = [restore(blank(card), parameters(card, path)) for path in weights]
     options = card.predictor_config
     return JetTagger(
-        models, feature_set=options["features"], particles=int(options["particles"]), classes=options.get("classes", LABELS),
+        models,
+        feature_set=options["features"],
+        particles=int(options["particles"]),
+        classes=options.get("classes", LABELS),
         batch=int(options.get("batch", 64)),
     )
 
 
 def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
-    """Behind `zoo predict`: a ROOT file (or folder, or Parquet) of jets in, their class probabilities out.
+    """Behind `zoo predict`: a ROOT file (or folder, or Parquet) of jets in, their class
+    probabilities out.
 
-    The output is a ROOT file with a tree `tree` (branch `score_<class>` per class, one entry a jet, in the order of the input) where its
-    name ends in `.root`, else CSV.
+    The output is a ROOT file with a tree `tree` (branch `score_<class>` per class, one
+    entry a jet, in the order of the input) where its name ends in `.root`, else CSV.
 
     Raises:
         ValueError: the target's ending is neither `.root` nor `.csv`.
@@ -187,14 +250,25 @@ def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
     from zoo.particle_physics.data.read import read_jets
 
     if Path(target).suffix not in (".root", ".csv"):
-        raise ValueError(f"{target}: jets' scores are written to .root or .csv, not {Path(target).suffix or 'a name without ending'!r}")
+        raise ValueError(
+            f"{target}: jets' scores are written to .root or .csv, not "
+            f"{Path(target).suffix or 'a name without ending'!r}"
+        )
     options = model.card.predictor_config
-    jets = read_jets(source, max_particles=int(options["particles"]), columns=COLUMNS[options["features"]], classes=())
+    jets = read_jets(
+        source,
+        max_particles=int(options["particles"]),
+        columns=COLUMNS[options["features"]],
+        classes=(),
+    )
     classes = tuple(options.get("classes", LABELS))
     probability = model(dataclasses.replace(jets, classes=classes))["probability"]
     with files.whole(Path(target)) as temporary:
         if Path(target).suffix == ".csv":
-            lines = [",".join(f"score_{name}" for name in classes), *(",".join(f"{value:.6g}" for value in row) for row in probability)]
+            lines = [
+                ",".join(f"score_{name}" for name in classes),
+                *(",".join(f"{value:.6g}" for value in row) for row in probability),
+            ]
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
             return
         import uproot

@@ -1,7 +1,10 @@
-"""The tagging benchmarks on the field's public sets: JetClass, the top-tagging landscape, quarks and gluons of Komiske et al.
+"""The tagging benchmarks on the field's public sets: JetClass, the top-tagging landscape,
+quarks and gluons of Komiske et al.
 
-They are simulated, too, by others and with a detector or another generator. They are too large to be fetched, so each reads a
-folder of the user's own (`zoo bench particle_physics/jetclass --data DIR`). Scores and record are those of `tagging`.
+They are simulated, too, by others and with a detector or another generator. They are too
+large to be fetched, so each reads a folder of the user's own
+(`zoo bench particle_physics/jetclass --data DIR`). Scores and record are those of
+`tagging`.
 """
 
 from __future__ import annotations
@@ -19,8 +22,16 @@ from zoo.particle_physics.tagging.samples import assemble, select
 from zoo.particle_physics.tagging.task import MAX_PARTICLES, BinaryTagging, JetTagging
 
 JETCLASS_FILES = {
-    "QCD": "ZJetsToNuNu", "Hbb": "HToBB", "Hcc": "HToCC", "Hgg": "HToGG", "H4q": "HToWW4Q", "Hqql": "HToWW2Q1L",
-    "Zqq": "ZToQQ", "Wqq": "WToQQ", "Tbqq": "TTBar", "Tbl": "TTBarLep",
+    "QCD": "ZJetsToNuNu",
+    "Hbb": "HToBB",
+    "Hcc": "HToCC",
+    "Hgg": "HToGG",
+    "H4q": "HToWW4Q",
+    "Hqql": "HToWW2Q1L",
+    "Zqq": "ZToQQ",
+    "Wqq": "WToQQ",
+    "Tbqq": "TTBar",
+    "Tbl": "TTBarLep",
 }
 """Class -> the process that begins its files' names, `<process>_<number>.root`."""
 
@@ -44,10 +55,15 @@ class JetClass(JetTagging):
 
         parts = []
         for name, path in self.paths().items():
-            jets = read_jets([path], max_particles=MAX_PARTICLES, classes=self.classes, stop=self.per_class)
+            jets = read_jets(
+                [path], max_particles=MAX_PARTICLES, classes=self.classes, stop=self.per_class
+            )
             found = int((jets.label == self.classes.index(name)).sum())
             if found < self.per_class:
-                raise ValueError(f"{path} has {found} jets of class {name} among its first {self.per_class}; {self.spec.id} needs them all")
+                raise ValueError(
+                    f"{path} has {found} jets of class {name} among its first {self.per_class}; "
+                    f"{self.spec.id} needs them all"
+                )
             parts.append(jets)
         return assemble([select(concatenate(parts), self.classes)], [0])
 
@@ -57,10 +73,18 @@ class JetClass(JetTagging):
         folder = folder / "test_20M" if (folder / "test_20M").is_dir() else folder
         found = {}
         for name, process in JETCLASS_FILES.items():
-            numbered = [path for path in folder.glob(f"{process}_*.root") if re.fullmatch(rf"{process}_\d+", path.stem)]
+            numbered = [
+                path
+                for path in folder.glob(f"{process}_*.root")
+                if re.fullmatch(rf"{process}_\d+", path.stem)
+            ]
             if numbered:
                 found[name] = min(numbered, key=lambda path: int(path.stem.rsplit("_", 1)[1]))
-        if absent := [f"{name} ({process}_NNN.root)" for name, process in JETCLASS_FILES.items() if name not in found]:
+        if absent := [
+            f"{name} ({process}_NNN.root)"
+            for name, process in JETCLASS_FILES.items()
+            if name not in found
+        ]:
             raise files.FileMissing(
                 f"{folder} lacks {len(absent)} of the 10 classes of JetClass: {', '.join(absent)}; "
                 "unpack JetClass_Pythia_test_20M.tar there (https://zenodo.org/records/6619768)"
@@ -97,9 +121,14 @@ class PublicPairs(BinaryTagging):
         """
         folder = given(self.folder, self.spec.id)
         for pattern in self.patterns:
-            if found := sorted(folder.glob(pattern), key=lambda path: [int(part) for part in re.findall(r"\d+", path.stem)]):
+            if found := sorted(
+                folder.glob(pattern),
+                key=lambda path: [int(part) for part in re.findall(r"\d+", path.stem)],
+            ):
                 return found
-        raise files.FileMissing(f"{folder} has no {' or '.join(self.patterns)}; unpack {self.archive} there")
+        raise files.FileMissing(
+            f"{folder} has no {' or '.join(self.patterns)}; unpack {self.archive} there"
+        )
 
 
 class TopLandscape(PublicPairs):
@@ -107,7 +136,10 @@ class TopLandscape(PublicPairs):
 
     classes = ("QCD", "Tbqq")
     patterns = ("test_file.parquet", "test.parquet", "test.h5")
-    archive = "TopLandscape.tar (https://hqu.web.cern.ch/datasets/TopLandscape/) or test.h5 of https://zenodo.org/records/2603256"
+    archive = (
+        "TopLandscape.tar (https://hqu.web.cern.ch/datasets/TopLandscape/) or test.h5 of "
+        "https://zenodo.org/records/2603256"
+    )
 
     def read(self, paths: list[Path]) -> Jets:
         """Four-momenta, 128 a jet."""

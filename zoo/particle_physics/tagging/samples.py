@@ -1,4 +1,5 @@
-"""From jets to the examples of a tagging task: classes selected, shifted samples added, ids given."""
+"""From jets to the examples of a tagging task: classes selected, shifted samples added, ids
+given."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def select(jets: Jets, classes: tuple[str, ...], *, absent_ok: bool = False) -> 
     """The jets of some classes, labelled by their place in `classes`.
 
     Raises:
-        ValueError: a class has no jets (unless `absent_ok`); names it and the classes that are there.
+        ValueError: a class has no jets (unless `absent_ok`); names it and the classes that
+            are there.
     """
     place = np.full(len(jets.classes) + 1, -1, np.int8)  # the last is for label -1
     for number, name in enumerate(classes):
@@ -41,7 +43,10 @@ def select(jets: Jets, classes: tuple[str, ...], *, absent_ok: bool = False) -> 
     absent = [name for number, name in enumerate(classes) if not (label == number).any()]
     if absent and not absent_ok:
         present = [name for number, name in enumerate(jets.classes) if (jets.label == number).any()]
-        raise ValueError(f"no jets of class {', '.join(absent)}; the files hold {', '.join(present) or 'no labelled jets'}")
+        raise ValueError(
+            f"no jets of class {', '.join(absent)}; the files hold "
+            f"{', '.join(present) or 'no labelled jets'}"
+        )
     if absent and len(absent) == len(classes):
         raise ValueError(f"no jets of any of {', '.join(classes)}")
     kept = label >= 0
@@ -50,7 +55,8 @@ def select(jets: Jets, classes: tuple[str, ...], *, absent_ok: bool = False) -> 
 
 
 def assemble(parts: list[Jets], samples: list[int]) -> Examples:
-    """Examples of several samples; ids are `QCD:000123` (the class's 124th jet) and, for the shifted, `mpi_off/QCD:000123`."""
+    """Examples of several samples; ids are `QCD:000123` (the class's 124th jet) and, for
+    the shifted, `mpi_off/QCD:000123`."""
     ids = []
     for part, sample in zip(parts, samples, strict=True):
         prefix = f"{SAMPLES[sample]}/" if sample else ""
@@ -66,29 +72,44 @@ def assemble(parts: list[Jets], samples: list[int]) -> Examples:
 
 def first_of_each(label: np.ndarray, count: int) -> np.ndarray:
     """Indices, in order, of the first `count` jets of each class."""
-    return np.sort(np.concatenate([np.flatnonzero(label == each)[:count] for each in np.unique(label)]))
+    return np.sort(
+        np.concatenate([np.flatnonzero(label == each)[:count] for each in np.unique(label)])
+    )
 
 
 def smear(jets: Jets, *, seed: int, width: float = SMEARING) -> Jets:
-    """The same jets with every constituent's four-momentum scaled by its own factor 1 + N(0, width), sorted again by pT.
+    """The same jets with every constituent's four-momentum scaled by its own factor 1 +
+    N(0, width), sorted again by pT.
 
-    Directions and the jet's axis stay; jet_pt and jet_energy follow the sum of the constituents. The soft-drop mass and
-    N-subjettiness would need a new clustering: they are NaN, so a predictor that uses them has a gap rather than a robustness
-    that was never tested.
+    Directions and the jet's axis stay; jet_pt and jet_energy follow the sum of the
+    constituents. The soft-drop mass and N-subjettiness would need a new clustering: they
+    are NaN, so a predictor that uses them has a gap rather than a robustness that was never
+    tested.
     """
     rng = np.random.default_rng(seed)
     factor = np.maximum(1.0 + width * rng.standard_normal(jets.mask.shape), 0.05).astype(np.float32)
     momentum = [jets.columns.index(name) for name in MOMENTUM]
     particles = jets.particles.copy()
     particles[..., momentum] *= factor[..., None]
-    pt = np.where(jets.mask, np.hypot(particles[..., momentum[0]], particles[..., momentum[1]]), -1.0)
+    pt = np.where(
+        jets.mask, np.hypot(particles[..., momentum[0]], particles[..., momentum[1]]), -1.0
+    )
     order = np.argsort(-pt, axis=1, kind="stable")
     particles = np.take_along_axis(particles, order[..., None], axis=1)
     scalars = {name: np.array(value) for name, value in jets.scalars.items()}
     before = jets.particles[..., momentum].sum(axis=1, dtype=np.float64)
     after = particles[..., momentum].sum(axis=1, dtype=np.float64)
-    scalars["jet_pt"] = (scalars["jet_pt"] * np.hypot(after[:, 0], after[:, 1]) / np.hypot(before[:, 0], before[:, 1])).astype(np.float32)
+    scalars["jet_pt"] = (
+        scalars["jet_pt"]
+        * np.hypot(after[:, 0], after[:, 1])
+        / np.hypot(before[:, 0], before[:, 1])
+    ).astype(np.float32)
     scalars["jet_energy"] = (scalars["jet_energy"] * after[:, 3] / before[:, 3]).astype(np.float32)
     for name in scalars.keys() & {"jet_sdmass", "jet_tau1", "jet_tau2", "jet_tau3", "jet_tau4"}:
         scalars[name] = np.full(len(jets), np.nan, np.float32)
-    return dataclasses.replace(jets, particles=particles, mask=np.take_along_axis(jets.mask, order, axis=1), scalars=scalars)
+    return dataclasses.replace(
+        jets,
+        particles=particles,
+        mask=np.take_along_axis(jets.mask, order, axis=1),
+        scalars=scalars,
+    )

@@ -1,11 +1,15 @@
-"""The tagging benchmarks on our own simulated jets: `jet_tagging` (ten classes), `top_tagging` and `quark_gluon` (two).
+"""The tagging benchmarks on our own simulated jets: `jet_tagging` (ten classes),
+`top_tagging` and `quark_gluon` (two).
 
-An *example* is a jet. After the nominal test jets come two small *shifted* samples, which one call of the predictor scores as
-well: `mpi_off`, the same processes simulated without multiple parton interactions, and `smeared`, some of the nominal jets with
-every constituent's momentum scaled by its own Gaussian factor. Nominal scores use nominal jets only.
+An *example* is a jet. After the nominal test jets come two small *shifted* samples, which
+one call of the predictor scores as well: `mpi_off`, the same processes simulated without
+multiple parton interactions, and `smeared`, some of the nominal jets with every
+constituent's momentum scaled by its own Gaussian factor. Nominal scores use nominal jets
+only.
 
-A predictor maps `Jets` to `{"probability": [jet, class]}` (rows sum to one) or, for two classes, to `{"score": [jet]}` (higher:
-more like signal; any scale). It may say NaN for shifted jets, which leaves a gap in those columns.
+A predictor maps `Jets` to `{"probability": [jet, class]}` (rows sum to one) or, for two
+classes, to `{"score": [jet]}` (higher: more like signal; any scale). It may say NaN for
+shifted jets, which leaves a gap in those columns.
 """
 
 from __future__ import annotations
@@ -35,10 +39,11 @@ BLOCK = 12_000_000
 
 
 class Tagging(Task):
-    """What all tagging tasks share: jets to examples, checks of predictions, resampling of rank scores.
+    """What all tagging tasks share: jets to examples, checks of predictions, resampling of
+    rank scores.
 
-    Which metrics are computed, at which signal efficiencies (`es30` is 0.30) and in which bins of jet momentum (`pt500_600`, in
-    GeV), stands in the task's TOML.
+    Which metrics are computed, at which signal efficiencies (`es30` is 0.30) and in which
+    bins of jet momentum (`pt500_600`, in GeV), stands in the task's TOML.
     """
 
     classes: tuple[str, ...] = ()
@@ -57,12 +62,18 @@ class Tagging(Task):
             parts.append(shifted[first_of_each(shifted.label, self.n_mpi_off)])
             samples.append(1)
         if self.n_smeared:
-            parts.append(smear(nominal[first_of_each(nominal.label, self.n_smeared)], seed=self.spec.resampling.seed))
+            parts.append(
+                smear(
+                    nominal[first_of_each(nominal.label, self.n_smeared)],
+                    seed=self.spec.resampling.seed,
+                )
+            )
             samples.append(2)
         return assemble(parts, samples)
 
     def jets(self, name: str, *, absent_ok: bool = False) -> Jets:
-        """The jets of one file of the data set that belong to the task's classes, labelled by their place among them."""
+        """The jets of one file of the data set that belong to the task's classes, labelled
+        by their place among them."""
         from zoo.particle_physics.data.read import read_jets
 
         jets = read_jets([self.file(name)], max_particles=MAX_PARTICLES, classes=self.classes)
@@ -76,69 +87,100 @@ class Tagging(Task):
         """Predicted probabilities `[jet, class]`, checked.
 
         Raises:
-            ValueError: a wrong shape, values outside [0, 1] or rows that do not sum to one, or NaN for a nominal jet.
+            ValueError: a wrong shape, values outside [0, 1] or rows that do not sum to one,
+                or NaN for a nominal jet.
         """
         value = np.asarray(predictions["probability"], np.float64)
         shape = (len(examples), len(self.classes))
         if value.shape != shape:
-            raise ValueError(f"predictions['probability'] has shape {value.shape}, {self.spec.id} needs {shape}: [jet, class]")
+            raise ValueError(
+                f"predictions['probability'] has shape {value.shape}, {self.spec.id} needs "
+                f"{shape}: [jet, class]"
+            )
         self._check_gaps(value.sum(axis=1), examples, "probability")
         given = value[np.isfinite(value).all(axis=1)]
         if (given < 0).any() or (given > 1).any() or (np.abs(given.sum(axis=1) - 1) > 1e-3).any():
-            raise ValueError("predictions['probability'] must lie in [0, 1] and sum to one over classes: apply a softmax to logits")
+            raise ValueError(
+                "predictions['probability'] must lie in [0, 1] and sum to one over classes: apply "
+                "a softmax to logits"
+            )
         return value
 
     def _check_gaps(self, value: np.ndarray, examples: Examples, name: str) -> None:
         bad = ~np.isfinite(value) & ((examples.targets.sample == 0) | np.isinf(value))
         if bad.any():
             raise ValueError(
-                f"predictions[{name!r}] is not finite for {int(bad.sum())} jets, the first is {examples.ids[int(np.argmax(bad))]}; "
+                f"predictions[{name!r}] is not finite for {int(bad.sum())} jets, the first is "
+                f"{examples.ids[int(np.argmax(bad))]}; "
                 "every nominal jet needs a prediction (NaN is allowed for shifted jets only)"
             )
 
     def of_truth(self, examples: Examples) -> Arrays:
         """The part of a record that is no prediction: label, sample, jet momentum (GeV)."""
         truth = examples.targets
-        return {"label": truth.label, "sample": truth.sample, "jet_pt": np.asarray(examples.inputs.scalars["jet_pt"], np.float32)}
+        return {
+            "label": truth.label,
+            "sample": truth.sample,
+            "jet_pt": np.asarray(examples.inputs.scalars["jet_pt"], np.float32),
+        }
 
     def sample_figures(self) -> list[Figure]:
-        """The average image of each class, spectra of mass, tau32 and multiplicity: of the nominal test jets."""
+        """The average image of each class, spectra of mass, tau32 and multiplicity: of the
+        nominal test jets."""
         examples = self.examples()
         truth = examples.targets
-        return pictures.of_jets(dataclasses.replace(examples.inputs, label=truth.label, classes=self.classes)[truth.sample == 0])
+        return pictures.of_jets(
+            dataclasses.replace(examples.inputs, label=truth.label, classes=self.classes)[
+                truth.sample == 0
+            ]
+        )
 
-    def rank_values(self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """AUCs and rejections, exact on each resample, `[resample]`; counts and Poisson ends are NaN there.
+    def rank_values(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """AUCs and rejections, exact on each resample, `[resample]`; counts and Poisson
+        ends are NaN there.
 
-        Resamples are handled in blocks, so that memory stays bounded for hundreds of thousands of jets.
+        Resamples are handled in blocks, so that memory stays bounded for hundreds of
+        thousands of jets.
         """
         n = len(record["label"])
         if weights is None:
-            return {name: value[0] for name, value in self.ranked(record, np.ones((n, 1)), resampled=False).items()}
+            return {
+                name: value[0]
+                for name, value in self.ranked(record, np.ones((n, 1)), resampled=False).items()
+            }
         size = max(1, BLOCK // n)
         blocks = [weights[begin : begin + size] for begin in range(0, len(weights), size)]
-        parts = [self.ranked(record, np.ascontiguousarray(block.T), resampled=True) for block in blocks]
+        parts = [
+            self.ranked(record, np.ascontiguousarray(block.T), resampled=True) for block in blocks
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def ranked(self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool) -> dict[str, np.ndarray]:
+    def ranked(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool
+    ) -> dict[str, np.ndarray]:
         """`rank_values` for weights `[jet, resample]`; overridden."""
         raise NotImplementedError
 
 
 class JetTagging(Tagging):
-    """Ten classes. The record holds log-probabilities in half precision: half a megabyte a row, ranks kept to 0.1 %."""
+    """Ten classes. The record holds log-probabilities in half precision: half a megabyte a
+    row, ranks kept to 0.1 %."""
 
     classes = CLASSES["jet_tagging"]
     n_mpi_off = 500
     n_smeared = 100
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
-        """`log_probability` float16 `[jet, class]` (no smaller than `FLOOR`), label, sample, jet_pt."""
+        """`log_probability` float16 `[jet, class]` (no smaller than `FLOOR`), label,
+        sample, jet_pt."""
         log = np.log(np.maximum(self.probability(predictions, examples), np.exp(FLOOR)))
         return {"log_probability": log.astype(np.float16), **self.of_truth(examples)}
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """Hits and jets by sample and by bin of momentum, confidence and hits by bin of confidence."""
+        """Hits and jets by sample and by bin of momentum, confidence and hits by bin of
+        confidence."""
         log = np.asarray(record["log_probability"], np.float64)
         given = np.isfinite(log).all(axis=1)
         correct = given & (np.argmax(np.where(given[:, None], log, 0.0), axis=1) == record["label"])
@@ -147,67 +189,108 @@ class JetTagging(Tagging):
         of_sample = (record["sample"][:, None] == np.arange(len(SAMPLES))) & given[:, None]
         bins = self.momentum_bins(record, nominal)
         return {
-            "jets": of_sample.astype(np.float64), "correct": (of_sample & correct[:, None]).astype(np.float64),
-            "jets_by_pt": bins, "correct_by_pt": bins * correct[:, None],
+            "jets": of_sample.astype(np.float64),
+            "correct": (of_sample & correct[:, None]).astype(np.float64),
+            "jets_by_pt": bins,
+            "correct_by_pt": bins * correct[:, None],
             **classification.confidence_bins(np.minimum(confidence, 1.0), correct, nominal & given),
         }
 
     def momentum_bins(self, record: Mapping[str, np.ndarray], chosen: np.ndarray) -> np.ndarray:
         """Which bin of jet momentum a chosen jet falls into, `[jet, bin]`, 0 or 1."""
-        inside = [chosen & (record["jet_pt"] >= low) & (record["jet_pt"] < high) for low, high in edges(self.wanted("accuracy_by_pt"))]
+        inside = [
+            chosen & (record["jet_pt"] >= low) & (record["jet_pt"] < high)
+            for low, high in edges(self.wanted("accuracy_by_pt"))
+        ]
         return np.stack(inside, axis=1).astype(np.float64) if inside else np.zeros((len(chosen), 0))
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`accuracy`, `calibration_error`, `accuracy_by_pt.*`, `accuracy_shifted.*`."""
-        share, by_pt = means["correct"] / means["jets"], means["correct_by_pt"] / means["jets_by_pt"]
-        error = classification.calibration_error(means["bin_confidence"], means["bin_correct"], means["jets"][..., 0])
+        share, by_pt = (
+            means["correct"] / means["jets"],
+            means["correct_by_pt"] / means["jets_by_pt"],
+        )
+        error = classification.calibration_error(
+            means["bin_confidence"], means["bin_correct"], means["jets"][..., 0]
+        )
         found = {"accuracy": share[..., 0], "calibration_error": error}
-        found |= {f"accuracy_shifted.{at}": share[..., SAMPLES.index(at)] for at in self.wanted("accuracy_shifted")}
-        return found | {f"accuracy_by_pt.{at}": by_pt[..., i] for i, at in enumerate(self.wanted("accuracy_by_pt"))}
+        found |= {
+            f"accuracy_shifted.{at}": share[..., SAMPLES.index(at)]
+            for at in self.wanted("accuracy_shifted")
+        }
+        return found | {
+            f"accuracy_by_pt.{at}": by_pt[..., i]
+            for i, at in enumerate(self.wanted("accuracy_by_pt"))
+        }
 
-    def ranked(self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool) -> dict[str, np.ndarray]:
+    def ranked(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool
+    ) -> dict[str, np.ndarray]:
         """`auc` (mean one-vs-one), rejections of QCD by class, and top-vs-QCD AUC by sample."""
         nominal = np.flatnonzero(record["sample"] == 0)
         log, label = np.asarray(record["log_probability"], np.float64), np.asarray(record["label"])
         every = np.array_equal(nominal, np.arange(len(label)))
-        w, log0, label0 = (weights, log, label) if every else (weights[nominal], log[nominal], label[nominal])
+        w, log0, label0 = (
+            (weights, log, label) if every else (weights[nominal], log[nominal], label[nominal])
+        )
         found = {"auc": classification.mean_ovo_auc(log0, label0, w)}
         qcd = self.classes.index("QCD")
         for family, efficiency in self.efficiencies():
             for at in self.wanted(family):
                 which = [name.lower() for name in self.classes].index(at)
                 # score_S / (score_S + score_QCD) increases with the difference of logarithms
-                score = classification.rejection(log0[:, which] - log0[:, qcd], label0 == which, label0 == qcd, w, [efficiency])
-                found |= named_rejection(family.removeprefix("rejection"), [at], score, resampled=resampled)
+                score = classification.rejection(
+                    log0[:, which] - log0[:, qcd], label0 == which, label0 == qcd, w, [efficiency]
+                )
+                found |= named_rejection(
+                    family.removeprefix("rejection"), [at], score, resampled=resampled
+                )
         top = self.classes.index("Tbqq")
         for at in self.wanted("top_auc"):
             chosen = record["sample"] == SAMPLES.index(at)
-            found[f"top_auc.{at}"] = gap_or_auc(log[:, top] - log[:, qcd], label == top, label == qcd, weights, chosen)
+            found[f"top_auc.{at}"] = gap_or_auc(
+                log[:, top] - log[:, qcd], label == top, label == qcd, weights, chosen
+            )
         return found
 
     def figures(self, record: Mapping[str, np.ndarray]) -> list[Figure]:
         """The confusion matrix, and the ROC curve of tops against QCD: nominal jets."""
         nominal = record["sample"] == 0
-        log, label = np.asarray(record["log_probability"], np.float64)[nominal], np.asarray(record["label"])[nominal]
+        log, label = (
+            np.asarray(record["log_probability"], np.float64)[nominal],
+            np.asarray(record["label"])[nominal],
+        )
         top, qcd = self.classes.index("Tbqq"), self.classes.index("QCD")
-        curve = pictures.roc(log[:, top] - log[:, qcd], label == top, label == qcd, names=("top", "QCD"), points=(0.3, 0.5, 0.8))
-        return [pictures.confusion(log.argmax(axis=1), label, self.classes), *([curve] if curve else [])]
+        curve = pictures.roc(
+            log[:, top] - log[:, qcd],
+            label == top,
+            label == qcd,
+            names=("top", "QCD"),
+            points=(0.3, 0.5, 0.8),
+        )
+        return [
+            pictures.confusion(log.argmax(axis=1), label, self.classes),
+            *([curve] if curve else []),
+        ]
 
     def efficiencies(self) -> Iterator[tuple[str, float]]:
-        """The TOML's families `rejection_es50`, `rejection_es99`, ... with the signal efficiency that each names."""
+        """The TOML's families `rejection_es50`, `rejection_es99`, ... with the signal
+        efficiency that each names."""
         for metric in self.spec.metric:
             if re.fullmatch(r"rejection_es\d+", metric.name):
                 yield metric.name, efficiency(metric.name.removeprefix("rejection_"))
 
 
 class BinaryTagging(Tagging):
-    """Two classes, background first. The record holds one score a jet: the logit of the signal's probability, or the row's own score."""
+    """Two classes, background first. The record holds one score a jet: the logit of the
+    signal's probability, or the row's own score."""
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
         """`score` float32 `[jet]`, `is_probability` (whether it is a logit), label, sample, jet_pt.
 
         Raises:
-            ValueError: neither `probability` nor `score`, a wrong shape, or a nominal jet without a finite value.
+            ValueError: neither `probability` nor `score`, a wrong shape, or a nominal jet
+                without a finite value.
         """
         if "probability" in predictions:
             log = np.log(np.maximum(self.probability(predictions, examples), np.exp(FLOOR)))
@@ -215,40 +298,69 @@ class BinaryTagging(Tagging):
         elif "score" in predictions:
             score = np.asarray(predictions["score"], np.float64)
             if score.shape != (len(examples),):
-                raise ValueError(f"predictions['score'] has shape {score.shape}, {self.spec.id} needs {(len(examples),)}: [jet]")
+                raise ValueError(
+                    f"predictions['score'] has shape {score.shape}, {self.spec.id} needs "
+                    f"{(len(examples),)}: [jet]"
+                )
             self._check_gaps(score, examples, "score")
         else:
-            raise ValueError(f"predictions of {self.spec.id} need 'probability' [jet, 2] or 'score' [jet], got {sorted(predictions)}")
+            raise ValueError(
+                f"predictions of {self.spec.id} need 'probability' [jet, 2] or 'score' [jet], got "
+                f"{sorted(predictions)}"
+            )
         logit = np.full(len(examples), "probability" in predictions)
-        return {"score": score.astype(np.float32), "is_probability": logit, **self.of_truth(examples)}
+        return {
+            "score": score.astype(np.float32),
+            "is_probability": logit,
+            **self.of_truth(examples),
+        }
 
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
-        """Hits and jets (nominal ones whose score is a probability's logit), confidence and hits by bin of confidence."""
+        """Hits and jets (nominal ones whose score is a probability's logit), confidence and
+        hits by bin of confidence."""
         chosen = (record["sample"] == 0) & np.asarray(record["is_probability"], bool)
         logit = np.where(chosen, np.asarray(record["score"], np.float64), 0.0)
         correct = (logit > 0) == (record["label"] == 1)
         confidence = 1.0 / (1.0 + np.exp(-np.abs(logit)))
         return {
-            "jets": chosen.astype(np.float64), "correct": (chosen & correct).astype(np.float64),
+            "jets": chosen.astype(np.float64),
+            "correct": (chosen & correct).astype(np.float64),
             **classification.confidence_bins(confidence, correct, chosen),
         }
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`accuracy` at probability one half and `calibration_error`; a gap for rows that give scores only."""
-        error = classification.calibration_error(means["bin_confidence"], means["bin_correct"], means["jets"])
+        """`accuracy` at probability one half and `calibration_error`; a gap for rows that
+        give scores only."""
+        error = classification.calibration_error(
+            means["bin_confidence"], means["bin_correct"], means["jets"]
+        )
         return {"accuracy": means["correct"] / means["jets"], "calibration_error": error}
 
-    def ranked(self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool) -> dict[str, np.ndarray]:
+    def ranked(
+        self, record: Mapping[str, np.ndarray], weights: np.ndarray, *, resampled: bool
+    ) -> dict[str, np.ndarray]:
         """`auc`, rejections, AUC of the shifted samples and by bin of momentum."""
-        score, signal, sample = record["score"], np.asarray(record["label"]) == 1, np.asarray(record["sample"])
+        score, signal, sample = (
+            record["score"],
+            np.asarray(record["label"]) == 1,
+            np.asarray(record["sample"]),
+        )
         nominal = sample == 0
         found = {"auc": gap_or_auc(score, signal, ~signal, weights, nominal)}
         points = self.wanted("rejection")
         if points:
-            of = classification.rejection(score, signal & nominal, ~signal & nominal, weights, [efficiency(at) for at in points])
+            of = classification.rejection(
+                score,
+                signal & nominal,
+                ~signal & nominal,
+                weights,
+                [efficiency(at) for at in points],
+            )
             found |= named_rejection("", points, of, resampled=resampled)
         for at in self.wanted("auc_shifted"):
-            found[f"auc_shifted.{at}"] = gap_or_auc(score, signal, ~signal, weights, sample == SAMPLES.index(at))
+            found[f"auc_shifted.{at}"] = gap_or_auc(
+                score, signal, ~signal, weights, sample == SAMPLES.index(at)
+            )
         points = self.wanted("auc_by_pt")
         for at, (low, high) in zip(points, edges(points), strict=True):
             inside = nominal & (record["jet_pt"] >= low) & (record["jet_pt"] < high)
@@ -260,7 +372,9 @@ class BinaryTagging(Tagging):
         signal, nominal = np.asarray(record["label"]) == 1, np.asarray(record["sample"]) == 0
         names = tuple(PLAIN.get(name, name) for name in reversed(self.classes))
         points = [efficiency(at) for at in self.wanted("rejection")]
-        curve = pictures.roc(record["score"], signal & nominal, ~signal & nominal, names=names, points=points)
+        curve = pictures.roc(
+            record["score"], signal & nominal, ~signal & nominal, names=names, points=points
+        )
         return [curve] if curve else []
 
 
@@ -288,20 +402,41 @@ def edges(points: list[str]) -> list[tuple[float, float]]:
     return [tuple(map(float, point.removeprefix("pt").split("_"))) for point in points]
 
 
-def gap_or_auc(score: np.ndarray, signal: np.ndarray, background: np.ndarray, weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def gap_or_auc(
+    score: np.ndarray,
+    signal: np.ndarray,
+    background: np.ndarray,
+    weights: np.ndarray,
+    chosen: np.ndarray,
+) -> np.ndarray:
     """The AUC among some jets, `[resample]`; NaN where a kind is absent or a score is missing."""
     signal, background = signal & chosen, background & chosen
-    if not signal.any() or not background.any() or not np.isfinite(score[signal | background]).all():
+    if (
+        not signal.any()
+        or not background.any()
+        or not np.isfinite(score[signal | background]).all()
+    ):
         return np.full(weights.shape[1], np.nan)
     return classification.auc(score, signal, background, weights)
 
 
-def named_rejection(suffix: str, points: list[str], score: Mapping[str, Any], *, resampled: bool) -> dict[str, np.ndarray]:
-    """Rejection, its Poisson ends and the survivors as metrics `rejection<suffix>.<point>`, `rejection_low<suffix>.<point>`, ..."""
+def named_rejection(
+    suffix: str, points: list[str], score: Mapping[str, Any], *, resampled: bool
+) -> dict[str, np.ndarray]:
+    """Rejection, its Poisson ends and the survivors as metrics `rejection<suffix>.<point>`,
+    `rejection_low<suffix>.<point>`, ..."""
     found = {}
     n = score["samples"].shape[1]
     for i, at in enumerate(points):
-        found[f"rejection{suffix}.{at}"] = score["samples"][i] if resampled else score["value"][i : i + 1]
-        for name, key in (("rejection_low", "low"), ("rejection_high", "high"), ("survivors", "survivors")):
-            found[f"{name}{suffix}.{at}"] = np.full(n, np.nan) if resampled else score[key][i : i + 1]
+        found[f"rejection{suffix}.{at}"] = (
+            score["samples"][i] if resampled else score["value"][i : i + 1]
+        )
+        for name, key in (
+            ("rejection_low", "low"),
+            ("rejection_high", "high"),
+            ("survivors", "survivors"),
+        ):
+            found[f"{name}{suffix}.{at}"] = (
+                np.full(n, np.nan) if resampled else score[key][i : i + 1]
+            )
     return found

@@ -1,9 +1,11 @@
 """Reads a PyTorch state dict without PyTorch and without running a pickle.
 
-Since version 1.6 `torch.save` writes a zip archive: `<name>/data.pkl`, a pickle that describes dictionaries and tensors, and
-`<name>/data/<key>`, the numbers of each storage. A pickle is a program, and unpickling runs it: whoever wrote the file decides what
-happens on the reader's machine. Here the few instructions that a state dict needs are carried out one by one by `_describe`, on
-plain Python values; no name in the file is ever imported and nothing in it is ever called. Anything else is an error.
+Since version 1.6 `torch.save` writes a zip archive: `<name>/data.pkl`, a pickle that
+describes dictionaries and tensors, and `<name>/data/<key>`, the numbers of each storage. A
+pickle is a program, and unpickling runs it: whoever wrote the file decides what happens on
+the reader's machine. Here the few instructions that a state dict needs are carried out one
+by one by `_describe`, on plain Python values; no name in the file is ever imported and
+nothing in it is ever called. Anything else is an error.
 
     tensors = read_state_dict("ParticleNet_kin.pt")        # {"mod.fc.1.bias": array([...]), ...}
 """
@@ -23,8 +25,15 @@ from zoo.pretrained.weights import WeightsError
 __all__ = ["read_state_dict"]
 
 STORAGES = {
-    "torch FloatStorage": "<f4", "torch DoubleStorage": "<f8", "torch HalfStorage": "<f2", "torch LongStorage": "<i8",
-    "torch IntStorage": "<i4", "torch ShortStorage": "<i2", "torch CharStorage": "i1", "torch ByteStorage": "u1", "torch BoolStorage": "?",
+    "torch FloatStorage": "<f4",
+    "torch DoubleStorage": "<f8",
+    "torch HalfStorage": "<f2",
+    "torch LongStorage": "<i8",
+    "torch IntStorage": "<i4",
+    "torch ShortStorage": "<i2",
+    "torch CharStorage": "i1",
+    "torch ByteStorage": "u1",
+    "torch BoolStorage": "?",
 }
 REBUILD = "torch._utils _rebuild_tensor_v2"
 DICTIONARY = "collections OrderedDict"
@@ -57,34 +66,68 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The tensors of a `torch.save`d state dict by name.
 
     Raises:
-        WeightsError: the file is no such archive, is damaged, or asks for anything but tensors in a dictionary.
+        WeightsError: the file is no such archive, is damaged, or asks for anything but
+            tensors in a dictionary.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            described = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
+            described = [
+                name
+                for name in archive.namelist()
+                if name.endswith("/data.pkl") and name.count("/") == 1
+            ]
             if len(described) != 1:
-                raise WeightsError(f"{path} is no archive of torch.save: it holds {len(described)} data.pkl, not one")
+                raise WeightsError(
+                    f"{path} is no archive of torch.save: it holds {len(described)} data.pkl, not "
+                    "one"
+                )
             folder = described[0].removesuffix("data.pkl")
-            if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
-                raise WeightsError(f"{path} was written on a big-endian machine, which this reader does not know")
+            if (
+                f"{folder}byteorder" in archive.namelist()
+                and archive.read(f"{folder}byteorder") != b"little"
+            ):
+                raise WeightsError(
+                    f"{path} was written on a big-endian machine, which this reader does not know"
+                )
             content = _describe(archive.read(described[0]), str(path))
-            if not isinstance(content, dict) or not all(isinstance(value, _Tensor) for value in content.values()):
-                raise WeightsError(f"{path} holds something else than a dictionary of tensors by name")
-            return {str(name): _array(archive, folder, tensor, f"{name} in {path}") for name, tensor in content.items()}
-    except (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError) as error:
+            if not isinstance(content, dict) or not all(
+                isinstance(value, _Tensor) for value in content.values()
+            ):
+                raise WeightsError(
+                    f"{path} holds something else than a dictionary of tensors by name"
+                )
+            return {
+                str(name): _array(archive, folder, tensor, f"{name} in {path}")
+                for name, tensor in content.items()
+            }
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+    ) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise WeightsError(f"{path} is not a readable archive of torch.save ({error}); delete it and fetch it again") from error
+        raise WeightsError(
+            f"{path} is not a readable archive of torch.save ({error}); delete it and fetch it "
+            "again"
+        ) from error
 
 
 def _describe(program: bytes, where: str) -> Any:
-    """What the pickle describes, with tensors as `_Tensor`: its instructions carried out on plain values."""
+    """What the pickle describes, with tensors as `_Tensor`: its instructions carried out on
+    plain values."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
 
     def refuse(what: str) -> WeightsError:
-        return WeightsError(f"{where} asks for {what}, which no state dict needs; it may be malicious and was not executed")
+        return WeightsError(
+            f"{where} asks for {what}, which no state dict needs; it may be malicious and was not "
+            "executed"
+        )
 
     def since_mark() -> list[Any]:
         start = marks.pop()
@@ -145,9 +188,20 @@ def _describe(program: bytes, where: str) -> Any:
                     function, arguments = take(2)
                     if function == DICTIONARY and isinstance(function, _Global) and arguments == ():
                         stack.append({})
-                    elif function == REBUILD and isinstance(function, _Global) and isinstance(arguments[0], _Storage):
+                    elif (
+                        function == REBUILD
+                        and isinstance(function, _Global)
+                        and isinstance(arguments[0], _Storage)
+                    ):
                         storage, offset, shape, strides = arguments[:4]
-                        stack.append(_Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides))))
+                        stack.append(
+                            _Tensor(
+                                storage,
+                                int(offset),
+                                tuple(map(int, shape)),
+                                tuple(map(int, strides)),
+                            )
+                        )
                     else:
                         raise refuse(f"a call of {str(function)!r}")
                 case "STOP":
@@ -158,7 +212,10 @@ def _describe(program: bytes, where: str) -> Any:
     except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"the description of tensors in {where} is damaged ({type(error).__name__}); fetch the file again") from error
+        raise WeightsError(
+            f"the description of tensors in {where} is damaged ({type(error).__name__}); fetch "
+            "the file again"
+        ) from error
     return content
 
 
@@ -168,13 +225,23 @@ def _array(archive: zipfile.ZipFile, folder: str, tensor: _Tensor, where: str) -
     size = storage.elements * np.dtype(storage.dtype).itemsize
     entry = archive.getinfo(f"{folder}data/{storage.key}")
     if not 0 <= size <= LARGEST or entry.file_size != size:
-        raise WeightsError(f"the storage of {where} has {entry.file_size} bytes, its description says {size}")
+        raise WeightsError(
+            f"the storage of {where} has {entry.file_size} bytes, its description says {size}"
+        )
     lengths, strides = tensor.shape, tensor.strides
     if len(lengths) != len(strides):
         raise WeightsError(f"{where} has {len(lengths)} lengths and {len(strides)} strides")
-    last = tensor.offset + sum((length - 1) * stride for length, stride in zip(lengths, strides, strict=True))
+    last = tensor.offset + sum(
+        (length - 1) * stride for length, stride in zip(lengths, strides, strict=True)
+    )
     elements = math.prod(lengths)
-    if min((tensor.offset, *lengths, *strides)) < 0 or elements > storage.elements or (elements and last >= storage.elements):
+    if (
+        min((tensor.offset, *lengths, *strides)) < 0
+        or elements > storage.elements
+        or (elements and last >= storage.elements)
+    ):
         raise WeightsError(f"{where} reaches beyond its storage of {storage.elements} elements")
     numbers = np.frombuffer(archive.read(entry), storage.dtype)[tensor.offset :]
-    return np.lib.stride_tricks.as_strided(numbers, lengths, [stride * numbers.itemsize for stride in strides], writeable=False).copy()
+    return np.lib.stride_tricks.as_strided(
+        numbers, lengths, [stride * numbers.itemsize for stride in strides], writeable=False
+    ).copy()

@@ -1,8 +1,10 @@
 """Boosted decision trees as plain arrays: evaluated with NumPy alone, stored without a pickle.
 
-Node i of a tree asks whether feature `feature[i]` is at most `threshold[i]`; yes leads to node `left[i]`, no to `right[i]`. A leaf
-leads to itself, so every jet takes the same number of steps and whole trees are walked as arrays. Trees come in rounds of one
-tree per class (one in all for two classes); a class's raw score is its `baseline` plus the sum of its leaves.
+Node i of a tree asks whether feature `feature[i]` is at most `threshold[i]`; yes leads to
+node `left[i]`, no to `right[i]`. A leaf leads to itself, so every jet takes the same number
+of steps and whole trees are walked as arrays. Trees come in rounds of one tree per class
+(one in all for two classes); a class's raw score is its `baseline` plus the sum of its
+leaves.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ class Trees:
     """An ensemble of trees.
 
     Args:
-        arrays: `feature` uint8, `threshold` float32, `left`, `right` uint8 (numbers of nodes within a tree) and `value` float32
-            `[tree, node]`; `baseline` float64 `[output]`; `depth` int32 `[1]`, the longest path.
+        arrays: `feature` uint8, `threshold` float32, `left`, `right` uint8 (numbers of
+            nodes within a tree) and `value` float32 `[tree, node]`; `baseline` float64
+            `[output]`; `depth` int32 `[1]`, the longest path.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
@@ -34,7 +37,11 @@ class Trees:
         self.threshold = np.asarray(arrays["threshold"], np.float32).ravel()
         self.value = np.asarray(arrays["value"], np.float64).ravel()
         # One table of successors, [2 node] for no and [2 node + 1] for yes: a step is one look-up.
-        self.next = np.stack([arrays["right"] + first, arrays["left"] + first], axis=-1).astype(np.int32).ravel()
+        self.next = (
+            np.stack([arrays["right"] + first, arrays["left"] + first], axis=-1)
+            .astype(np.int32)
+            .ravel()
+        )
 
     @property
     def n_classes(self) -> int:
@@ -42,7 +49,8 @@ class Trees:
         return max(2, len(self.baseline))
 
     def raw(self, x: np.ndarray) -> np.ndarray:
-        """Raw scores float64 `[jet, output]` of features float32 `[jet, feature]`; none may be NaN."""
+        """Raw scores float64 `[jet, output]` of features float32 `[jet, feature]`; none may
+        be NaN."""
         x = np.asarray(x, np.float32)
         n_outputs = len(self.baseline)
         result = np.empty((len(x), n_outputs))
@@ -51,7 +59,9 @@ class Trees:
             flat, offset = rows.ravel(), (np.arange(len(rows)) * x.shape[1])[:, None]
             total = np.zeros((len(rows), n_outputs))
             for output in range(n_outputs):
-                node = np.broadcast_to(self.root[output::n_outputs], (len(rows), len(self.root) // n_outputs))
+                node = np.broadcast_to(
+                    self.root[output::n_outputs], (len(rows), len(self.root) // n_outputs)
+                )
                 for _ in range(self.depth):
                     yes = flat.take(offset + self.feature.take(node)) <= self.threshold.take(node)
                     node = self.next.take(2 * node + yes)
@@ -71,7 +81,8 @@ class Trees:
 def from_sklearn(fitted: Any) -> dict[str, np.ndarray]:
     """The arrays of a fitted `HistGradientBoostingClassifier` without categorical features.
 
-    Thresholds are rounded down to single precision, which changes no decision about single-precision features.
+    Thresholds are rounded down to single precision, which changes no decision about
+    single-precision features.
 
     Raises:
         ValueError: a tree has more than 256 nodes or a categorical split.
@@ -79,11 +90,17 @@ def from_sklearn(fitted: Any) -> dict[str, np.ndarray]:
     trees = [tree.nodes for stage in fitted._predictors for tree in stage]
     most = max(map(len, trees))
     if most > 256 or any(nodes["is_categorical"].any() for nodes in trees):
-        raise ValueError(f"only trees of at most 256 nodes without categorical splits are stored; the largest has {most}")
+        raise ValueError(
+            "only trees of at most 256 nodes without categorical splits are stored; the largest "
+            f"has {most}"
+        )
     shape = len(trees), most
     arrays = {
-        "feature": np.zeros(shape, np.uint8), "threshold": np.zeros(shape, np.float32), "value": np.zeros(shape, np.float32),
-        "left": np.zeros(shape, np.uint8), "right": np.zeros(shape, np.uint8),
+        "feature": np.zeros(shape, np.uint8),
+        "threshold": np.zeros(shape, np.float32),
+        "value": np.zeros(shape, np.float32),
+        "left": np.zeros(shape, np.uint8),
+        "right": np.zeros(shape, np.uint8),
     }
     for row, nodes in enumerate(trees):
         itself, leaf = np.arange(len(nodes)), nodes["is_leaf"].astype(bool)
@@ -94,10 +111,15 @@ def from_sklearn(fitted: Any) -> dict[str, np.ndarray]:
         arrays["left"][row, here] = np.where(leaf, itself, nodes["left"])
         arrays["right"][row, here] = np.where(leaf, itself, nodes["right"])
     depth = max(int(nodes["depth"].max()) for nodes in trees)
-    return arrays | {"baseline": np.asarray(fitted._baseline_prediction, np.float64).ravel(), "depth": np.array([depth], np.int32)}
+    return arrays | {
+        "baseline": np.asarray(fitted._baseline_prediction, np.float64).ravel(),
+        "depth": np.array([depth], np.int32),
+    }
 
 
 def _rounded_down(value: np.ndarray) -> np.ndarray:
     """The largest float32 that is no larger."""
     single = value.astype(np.float32)
-    return np.where(single.astype(np.float64) > value, np.nextafter(single, np.float32(-np.inf)), single)
+    return np.where(
+        single.astype(np.float64) > value, np.nextafter(single, np.float32(-np.inf)), single
+    )

@@ -1,4 +1,5 @@
-"""The Held-Suarez room: the planet behaves, the build survives interruption, the files say what they hold."""
+"""The Held-Suarez room: the planet behaves, the build survives interruption, the files say
+what they hold."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ def test_illegal_resolutions_are_named(wrong):
 
 
 def test_solid_body_rotation_has_the_wind_of_solid_body_rotation():
-    """Vorticity 2 u0 sin(latitude) / a gives back u = u0 cos(latitude) in m/s: units and signs of the wind."""
+    """Vorticity 2 u0 sin(latitude) / a gives back u = u0 cos(latitude) in m/s: units and
+    signs of the wind."""
     grid, units = T21.grid, solver.import_dinosaur().scales.units
     state = T21.initial_state(0)
     speed = float(T21.constants.nondimensionalize(30 * units.m / units.s))
@@ -219,7 +221,8 @@ def published(finished, tmp_path_factory) -> Path:
 
 
 def test_the_same_solver_repeats_the_truth(published):
-    """A T21 'truth' is forecast by the T21 solver without error, so starts, leads and levels line up."""
+    """A T21 'truth' is forecast by the T21 solver without error, so starts, leads and
+    levels line up."""
     truth = packed.open_zarr_zip(published / "test.zarr.zip", group="verification")
     forecast = packed.open_zarr_zip(published / "solver_t21.zarr.zip")
     assert forecast.lead_time.dtype.kind == "m"
@@ -280,7 +283,8 @@ simulate.build(sys.argv[1], processes=2, solver=solver.Solver(21), **lengths)
 
 @pytest.mark.slow
 def test_kill_9_loses_only_the_running_chunk(tmp_path):
-    """Two processes, killed without warning after the first chunk: the restarted build ends with the same bytes."""
+    """Two processes, killed without warning after the first chunk: the restarted build ends
+    with the same bytes."""
     command = [sys.executable, "-c", _BUILD]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=600)
     killed = subprocess.Popen([*command, str(tmp_path / "killed")])

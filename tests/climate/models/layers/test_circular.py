@@ -1,4 +1,5 @@
-"""Convolutions on the sphere's grid: circular in longitude, across the poles, one result in every form."""
+"""Convolutions on the sphere's grid: circular in longitude, across the poles, one result in
+every form."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ from zoo.climate.models.layers.circular import _shifted, convolve, depthwise, pa
 
 
 def field(channels=4, batch=2, longitudes=8, latitudes=6, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=(batch, longitudes, latitudes, channels)), jnp.float32)
+    return jnp.asarray(
+        np.random.default_rng(seed).normal(size=(batch, longitudes, latitudes, channels)),
+        jnp.float32,
+    )
 
 
 def test_the_row_beyond_a_pole_is_this_row_at_the_opposite_longitude():
@@ -27,9 +31,14 @@ def test_the_row_beyond_a_pole_is_this_row_at_the_opposite_longitude():
 
 def test_walking_over_the_pole_meets_the_field_from_the_other_side():
     """A smooth function of position on the sphere stays smooth in the padding."""
-    lon, lat = np.deg2rad(np.arange(64) * 5.625)[:, None], np.deg2rad(np.arange(32) * 5.625 - 87.1875)[None]
+    lon, lat = (
+        np.deg2rad(np.arange(64) * 5.625)[:, None],
+        np.deg2rad(np.arange(32) * 5.625 - 87.1875)[None],
+    )
     x = np.cos(lat) * np.cos(lon)
-    padded = np.asarray(pad_sphere(jnp.asarray(x[None, :, :, None], jnp.float32), width=3))[0, 3:-3, :, 0]
+    padded = np.asarray(pad_sphere(jnp.asarray(x[None, :, :, None], jnp.float32), width=3))[
+        0, 3:-3, :, 0
+    ]
     beyond = np.deg2rad(-87.1875 - 5.625 * np.arange(3, 0, -1))
     np.testing.assert_allclose(padded[:, :3], np.cos(beyond)[None] * np.cos(lon), atol=1e-6)
 
@@ -40,12 +49,20 @@ def test_the_shifted_form_is_the_grouped_convolution_with_its_gradients():
 
     def grouped(padded, kernel):
         return jax.lax.conv_general_dilated(
-            padded, kernel[:, :, None, :], (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=4
+            padded,
+            kernel[:, :, None, :],
+            (1, 1),
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=4,
         )
 
     padded = pad_sphere(x, width=1)
     np.testing.assert_allclose(_shifted(padded, kernel), grouped(padded, kernel), atol=1e-5)
-    gradients = [jax.grad(lambda p, k, form=form: jnp.sum(form(p, k) * target), (0, 1))(padded, kernel) for form in (_shifted, grouped)]
+    gradients = [
+        jax.grad(lambda p, k, form=form: jnp.sum(form(p, k) * target), (0, 1))(padded, kernel)
+        for form in (_shifted, grouped)
+    ]
     for ours, oracle in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, oracle, atol=1e-4)
 
@@ -54,7 +71,9 @@ def test_convolutions_commute_with_rotation_in_longitude():
     x, rng = field(), np.random.default_rng(1)
     kernel, full = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((5, 5, 4), (3, 3, 4, 2)))
     for operation in (lambda f: depthwise(f, kernel), lambda f: convolve(f, full)):
-        np.testing.assert_allclose(operation(jnp.roll(x, 3, axis=1)), jnp.roll(operation(x), 3, axis=1), atol=1e-4)
+        np.testing.assert_allclose(
+            operation(jnp.roll(x, 3, axis=1)), jnp.roll(operation(x), 3, axis=1), atol=1e-4
+        )
 
 
 def test_an_odd_number_of_longitudes_has_no_opposite():

@@ -23,7 +23,9 @@ def test_values_and_gradients_are_those_of_the_whole_batch(axis):
         return lambda x, weight: jnp.sum(function(layer(weight), x) ** 2)
 
     whole = jax.value_and_grad(loss(lambda f, x: f(x)), argnums=(0, 1))(x, weight)
-    apart = jax.value_and_grad(loss(lambda f, x: per_example(f, x, axis=axis)), argnums=(0, 1))(x, weight)
+    apart = jax.value_and_grad(loss(lambda f, x: per_example(f, x, axis=axis)), argnums=(0, 1))(
+        x, weight
+    )
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(apart), strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-4)
 

@@ -1,4 +1,5 @@
-"""Spherical harmonics on the equiangular grid: exact for band-limited fields, with the right eigenvalues and norms."""
+"""Spherical harmonics on the equiangular grid: exact for band-limited fields, with the
+right eigenvalues and norms."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ GRID = Grid()
 
 
 def coefficients(seed=0, batch=2, channels=3):
-    values = np.random.default_rng(seed).normal(size=(batch, 2, 22, 22, channels)).astype(np.float32)
+    values = (
+        np.random.default_rng(seed).normal(size=(batch, 2, 22, 22, channels)).astype(np.float32)
+    )
     values *= np.triu(np.ones((22, 22), np.float32))[None, None, :, :, None]
     values[:, 1, 0] = 0
     return values
@@ -59,7 +62,9 @@ def test_the_laplacian_of_a_harmonic_is_its_eigenvalue_times_it():
     def f(lat):
         return legendre(np.sin(lat), 21)[order, degree]
 
-    second = (f(at + h) - 2 * f(at) + f(at - h)) / h**2 - np.tan(at) * (f(at + h) - f(at - h)) / (2 * h)
+    second = (f(at + h) - 2 * f(at) + f(at - h)) / h**2 - np.tan(at) * (f(at + h) - f(at - h)) / (
+        2 * h
+    )
     laplacian = second - order**2 / np.cos(at) ** 2 * f(at)
     np.testing.assert_allclose(laplacian, laplacian_eigenvalues(21)[degree] * f(at), atol=1e-2)
 
@@ -77,15 +82,22 @@ def test_truncation_removes_what_is_above_and_is_idempotent():
     for winds in (0, 2):
         once = truncate(noise, GRID, winds=winds)
         np.testing.assert_allclose(truncate(once, GRID, winds=winds), once, atol=1e-4)
-    wave = jnp.asarray(np.cos(25 * np.deg2rad(GRID.longitude)), jnp.float32)[None, :, None, None] * jnp.ones((1, 1, 32, 1))
+    wave = jnp.asarray(np.cos(25 * np.deg2rad(GRID.longitude)), jnp.float32)[
+        None, :, None, None
+    ] * jnp.ones((1, 1, 32, 1))
     np.testing.assert_allclose(truncate(wave, GRID), 0.0, atol=1e-5)
 
 
 def test_solid_body_rotation_is_a_wind_within_the_truncation():
-    """u = cos(latitude) is smooth as a vector field; v of a flow over the pole is discontinuous as a scalar."""
+    """u = cos(latitude) is smooth as a vector field; v of a flow over the pole is
+    discontinuous as a scalar."""
     lat, lon = np.deg2rad(GRID.latitude)[None], np.deg2rad(GRID.longitude)[:, None]
-    over_the_pole = np.stack([-np.sin(lat) * np.cos(lon), np.sin(lon) + 0 * lat], -1)[None].astype(np.float32)
-    np.testing.assert_allclose(truncate(jnp.asarray(over_the_pole), GRID, winds=2), over_the_pole, atol=1e-4)
+    over_the_pole = np.stack([-np.sin(lat) * np.cos(lon), np.sin(lon) + 0 * lat], -1)[None].astype(
+        np.float32
+    )
+    np.testing.assert_allclose(
+        truncate(jnp.asarray(over_the_pole), GRID, winds=2), over_the_pole, atol=1e-4
+    )
 
 
 def test_a_truncation_that_the_grid_cannot_hold_is_refused():

@@ -1,4 +1,5 @@
-"""`manifest.json` of a build folder: what it was built with, and the size and SHA-256 of every finished file."""
+"""`manifest.json` of a build folder: what it was built with, and the size and SHA-256 of
+every finished file."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Manifest:
 
     @classmethod
     def open(cls, folder: Path, settings: Mapping[str, Any], *, xla: Mapping[str, str]) -> Manifest:
-        """Reads the folder's manifest, or begins one; an error if the folder was built with other settings.
+        """Reads the folder's manifest, or begins one; an error if the folder was built with
+        other settings.
 
         Args:
             folder: the build folder.
@@ -45,7 +47,8 @@ class Manifest:
         for key, wanted in settings.items():
             if manifest.content.get(key) != wanted:
                 raise ValueError(
-                    f"{folder} was built with other settings ({key}: {manifest.content.get(key)}) than asked now ({wanted}). "
+                    f"{folder} was built with other settings ({key}: {manifest.content.get(key)}) "
+                    f"than asked now ({wanted}). "
                     "Give the same settings to continue, or another folder to start anew."
                 )
         for name, entry in list(manifest.files.items()):
@@ -54,7 +57,8 @@ class Manifest:
                 del manifest.files[name]
             elif file.stat().st_size != entry["bytes"]:
                 raise ValueError(
-                    f"{file} has {file.stat().st_size} bytes where the manifest says {entry['bytes']}: it was changed or "
+                    f"{file} has {file.stat().st_size} bytes where the manifest says "
+                    f"{entry['bytes']}: it was changed or "
                     "damaged. Delete it and run the same command again."
                 )
         return manifest

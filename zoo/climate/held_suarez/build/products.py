@@ -1,4 +1,5 @@
-"""The published files of `climate/held_suarez`, derived from a build folder of `zoo.climate.held_suarez.build.simulate`.
+"""The published files of `climate/held_suarez`, derived from a build folder of
+`zoo.climate.held_suarez.build.simulate`.
 
 All are small Zarr v3 zips (`zoo.climate.data.packed`) in `datasets/climate/held_suarez/`:
 
@@ -15,8 +16,9 @@ All are small Zarr v3 zips (`zoo.climate.data.packed`) in `datasets/climate/held
                              group "drift": temperature (init_time, lead_time, level, latitude), zonal means of four
                                             100-day runs every ten days
 
-`write_products(build_dir, out_dir)` makes all of them again; the SHA-256 of the first two are then those of the cards on
-any machine that starts from the same chunks, those of the solvers on the same machine.
+`write_products(build_dir, out_dir)` makes all of them again; the SHA-256 of the first two
+are then those of the cards on any machine that starts from the same chunks, those of the
+solvers on the same machine.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ from zoo.climate.held_suarez.build.solver import (
 STARTS = 96
 LEADS = (1, 2, 3, 5, 7, 10)  # days
 CLIMATOLOGY_FROM = ("train-0", "train-1")
-# Days of each. Enough: from 913 days of each, the means differ by .02 K, .11 m/s and 16 m2/s2 (r.m.s.), the scales by .8 %.
+# Days of each. Enough: from 913 days of each, the means differ by .02 K, .11 m/s and 16
+# m2/s2 (r.m.s.), the scales by .8 %.
 CLIMATOLOGY_DAYS = 600
 DRIFT_DAYS = tuple(range(10, 101, 10))
 DRIFT_STARTS = (0, 24, 48, 72)  # of the 96
@@ -59,9 +62,10 @@ VERIFIED = {
     "u_component_of_wind_850": ("u_component_of_wind", 850),
     "v_component_of_wind_850": ("v_component_of_wind", 850),
 }
-# Coarser steps than the build's, so that the files stay small in the repository. The r.m.s. rounding error, step / sqrt(12),
-# is at most .0115 K, .0144 m/s and 1.44 m2/s2 where the T31 solver's errors after one day are .18 K, .5 m/s and 36 m2/s2:
-# it adds at most .2 % to them, and less to any other score.
+# Coarser steps than the build's, so that the files stay small in the repository. The r.m.s.
+# rounding error, step / sqrt(12), is at most .0115 K, .0144 m/s and 1.44 m2/s2 where the
+# T31 solver's errors after one day are .18 K, .5 m/s and 36 m2/s2: it adds at most .2 % to
+# them, and less to any other score.
 ANALYSIS_PACKING = {
     "geopotential": (5.0, 60000.0),
     "temperature": (0.02, 260.0),
@@ -85,14 +89,16 @@ Progress = Callable[[str, int, int], None]
 
 
 def area_weights() -> np.ndarray:
-    """Exact share of the sphere of each latitude row, (latitude,), mean 1: differences of sin at the cell bounds."""
+    """Exact share of the sphere of each latitude row, (latitude,), mean 1: differences of
+    sin at the cell bounds."""
     bounds = np.deg2rad(np.concatenate([[-90.0], (LATITUDE[1:] + LATITUDE[:-1]) / 2, [90.0]]))
     weights = np.diff(np.sin(bounds))
     return weights / weights.mean()
 
 
 def write_products(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str], *, progress: Progress | None = None) -> list[Path]:
-    """Writes the test set, the climatology and both solver baselines; about 20 minutes, nearly all for the solvers."""
+    """Writes the test set, the climatology and both solver baselines; about 20 minutes,
+    nearly all for the solvers."""
     return [
         write_test(build_dir, out_dir),
         write_climatology(build_dir, out_dir),
@@ -109,7 +115,8 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
     daily = np.arange(start[-1] // 4 + max(LEADS) + 1) * 4
     if daily[-1] >= truth.sizes["time"]:
         raise ValueError(
-            f"The test trajectory has {truth.sizes['time'] // 4} days; {STARTS} starts and {max(LEADS)} days of lead need "
+            f"The test trajectory has {truth.sizes['time'] // 4} days; {STARTS} starts and "
+            f"{max(LEADS)} days of lead need "
             f"{daily[-1] // 4 + 1}. Let `zoo data build climate/held_suarez` finish first."
         )
     dims = ("time", "level", "longitude", "latitude")
@@ -142,11 +149,13 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
 
 
 def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str]) -> Path:
-    """Writes `climatology.zarr.zip` from the first `CLIMATOLOGY_DAYS` days of the trajectories `CLIMATOLOGY_FROM`."""
+    """Writes `climatology.zarr.zip` from the first `CLIMATOLOGY_DAYS` days of the
+    trajectories `CLIMATOLOGY_FROM`."""
     import xarray as xr
 
     weights = area_weights()
-    sums = {name: np.zeros((3, len(LEVELS), len(LATITUDE))) for name in VARIABLES}  # of x, x**2, and the count
+    # of x, x**2, and the count
+    sums = {name: np.zeros((3, len(LEVELS), len(LATITUDE))) for name in VARIABLES}
     increments = {(name, hours): np.zeros((2, len(LEVELS))) for name in VARIABLES for hours in (6, 24)}
     for trajectory in CLIMATOLOGY_FROM:
         last: dict[str, np.ndarray] = {}
@@ -170,7 +179,8 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                 times += values.shape[0]
         if times < 4 * CLIMATOLOGY_DAYS:
             raise FileNotFoundError(
-                f"{build_dir} has {times // 4} of the {CLIMATOLOGY_DAYS} days of {trajectory} that the climatology needs. "
+                f"{build_dir} has {times // 4} of the {CLIMATOLOGY_DAYS} days of {trajectory} "
+                "that the climatology needs. "
                 "Run: zoo data build climate/held_suarez"
             )
     variables: dict[str, Any] = {}
@@ -191,7 +201,10 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
         variables,
         {"level": _LEVEL, "latitude": _HORIZONTAL["latitude"]},
         {
-            "title": "Held-Suarez climatology of the training trajectories: no seasons, no diurnal cycle",
+            "title": (
+                "Held-Suarez climatology of the training trajectories: no seasons, no diurnal "
+                "cycle"
+            ),
             "symmetry": "means are symmetric about the equator (v antisymmetric), as the forcing is",
             "days": int(sums["temperature"][2][0, 0] // (4 * len(LONGITUDE))),
             "references": _REFERENCE,
@@ -209,17 +222,22 @@ def write_solver(
     truncation: int,
     progress: Progress | None = None,
 ) -> Path:
-    """Writes `solver_t<truncation>.zarr.zip`: the dynamical core at lower resolution from every test start date.
+    """Writes `solver_t<truncation>.zarr.zip`: the dynamical core at lower resolution from
+    every test start date.
 
-    The start is the truth's own state with its spectral coefficients cut at the solver's truncation, all layers kept: a
-    perfect analysis of the resolved scales, as WeatherBench 1's IFS T42 and T63 had.
+    The start is the truth's own state with its spectral coefficients cut at the solver's
+    truncation, all layers kept: a perfect analysis of the resolved scales, as WeatherBench
+    1's IFS T42 and T63 had.
     """
     import xarray as xr
 
     solver = Solver(truncation=truncation)
     states = list(_start_states(build_dir))
     if len(states) < STARTS:
-        raise ValueError(f"{len(states)} of {STARTS} start states are there. Let `zoo data build climate/held_suarez` finish first.")
+        raise ValueError((
+            f"{len(states)} of {STARTS} start states are there. Let `zoo data build "
+            "climate/held_suarez` finish first."
+        ))
     times = _trajectory(build_dir, "test")["time"].values[:: START_EVERY_DAYS * 4][:STARTS]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in VERIFIED}
     drift = []
@@ -233,7 +251,8 @@ def write_solver(
             drift.append(np.stack([lead_fields[d]["temperature"].mean(1) for d in DRIFT_DAYS]))
         if progress is not None:
             progress(f"solver T{truncation}", number + 1, STARTS)
-    lead_attrs = {"units": "days", "dtype": "timedelta64[ns]"}  # so that xarray decodes it without being asked
+    # so that xarray decodes it without being asked
+    lead_attrs = {"units": "days", "dtype": "timedelta64[ns]"}
     forecasts = xr.Dataset(
         {
             name: packed_variable(
@@ -252,7 +271,10 @@ def write_solver(
             **_HORIZONTAL,
         },
         {
-            "title": f"Held-Suarez forecasts of the dynamical core at T{truncation} from the truncated truth",
+            "title": (
+                f"Held-Suarez forecasts of the dynamical core at T{truncation} from the truncated "
+                "truth"
+            ),
             "source": f"dinosaur-dycore, T{truncation}, {solver.layers} sigma layers, {solver.step_minutes} min steps, "
             f"biharmonic diffusion {solver.diffusion_hours:.1f} h",
             "references": _REFERENCE,
@@ -278,7 +300,8 @@ def write_solver(
 
 
 def run_forecast(solver: Solver, arrays: dict[str, np.ndarray], *, days: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Yields (lead in days, fields (level, longitude, latitude)) day by day from a state of higher or equal truncation."""
+    """Yields (lead in days, fields (level, longitude, latitude)) day by day from a state of
+    higher or equal truncation."""
     state = solver.state_from_arrays(arrays)
     for day in range(1, days + 1):
         state = solver.advance_day(state)

@@ -8,22 +8,26 @@ Layout of a build folder (`build(out_dir)`):
     <trajectory>/spinup.npz            the state at the start of chunk 0, after 200 days of spin-up
     test/starts-0000.npz               the states at the start dates in that chunk: arrays (start, layer, order, degree)
 
-Trajectories: `test`, `validation`, `train-0` ... `train-3`. Each starts from its own random noise and spins up on its
-own for 200 days, so that none shares weather with another. A file is there under its final name only when it is
-complete, so every `chunk-*.zarr.zip` can be read while the build goes on.
+Trajectories: `test`, `validation`, `train-0` ... `train-3`. Each starts from its own random
+noise and spins up on its own for 200 days, so that none shares weather with another. A file
+is there under its final name only when it is complete, so every `chunk-*.zarr.zip` can be
+read while the build goes on.
 
-A chunk is a Zarr v3 group in an uncompressed zip: dims (time, level, longitude, latitude) = (120, 5, 64, 32), WeatherBench
-2's names, latitude ascending, `level` in hPa (int), int16 with CF `scale_factor` and `add_offset` (`PACKING`), one Zarr
-chunk per variable. To read one, or a whole trajectory:
+A chunk is a Zarr v3 group in an uncompressed zip: dims (time, level, longitude, latitude) =
+(120, 5, 64, 32), WeatherBench 2's names, latitude ascending, `level` in hPa (int), int16
+with CF `scale_factor` and `add_offset` (`PACKING`), one Zarr chunk per variable. To read
+one, or a whole trajectory:
 
     xr.open_zarr(zarr.storage.ZipStore(path, mode="r"), consolidated=False)
     xr.concat([open_chunk(path) for path in finished_chunks(out_dir, "train-0")], "time")
 
-Dates are nominal: the planet has no seasons and no day and night. Each trajectory starts at 00 on 1 January of a year of its
-own (test 2020, validation 2018, train-k 1900 + 4 k when built with the defaults).
+Dates are nominal: the planet has no seasons and no day and night. Each trajectory starts at
+00 on 1 January of a year of its own (test 2020, validation 2018, train-k 1900 + 4 k when
+built with the defaults).
 
-Cost: about .7 s per simulated day and core (T42, 8 layers, 45 min steps), so ten years and the two short trajectories
-take 35 minutes on two free cores, and 1 GB. What each field is and how it is interpolated: `zoo.climate.held_suarez.build.solver`.
+Cost: about .7 s per simulated day and core (T42, 8 layers, 45 min steps), so ten years and
+the two short trajectories take 35 minutes on two free cores, and 1 GB. What each field is
+and how it is interpolated: `zoo.climate.held_suarez.build.solver`.
 """
 
 from __future__ import annotations
@@ -109,8 +113,10 @@ def plan(
     Args:
         years: training years of 365 days in all, shared out evenly.
         trajectories: number of training trajectories.
-        validation_days, test_days, spinup_days: lengths. The 96 test start dates and ten days of lead need 201 days.
-        chunk_days: days per file; even, so that test start dates keep their 48 h spacing over chunks.
+        validation_days, test_days, spinup_days: lengths. The 96 test start dates and ten
+            days of lead need 201 days.
+        chunk_days: days per file; even, so that test start dates keep their 48 h spacing
+            over chunks.
     """
     if trajectories < 1 or years <= 0:
         raise ValueError(f"years={years} and trajectories={trajectories} must be positive.")
@@ -141,8 +147,8 @@ def build(
 ) -> Path:
     """Simulates what is missing in `out_dir` and returns the path of its manifest.
 
-    Stop it in any way and call it again: it continues after the last finished chunk, with bit-identical results on the
-    same machine (every process computes on one thread).
+    Stop it in any way and call it again: it continues after the last finished chunk, with
+    bit-identical results on the same machine (every process computes on one thread).
 
     Args:
         out_dir: build folder, made if need be.
@@ -183,7 +189,8 @@ def build(
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{error.strerror or error}, in {error.filename or out_dir}. Finished chunks are kept and nothing is half "
+            f"{error.strerror or error}, in {error.filename or out_dir}. Finished chunks are kept "
+            "and nothing is half "
             "written: make room (or make the folder writable) and run the same command again, "
             "or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
@@ -192,7 +199,8 @@ def build(
 
 
 def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report: Callable[[str, int, int, list[Path]], None]) -> None:
-    """Spins up and integrates one trajectory, from its last finished chunk on; writes each chunk when complete."""
+    """Spins up and integrates one trajectory, from its last finished chunk on; writes each
+    chunk when complete."""
     folder, total = out_dir / trajectory.name, trajectory.spinup_days + trajectory.days
     first = next(i for i in itertools.count() if not (folder / f"chunk-{i:04d}.zarr.zip").exists())
     if first >= trajectory.chunks:
@@ -219,7 +227,8 @@ def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report
             write_atomically(written[0], npz({k: np.stack([s[k] for s in starts]) for k in starts[0]}))
         write_atomically(written[-2], npz(state_to_arrays(state)))
         times = begin + 6 * np.arange(len(packed["temperature"]))
-        write_atomically(written[-1], zarr_zip({"": _dataset(packed, times, trajectory, solver)}))  # last: it says "done"
+        # last: it says "done"
+        write_atomically(written[-1], zarr_zip({"": _dataset(packed, times, trajectory, solver)}))
         report(trajectory.name, done, total, written)
 
 
@@ -234,7 +243,8 @@ def open_chunk(path: str | os.PathLike[str]) -> Any:
 
 
 def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver | None = None) -> Any:
-    """A short run in memory as an `xarray.Dataset`, six-hourly: for tests and for a first look (default solver: T21)."""
+    """A short run in memory as an `xarray.Dataset`, six-hourly: for tests and for a first
+    look (default solver: T21)."""
     import xarray as xr
 
     solver = solver or Solver(truncation=21)
@@ -251,7 +261,8 @@ def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver |
     return xr.decode_cf(_dataset(packed, times, trajectory, solver))
 
 
-# One thread per process: two such processes are faster than one with two threads, and sums keep their order.
+# One thread per process: two such processes are faster than one with two threads, and sums
+# keep their order.
 _WORKER_ENVIRONMENT = {"NPROC": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_PLATFORMS": "cpu"}
 _messages: Any = None
 _stop: Any = None
@@ -271,7 +282,8 @@ def _work(out_dir: Path, trajectory: Trajectory, solver: Solver) -> None:
     parent = os.getppid()
 
     def report(*message: Any) -> None:
-        if os.getppid() != parent:  # killed: end within a simulated day, because a restarted build must be alone
+        # killed: end within a simulated day, because a restarted build must be alone
+        if os.getppid() != parent:
             os._exit(1)
         if _stop.is_set():
             raise _StoppedError
@@ -328,7 +340,8 @@ def _spin_up(path: Path, trajectory: Trajectory, solver: Solver, report: Callabl
 
 
 def _dataset(packed: dict[str, np.ndarray], times: np.ndarray, trajectory: Trajectory, solver: Solver) -> Any:
-    """Packed arrays (time, level, longitude, latitude) as a dataset in WeatherBench 2's layout, still int16."""
+    """Packed arrays (time, level, longitude, latitude) as a dataset in WeatherBench 2's
+    layout, still int16."""
     import xarray as xr
 
     dims = ("time", "level", "longitude", "latitude")
@@ -342,10 +355,14 @@ def _dataset(packed: dict[str, np.ndarray], times: np.ndarray, trajectory: Traje
         },
         {
             "title": f"Held-Suarez benchmark planet, trajectory {trajectory.name}, dates are nominal",
-            "source": f"dinosaur-dycore, T{solver.truncation}, {solver.layers} sigma layers, {solver.step_minutes} min steps",
+            "source": (
+                f"dinosaur-dycore, T{solver.truncation}, {solver.layers} sigma layers, "
+                f"{solver.step_minutes} min steps"
+            ),
             "references": "Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2",
             "interpolation": "Gaussian grid, linear in ln p to pressure (continued below the lowest layer centre), "
-            "then truncated to total wavenumber 21 (wind as vorticity and divergence), then evaluated on this grid",
+            "then truncated to total wavenumber 21 (wind as vorticity and divergence), then "
+            "evaluated on this grid",
             "seed": trajectory.seed,
         },
     )

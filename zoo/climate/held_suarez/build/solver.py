@@ -1,22 +1,27 @@
-"""The dynamical core behind `climate/held_suarez`: state -> later state -> fields on the 64x32 grid.
+"""The dynamical core behind `climate/held_suarez`: state -> later state -> fields on the
+64x32 grid.
 
-The dry primitive equations on a flat planet with Newtonian relaxation and Rayleigh drag (Held & Suarez 1994,
-doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2), solved by Google's spectral core `dinosaur`
-(`dinosaur-dycore`, Apache-2.0): SIL3 implicit-explicit Runge-Kutta steps, a biharmonic diffusion filter after each.
+The dry primitive equations on a flat planet with Newtonian relaxation and Rayleigh drag
+(Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2), solved by
+Google's spectral core `dinosaur` (`dinosaur-dycore`, Apache-2.0): SIL3 implicit-explicit
+Runge-Kutta steps, a biharmonic diffusion filter after each.
 
 From state to fields, in this order:
 
 1. temperature, wind and geopotential at the sigma layer centres, on the solver's own Gaussian grid;
-2. interpolation to pressure levels, linear in ln p in every column (`dinosaur.vertical_interpolation`). Below the
-   lowest layer centre (sigma > .9375; only 925 hPa, under lows deeper than 987 hPa) the line through the two lowest
-   layers is continued;
-3. spherical harmonic transform (wind as vorticity and divergence, because u and v alone are not smooth at the poles)
-   and truncation to total wavenumber 21;
+2. interpolation to pressure levels, linear in ln p in every column
+   (`dinosaur.vertical_interpolation`). Below the lowest layer centre (sigma > .9375; only
+   925 hPa, under lows deeper than 987 hPa) the line through the two lowest layers is
+   continued;
+3. spherical harmonic transform (wind as vorticity and divergence, because u and v alone are
+   not smooth at the poles) and truncation to total wavenumber 21;
 4. evaluation on WeatherBench 2's 64x32 equiangular grid.
 
-So the fields of a T21, a T31 and a T42 solver hold the same scales and can be compared point by point.
+So the fields of a T21, a T31 and a T42 solver hold the same scales and can be compared
+point by point.
 
-`dinosaur` is an optional extra: `pip install "scizoo[generate]"`. Reading the data never needs this module.
+`dinosaur` is an optional extra: `pip install "scizoo[generate]"`. Reading the data never
+needs this module.
 """
 
 from __future__ import annotations
@@ -48,7 +53,8 @@ _GAUSSIAN_NODES = {21: 16, 31: 24, 42: 32, 85: 64}  # latitudes between equator 
 
 
 def import_dinosaur() -> Any:
-    """The `dinosaur` package with the modules that this file needs, or an error that says how to install it."""
+    """The `dinosaur` package with the modules that this file needs, or an error that says
+    how to install it."""
     try:
         import dinosaur
         from dinosaur import (  # noqa: F401
@@ -65,9 +71,11 @@ def import_dinosaur() -> Any:
         )
     except ImportError as error:
         raise ImportError(
-            f"Simulating Held-Suarez needs the spectral core `dinosaur` ({error}). Install it with\n"
+            f"Simulating Held-Suarez needs the spectral core `dinosaur` ({error}). Install it "
+            "with\n"
             '    pip install "scizoo[generate]"\n'
-            "To use the benchmark without simulating, no installation is needed: the test set is in the repository."
+            "To use the benchmark without simulating, no installation is needed: the test set is "
+            "in the repository."
         ) from error
     return dinosaur
 
@@ -79,9 +87,10 @@ class Solver:
     Attributes:
         truncation: largest total wavenumber of the triangular truncation: 21, 31, 42 or 85.
         layers: equidistant sigma layers.
-        step_minutes: time step. Must divide six hours. Why 45: at T42 the temperature at sigma .81 one day ahead is
-            within .005 K of a 10-minute step's, a hundredth of the T31 solver's error, and 60 m/s is a Courant number
-            of 1.1 where the scheme allows 1.7.
+        step_minutes: time step. Must divide six hours. Why 45: at T42 the temperature at
+            sigma .81 one day ahead is within .005 K of a 10-minute step's, a hundredth of
+            the T31 solver's error, and 60 m/s is a Courant number of 1.1 where the scheme
+            allows 1.7.
     """
 
     truncation: int = 42
@@ -92,7 +101,10 @@ class Solver:
         if self.truncation not in _GAUSSIAN_NODES:
             raise ValueError(f"truncation={self.truncation} is not one of {sorted(_GAUSSIAN_NODES)}.")
         if self.step_minutes <= 0 or 360 % self.step_minutes:
-            raise ValueError(f"step_minutes={self.step_minutes} must divide 360 (fields are written every six hours).")
+            raise ValueError((
+                f"step_minutes={self.step_minutes} must divide 360 (fields are written every six "
+                "hours)."
+            ))
 
     @functools.cached_property
     def grid(self) -> Any:
@@ -102,7 +114,8 @@ class Solver:
 
     @functools.cached_property
     def coords(self) -> Any:
-        """The coordinate system of the truncation and the layers (`dinosaur.coordinate_systems.CoordinateSystem`)."""
+        """The coordinate system of the truncation and the layers
+        (`dinosaur.coordinate_systems.CoordinateSystem`)."""
         dinosaur = import_dinosaur()
         vertical = dinosaur.sigma_coordinates.SigmaCoordinates.equidistant(self.layers)
         return dinosaur.coordinate_systems.CoordinateSystem(self.grid, vertical)
@@ -123,9 +136,11 @@ class Solver:
 
     @functools.cached_property
     def diffusion_hours(self) -> float:
-        """E-folding time of the smallest scale: 8.6 h at 128 latitudes and 2.4 times longer for every halving.
+        """E-folding time of the smallest scale: 8.6 h at 128 latitudes and 2.4 times longer
+        for every halving.
 
-        The rule (and the biharmonic order) of dinosaur's own WeatherBench notebook: 20.6 h at T42, 49.5 h at T21.
+        The rule (and the biharmonic order) of dinosaur's own WeatherBench notebook: 20.6 h
+        at T42, 49.5 h at T21.
         """
         return float(8.6 / 2.4 ** np.log2(2 * _GAUSSIAN_NODES[self.truncation] / 128))
 
@@ -142,19 +157,22 @@ class Solver:
         equation = integration.compose_equations([dynamics, forcing])
         dt = self.constants.nondimensionalize(self.step_minutes / 60 * hour)
         tau = self.constants.nondimensionalize(self.diffusion_hours * hour)
-        with jax.ensure_compile_time_eval():  # the filter is a constant, also when first used inside a trace
+        # the filter is a constant, also when first used inside a trace
+        with jax.ensure_compile_time_eval():
             diffusion = integration.horizontal_diffusion_step_filter(self.grid, dt, tau, order=2)
         return integration.step_with_filters(integration.imex_rk_sil3(equation, dt), [diffusion])
 
     def initial_state(self, seed: int) -> State:
-        """An isothermal atmosphere at rest plus random temperature noise, different in the two hemispheres.
+        """An isothermal atmosphere at rest plus random temperature noise, different in the
+        two hemispheres.
 
-        The noise (about 1 K, total wavenumbers 1 to 21, its own in every layer) comes from NumPy's PCG64 and so does
-        not depend on the version of JAX.
+        The noise (about 1 K, total wavenumbers 1 to 21, its own in every layer) comes from
+        NumPy's PCG64 and so does not depend on the version of JAX.
         """
         import jax
 
-        state = self._rest[0](jax.random.key(0))  # the key has no effect: the pressure perturbation is zero
+        # the key has no effect: the pressure perturbation is zero
+        state = self._rest[0](jax.random.key(0))
         shape = (self.layers, 2 * OUTPUT_TRUNCATION + 1, OUTPUT_TRUNCATION + 2)
         noise = np.random.default_rng(seed).normal(scale=0.16, size=shape)
         full = np.zeros(state.temperature_variation.shape, np.float32)
@@ -162,10 +180,12 @@ class Solver:
         return dataclasses.replace(state, temperature_variation=state.temperature_variation + full * self.grid.mask)
 
     def state_from_arrays(self, arrays: dict[str, np.ndarray]) -> State:
-        """A state from spectral coefficients of any higher (or equal) truncation, truncated to this one.
+        """A state from spectral coefficients of any higher (or equal) truncation, truncated
+        to this one.
 
         Args:
-            arrays: `STATE_NAMES` -> coefficients with shape (layers or 1, 2 T + 1, T + 2), as `state_to_arrays` gives.
+            arrays: `STATE_NAMES` -> coefficients with shape (layers or 1, 2 T + 1, T + 2),
+                as `state_to_arrays` gives.
         """
         import jax.numpy as jnp
 
@@ -173,18 +193,22 @@ class Solver:
         have = np.shape(arrays["vorticity"])
         if have[-2] < orders or have[0] != self.layers:
             raise ValueError(
-                f"A state of shape {have} cannot start a T{self.truncation} solver with {self.layers} layers: "
-                f"it needs at least ({self.layers}, {orders}, {degrees}). Start from a higher truncation."
+                f"A state of shape {have} cannot start a T{self.truncation} solver with "
+                f"{self.layers} layers: "
+                f"it needs at least ({self.layers}, {orders}, {degrees}). Start from a higher "
+                "truncation."
             )
         cut = {name: np.array(arrays[name][..., :orders, :degrees], np.float32) for name in STATE_NAMES}
-        if have[-2] > orders:  # a state of this very truncation stays bit-identical: restarts rely on it
+        # a state of this very truncation stays bit-identical: restarts rely on it
+        if have[-2] > orders:
             for value in cut.values():
                 value[..., -1] = 0.0  # degree T + 1 is only room for derivatives
         state = import_dinosaur().primitive_equations.State
         return state(**{name: jnp.asarray(value) for name, value in cut.items()})
 
     def fields(self, state: State) -> dict[str, Float[Array, "level longitude latitude"]]:
-        """The four variables (`UNITS`) on `LEVELS` and the 64x32 grid, truncated to total wavenumber 21."""
+        """The four variables (`UNITS`) on `LEVELS` and the 64x32 grid, truncated to total
+        wavenumber 21."""
         import jax.numpy as jnp
 
         dinosaur = import_dinosaur()
@@ -227,7 +251,8 @@ class Solver:
 
     @functools.cached_property
     def day(self) -> Any:
-        """Jitted: state -> (state a day later, fields at 00, 06, 12 and 18 h with a leading time axis)."""
+        """Jitted: state -> (state a day later, fields at 00, 06, 12 and 18 h with a leading
+        time axis)."""
         import jax
 
         def six_hours(state: State, _: None) -> tuple[State, dict[str, Any]]:

@@ -1,1 +1,2 @@
-"""Layers on the longitude-latitude grid, each with a form that is fast on CPU and one for accelerators."""
+"""Layers on the longitude-latitude grid, each with a form that is fast on CPU and one for
+accelerators."""

@@ -1,11 +1,14 @@
 """Running a layer example by example, so that what it makes in between stays in a core's cache.
 
-The hidden layer of one example's ConvNeXt block is one megabyte; that of a batch of 16 is 16 and travels to memory and back for
-each of the dozen passes that make up a block and its gradient. On CPU a loop over examples, with the hidden layer computed again
-in the backward pass, was measured 2.5 times as fast forward and 1.9 times forward and backward (7x7 depthwise, 128 to 512 wide,
-32x16 patches, batch 16, one core). Accelerators get the whole batch at once.
+The hidden layer of one example's ConvNeXt block is one megabyte; that of a batch of 16 is
+16 and travels to memory and back for each of the dozen passes that make up a block and its
+gradient. On CPU a loop over examples, with the hidden layer computed again in the backward
+pass, was measured 2.5 times as fast forward and 1.9 times forward and backward (7x7
+depthwise, 128 to 512 wide, 32x16 patches, batch 16, one core). Accelerators get the whole
+batch at once.
 
-(No convolution primitive may stand in such a loop on CPU: its gradient would be many times slower there. `zoo.climate.models.layers.circular` has none.)
+(No convolution primitive may stand in such a loop on CPU: its gradient would be many times
+slower there. `zoo.climate.models.layers.circular` has none.)
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ __all__ = ["per_example"]
 
 
 def per_example(function: Callable[..., Any], *fields: jax.Array, axis: int = 0) -> Any:
-    """`function(*fields)` for a function that treats the examples of a batch apart; the same numbers up to rounding.
+    """`function(*fields)` for a function that treats the examples of a batch apart; the
+    same numbers up to rounding.
 
     Args:
         function: arrays with a batch at `axis` to a pytree of such arrays; may close over weights.

@@ -1,15 +1,19 @@
 """Real spherical harmonics on the 64x32 grid, as matrix products.
 
-Why least squares and not quadrature: the equiangular grid of WeatherBench 2 (cell centres, no poles) integrates
-polynomials of degree 31 exactly at best, and the analysis of a T21 field needs degree 42. Its 32 latitudes do determine
-the at most 22 coefficients of each zonal wavenumber, so the area-weighted least-squares fit is exact for every T21
-field, and for any other field it is the nearest T21 field in the area-weighted norm of each wavenumber.
+Why least squares and not quadrature: the equiangular grid of WeatherBench 2 (cell centres,
+no poles) integrates polynomials of degree 31 exactly at best, and the analysis of a T21
+field needs degree 42. Its 32 latitudes do determine the at most 22 coefficients of each
+zonal wavenumber, so the area-weighted least-squares fit is exact for every T21 field, and
+for any other field it is the nearest T21 field in the area-weighted norm of each
+wavenumber.
 
-Why matrix products: at this size (22 wavenumbers) they are faster than an FFT on CPU, GPU and TPU alike.
+Why matrix products: at this size (22 wavenumbers) they are faster than an FFT on CPU, GPU
+and TPU alike.
 
-Convention: harmonics are real and of unit mean square over the sphere, so the mean square of a field is the sum of its
-squared coefficients (Parseval). Coefficients are laid out [batch, part, order, degree, channel] with part 0 the cosine
-and part 1 the sine; entries with degree < order, and the sine of order 0, are zero.
+Convention: harmonics are real and of unit mean square over the sphere, so the mean square
+of a field is the sum of its squared coefficients (Parseval). Coefficients are laid out
+[batch, part, order, degree, channel] with part 0 the cosine and part 1 the sine; entries
+with degree < order, and the sine of order 0, are zero.
 """
 
 from __future__ import annotations
@@ -37,7 +41,8 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """An equiangular grid, longitude from 0 and latitude ascending at cell centres, and its triangular truncation."""
+    """An equiangular grid, longitude from 0 and latitude ascending at cell centres, and its
+    triangular truncation."""
 
     longitudes: int = 64
     latitudes: int = 32
@@ -46,7 +51,8 @@ class Grid:
     def __post_init__(self) -> None:
         if self.truncation >= min(self.latitudes, self.longitudes // 2):
             raise ValueError(
-                f"T{self.truncation} is not determined by {self.longitudes}x{self.latitudes} points: "
+                f"T{self.truncation} is not determined by {self.longitudes}x{self.latitudes} "
+                "points: "
                 f"at most T{min(self.latitudes, self.longitudes // 2) - 1}"
             )
 
@@ -66,9 +72,11 @@ GRID = Grid()
 
 
 def area_weights(latitude: np.ndarray) -> np.ndarray:
-    """Area of each latitude row over the mean area: sin(upper bound) - sin(lower bound), normalised to mean 1.
+    """Area of each latitude row over the mean area: sin(upper bound) - sin(lower bound),
+    normalised to mean 1.
 
-    Bounds are the mid-points between rows, and +-90 degrees: the definition of WeatherBench 2, not cos(latitude).
+    Bounds are the mid-points between rows, and +-90 degrees: the definition of WeatherBench
+    2, not cos(latitude).
     """
     latitude = np.asarray(latitude, np.float64)
     inner = (latitude[1:] + latitude[:-1]) / 2
@@ -84,10 +92,12 @@ def laplacian_eigenvalues(truncation: int) -> np.ndarray:
 
 
 def legendre(sine: np.ndarray, truncation: int) -> np.ndarray:
-    """Associated Legendre functions [order, degree, point] at sin(latitude), each with mean square 1 over [-1, 1].
+    """Associated Legendre functions [order, degree, point] at sin(latitude), each with mean
+    square 1 over [-1, 1].
 
-    The three-term recurrence in degree at fixed order (Holmes & Featherstone 2002, doi:10.1007/s00190-002-0216-2), which
-    is stable in double precision far beyond the truncations used here.
+    The three-term recurrence in degree at fixed order (Holmes & Featherstone 2002,
+    doi:10.1007/s00190-002-0216-2), which is stable in double precision far beyond the
+    truncations used here.
     """
     sine = np.asarray(sine, np.float64)
     cosine = np.sqrt(1.0 - sine**2)
@@ -122,7 +132,9 @@ def _matrices(grid: Grid) -> _Matrices:
     angle = np.deg2rad(grid.longitude)
     orders = np.arange(grid.truncation + 1)
     norm = np.where(orders == 0, 1.0, np.sqrt(2.0))[:, None]
-    waves = np.stack([norm * np.cos(orders[:, None] * angle), norm * np.sin(orders[:, None] * angle)])
+    waves = np.stack(
+        [norm * np.cos(orders[:, None] * angle), norm * np.sin(orders[:, None] * angle)]
+    )
     sine = np.sin(np.deg2rad(grid.latitude))
     polynomials = legendre(sine, grid.truncation)
     root = np.sqrt(area_weights(grid.latitude))
@@ -141,7 +153,8 @@ def _matrices(grid: Grid) -> _Matrices:
 
 
 def _least_squares(functions: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """The fit [order, degree, latitude] of functions [order, degree, latitude], weighted by `root` squared."""
+    """The fit [order, degree, latitude] of functions [order, degree, latitude], weighted by
+    `root` squared."""
     fit = np.zeros_like(functions)
     for m in range(len(functions)):
         fit[m, m:] = np.linalg.pinv((functions[m, m:] * root).T) * root
@@ -151,10 +164,11 @@ def _least_squares(functions: np.ndarray, root: np.ndarray) -> np.ndarray:
 def to_degrees(
     field: Float[Array, "longitude batch latitude channel"], grid: Grid = GRID
 ) -> Float[Array, "degree part order batch channel"]:
-    """Coefficients of a field given longitude first; the layout in which a filter by degree is one matrix product each.
+    """Coefficients of a field given longitude first; the layout in which a filter by degree
+    is one matrix product each.
 
-    Why longitude first: the sum over longitudes is then one large product, which XLA on CPU runs four times faster than
-    one small product for each member of the batch.
+    Why longitude first: the sum over longitudes is then one large product, which XLA on CPU
+    runs four times faster than one small product for each member of the batch.
     """
     m = _matrices(grid)
     waves = jnp.einsum("pmx,xbyc->pmbyc", jnp.asarray(m.to_orders, field.dtype), field)
@@ -166,12 +180,17 @@ def from_degrees(
 ) -> Float[Array, "longitude batch latitude channel"]:
     """The inverse of `to_degrees`."""
     m = _matrices(grid)
-    waves = jnp.einsum("myl,lpmbc->pmbyc", jnp.asarray(m.from_degrees, coefficients.dtype), coefficients)
+    waves = jnp.einsum(
+        "myl,lpmbc->pmbyc", jnp.asarray(m.from_degrees, coefficients.dtype), coefficients
+    )
     return jnp.einsum("xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, coefficients.dtype), waves)
 
 
-def analyse(field: Float[Array, "batch longitude latitude channel"], grid: Grid = GRID) -> Float[Array, "batch part order degree channel"]:
-    """Coefficients of a field; exact (to rounding) when the field has no degree above the truncation."""
+def analyse(
+    field: Float[Array, "batch longitude latitude channel"], grid: Grid = GRID
+) -> Float[Array, "batch part order degree channel"]:
+    """Coefficients of a field; exact (to rounding) when the field has no degree above the
+    truncation."""
     return to_degrees(field.swapaxes(0, 1), grid).transpose(3, 1, 2, 0, 4)
 
 
@@ -190,15 +209,23 @@ def truncate(
     Args:
         field: values on the grid.
         grid: the grid and its truncation.
-        winds: how many of the last channels are eastward or northward components of a vector. A component is
-            discontinuous at the poles, so it is no sum of harmonics; times cos(latitude) it is one, up to a degree
-            beyond the truncation of the vorticity and divergence it belongs to. That space is used for them.
+        winds: how many of the last channels are eastward or northward components of a
+            vector. A component is discontinuous at the poles, so it is no sum of harmonics;
+            times cos(latitude) it is one, up to a degree beyond the truncation of the
+            vorticity and divergence it belongs to. That space is used for them.
     """
     m = _matrices(grid)
-    waves = jnp.einsum("pmx,xbyc->pmbyc", jnp.asarray(m.to_orders, field.dtype), field.swapaxes(0, 1))
+    waves = jnp.einsum(
+        "pmx,xbyc->pmbyc", jnp.asarray(m.to_orders, field.dtype), field.swapaxes(0, 1)
+    )
     scalars = field.shape[-1] - winds
     parts = []
-    for matrix, part in ((m.projection, waves[..., :scalars]), (m.wind_projection, waves[..., scalars:])):
+    for matrix, part in (
+        (m.projection, waves[..., :scalars]),
+        (m.wind_projection, waves[..., scalars:]),
+    ):
         if part.shape[-1]:
             parts.append(jnp.einsum("mzy,pmbyc->pmbzc", jnp.asarray(matrix, field.dtype), part))
-    return jnp.einsum("xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, field.dtype), jnp.concatenate(parts, -1)).swapaxes(0, 1)
+    return jnp.einsum(
+        "xpm,pmbyc->xbyc", jnp.asarray(m.from_orders, field.dtype), jnp.concatenate(parts, -1)
+    ).swapaxes(0, 1)

@@ -1,14 +1,17 @@
 """Order-k Markov chains of DNA as masked-language models: left context alone, or both sides.
 
-Counts are of the train arc and of its reverse complement, so that both strands give the same answer. Orders are interpolated
-(in the form of MacKay & Peto 1995, doi:10.1017/S1351324900000218): with n(c) the count of context c and c' the context without its farthest
-base,
+Counts are of the train arc and of its reverse complement, so that both strands give the
+same answer. Orders are interpolated (in the form of MacKay & Peto 1995,
+doi:10.1017/S1351324900000218): with n(c) the count of context c and c' the context without
+its farthest base,
 
     P_j(x | c) = (n(c, x) + strength * P_{j-1}(x | c')) / (n(c) + strength)
 
-Every row sees what the network sees, the corrupted windows. A context reaches back to the nearest hidden base (or the window's end) and no
-farther; bases that the corruption replaced are taken as they stand, since nothing marks them. Both rows end with Bayes' rule for what the
-scored position itself shows (`zoo.genomics.models.masking.as_shown`), which is all that the protocol tells about it.
+Every row sees what the network sees, the corrupted windows. A context reaches back to the
+nearest hidden base (or the window's end) and no farther; bases that the corruption replaced
+are taken as they stand, since nothing marks them. Both rows end with Bayes' rule for what
+the scored position itself shows (`zoo.genomics.models.masking.as_shown`), which is all that
+the protocol tells about it.
 """
 
 from __future__ import annotations
@@ -47,20 +50,25 @@ def left(task: EColiLanguage, *, order: int, strength: float) -> Predictor:
 
 
 def both_sides(task: EColiLanguage, *, order: int, strength: float) -> Predictor:
-    """P(base | both sides) of the same chain: the product of the conditional probabilities of the base and of the `order` bases after it.
+    """P(base | both sides) of the same chain: the product of the conditional probabilities
+    of the base and of the `order` bases after it.
 
-    This is the chain's exact conditional where nothing near is hidden; a hidden base ends the product and shortens contexts.
+    This is the chain's exact conditional where nothing near is hidden; a hidden base ends
+    the product and shortens contexts.
     """
     chain = Chain(task.arc("train"), order, strength)
 
     def predict(tokens: np.ndarray) -> dict[str, np.ndarray]:
-        return {"probability": _in_parts(lambda part: as_shown(chain.both_sides(part), part), tokens)}
+        return {
+            "probability": _in_parts(lambda part: as_shown(chain.both_sides(part), part), tokens)
+        }
 
     return predict
 
 
 def naive_bayes(task: EColiLanguage, *, order: int, strength: float) -> Predictor:
-    """P(x | left) P(x | right) / P(x), normalised: both contexts as if they were independent given the base."""
+    """P(x | left) P(x | right) / P(x), normalised: both contexts as if they were
+    independent given the base."""
     chain = Chain(task.arc("train"), order, strength)
 
     def combined(tokens: np.ndarray) -> np.ndarray:
@@ -72,8 +80,8 @@ def naive_bayes(task: EColiLanguage, *, order: int, strength: float) -> Predicto
 class Chain:
     """An interpolated Markov chain of both strands of a sequence.
 
-    A context's number has its farthest base as the highest digit. The tables of all orders lie in one array, so that contexts of
-    different lengths are looked up at once.
+    A context's number has its farthest base as the highest digit. The tables of all orders
+    lie in one array, so that contexts of different lengths are looked up at once.
 
     Attributes:
         table: P float32 `[context, letter]`, the 4^j contexts of order j from row (4^j - 1) / 3 on.
@@ -83,7 +91,10 @@ class Chain:
         if not 0 <= order <= 11:
             raise ValueError(f"order={order}: chains of order 0 to 11 are counted")
         if strength <= 0:
-            raise ValueError(f"strength={strength} must be positive, or an unseen context would have no probabilities")
+            raise ValueError(
+                f"strength={strength} must be positive, or an unseen context would have no "
+                "probabilities"
+            )
         self.order = order
         below, tables = np.full((1, 4), 0.25, np.float32), []
         for counts in count(tokens, order):
@@ -98,15 +109,20 @@ class Chain:
 
     @classmethod
     def of_table(cls, table: np.ndarray, order: int) -> Chain:
-        """A chain whose table is known; in half precision it takes half the room and costs less than 1e-4 nats."""
+        """A chain whose table is known; in half precision it takes half the room and costs
+        less than 1e-4 nats."""
         if table.shape != (_first(order + 1), 4):
-            raise ValueError(f"the table of a chain of order {order} has shape {(_first(order + 1), 4)}, this one {table.shape}")
+            raise ValueError(
+                f"the table of a chain of order {order} has shape {(_first(order + 1), 4)}, this "
+                f"one {table.shape}"
+            )
         chain = cls.__new__(cls)
         chain.order, chain.table = order, np.asarray(table, np.float32)
         return chain
 
     def left(self, tokens: np.ndarray) -> np.ndarray:
-        """P(base | bases before it) float32 `[window, position, letter]`, of the longest context without a hidden base."""
+        """P(base | bases before it) float32 `[window, position, letter]`, of the longest
+        context without a hidden base."""
         run, before = self._before(tokens)
         return self.table[_first(run) + (before & ((1 << (2 * run)) - 1))]
 
@@ -120,10 +136,14 @@ class Chain:
         seen, letters = tokens < 4, np.where(tokens < 4, tokens, 0).astype(np.int64)
         log = np.zeros((*tokens.shape, 4), np.float32)
         alive = np.ones(tokens.shape, bool)
-        between = np.zeros(tokens.shape, np.int64)  # the bases after the position and before the one that is predicted
+        between = np.zeros(
+            tokens.shape, np.int64
+        )  # the bases after the position and before the one that is predicted
         for ahead in range(self.order + 1):
             alive &= _back(seen, -ahead) if ahead else True
-            reach = np.minimum(run, self.order - ahead)[alive]  # bases before the position that the context still holds
+            reach = np.minimum(run, self.order - ahead)[
+                alive
+            ]  # bases before the position that the context still holds
             near, far = between[alive], (before[alive] & ((1 << (2 * reach)) - 1)) << (2 * ahead)
             predicted = _back(letters, -ahead)[alive]
             for letter in range(4):
@@ -140,9 +160,14 @@ class Chain:
         return np.log(self.table)
 
     def _before(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many bases in a row are seen just before each position (up to the order), and the number of the context of all of them."""
+        """How many bases in a row are seen just before each position (up to the order), and
+        the number of the context of all of them."""
         seen, letters = tokens < 4, np.where(tokens < 4, tokens, 0).astype(np.int64)
-        run, number, whole = np.zeros(tokens.shape, np.int64), np.zeros(tokens.shape, np.int64), np.ones(tokens.shape, bool)
+        run, number, whole = (
+            np.zeros(tokens.shape, np.int64),
+            np.zeros(tokens.shape, np.int64),
+            np.ones(tokens.shape, bool),
+        )
         for j in range(1, self.order + 1):
             whole &= _back(seen, j)
             run += whole
@@ -151,9 +176,11 @@ class Chain:
 
 
 def count(tokens: np.ndarray, order: int) -> list[np.ndarray]:
-    """Counts int64 `[4^j, letter]` of each context of j = 0 .. `order` bases and the base after it, on both strands.
+    """Counts int64 `[4^j, letter]` of each context of j = 0 .. `order` bases and the base
+    after it, on both strands.
 
-    Shorter contexts' counts are sums over the farthest base, so the few words at the sequence's ends are missing from them.
+    Shorter contexts' counts are sums over the farthest base, so the few words at the
+    sequence's ends are missing from them.
     """
     words = np.zeros(4 ** (order + 1), np.int64)
     for strand in (tokens, reverse_complement(tokens)):
@@ -171,7 +198,8 @@ def _first(order: np.ndarray | int) -> np.ndarray | int:
 
 
 def _back(values: np.ndarray, places: int) -> np.ndarray:
-    """`values` `[window, position]` of the position `places` before each (after it where negative); zero beyond the window."""
+    """`values` `[window, position]` of the position `places` before each (after it where
+    negative); zero beyond the window."""
     out = np.zeros_like(values)
     if places > 0:
         out[:, places:] = values[:, :-places]
@@ -183,4 +211,6 @@ def _back(values: np.ndarray, places: int) -> np.ndarray:
 
 
 def _in_parts(predict: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> np.ndarray:
-    return np.concatenate([predict(tokens[begin : begin + WINDOWS]) for begin in range(0, len(tokens), WINDOWS)])
+    return np.concatenate(
+        [predict(tokens[begin : begin + WINDOWS]) for begin in range(0, len(tokens), WINDOWS)]
+    )

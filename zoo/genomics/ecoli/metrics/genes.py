@@ -1,6 +1,8 @@
-"""Scores of per-base labels as formulas of a confusion table, so that they are formulas of summed counts.
+"""Scores of per-base labels as formulas of a confusion table, so that they are formulas of
+summed counts.
 
-Tables are `[..., true class, predicted class]`, in any scale: counts, or their means over windows. Leading axes are resamples.
+Tables are `[..., true class, predicted class]`, in any scale: counts, or their means over
+windows. Leading axes are resamples.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
     """Counts float64 `[example, true class, predicted class]` over the positions of each example.
 
     Args:
-        true: labels `[example, position]`; positions with a label outside `0 .. classes - 1` are not counted.
+        true: labels `[example, position]`; positions with a label outside
+            `0 .. classes - 1` are not counted.
         predicted: labels `[example, position]`, 0 to `classes - 1`.
         classes: how many there are.
     """
@@ -28,7 +31,8 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
 
 
 def f1(table: np.ndarray) -> np.ndarray:
-    """F1 of each class `[..., class]`: 2 TP / (2 TP + FP + FN); NaN for a class that is neither there nor predicted."""
+    """F1 of each class `[..., class]`: 2 TP / (2 TP + FP + FN); NaN for a class that is
+    neither there nor predicted."""
     hits = np.diagonal(table, axis1=-2, axis2=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 2.0 * hits / (table.sum(-1) + table.sum(-2))

@@ -18,11 +18,17 @@ def cpg_count(tokens: Int[np.ndarray, "sequence position"]) -> Float[np.ndarray,
     return ((tokens[:, :-1] == 1) & (tokens[:, 1:] == 2)).sum(1).astype(np.float64)
 
 
-FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"gc_content": gc_content, "cpg_count": cpg_count}
+FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "gc_content": gc_content,
+    "cpg_count": cpg_count,
+}
 
 
-def best_threshold(value: Float[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> tuple[float, float]:
-    """The threshold and the side (+1: positive above it) with the largest MCC on these examples; `(value - threshold) * side > 0`."""
+def best_threshold(
+    value: Float[np.ndarray, " n"], label: Int[np.ndarray, " n"]
+) -> tuple[float, float]:
+    """The threshold and the side (+1: positive above it) with the largest MCC on these
+    examples; `(value - threshold) * side > 0`."""
     order = np.argsort(value, kind="stable")
     ranked, positive = value[order], label[order] == 1
     ends = np.flatnonzero(ranked[1:] != ranked[:-1])
@@ -36,7 +42,8 @@ def best_threshold(value: Float[np.ndarray, " n"], label: Int[np.ndarray, " n"])
 
 
 def threshold(task: Any, *, feature: str) -> Callable[[Any], dict[str, np.ndarray]]:
-    """Baseline factory: `(value - threshold) * side` as the logit, threshold and side from each subset's training table.
+    """Baseline factory: `(value - threshold) * side` as the logit, threshold and side from
+    each subset's training table.
 
     Raises:
         ValueError: no such feature; lists those there are.

@@ -1,8 +1,10 @@
-"""Fits the logistic regressions on k-mers of `zoo.genomics.gue.baselines.kmers`; needs scikit-learn (extra `dev`).
+"""Fits the logistic regressions on k-mers of `zoo.genomics.gue.baselines.kmers`; needs
+scikit-learn (extra `dev`).
 
     python -m zoo.genomics.gue.baselines.fit_kmers spectrum --task genomics/gue --out RUNS
 
-For each subset the strength of the penalty is chosen on dev by AUROC, from five values; the test files are not read.
+For each subset the strength of the penalty is chosen on dev by AUROC, from five values; the
+test files are not read.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ KINDS = {
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
 
 
-def fit(kind: str, train: LabelledSequences, dev: LabelledSequences) -> tuple[np.ndarray, float, dict[str, float]]:
-    """Coefficients, intercept and dev scores (with the chosen `strength`, scikit-learn's C) of one subset."""
+def fit(
+    kind: str, train: LabelledSequences, dev: LabelledSequences
+) -> tuple[np.ndarray, float, dict[str, float]]:
+    """Coefficients, intercept and dev scores (with the chosen `strength`, scikit-learn's C)
+    of one subset."""
     from sklearn.linear_model import LogisticRegression
 
     x, held = features(train.tokens, KINDS[kind]), features(dev.tokens, KINDS[kind])
@@ -43,18 +48,28 @@ def fit(kind: str, train: LabelledSequences, dev: LabelledSequences) -> tuple[np
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fits one kind of features on every subset of a task and writes `kmers.<kind>.<task>.safetensors`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Fits one kind of features on every subset of a task and writes
+    `kmers.<kind>.<task>.safetensors`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("kind", choices=sorted(KINDS))
-    parser.add_argument("--task", default="genomics/gue", help="a task of genomics whose class is Gue")
+    parser.add_argument(
+        "--task", default="genomics/gue", help="a task of genomics whose class is Gue"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args(arguments)
     arrays, dev, task = {}, {}, registry.load_task(options.task)
     for subset in task.subsets:
         begin = time.perf_counter()
-        weight, bias, dev[subset] = fit(options.kind, task.visible(subset, "train"), task.visible(subset, "dev"))
+        weight, bias, dev[subset] = fit(
+            options.kind, task.visible(subset, "train"), task.visible(subset, "dev")
+        )
         arrays |= {f"{subset}.weight": weight, f"{subset}.bias": np.array([bias], np.float32)}
-        print(f"{options.kind} {subset}: {dev[subset]}, {time.perf_counter() - begin:.0f} s", flush=True)
+        print(
+            f"{options.kind} {subset}: {dev[subset]}, {time.perf_counter() - begin:.0f} s",
+            flush=True,
+        )
     path = options.out / f"kmers.{options.kind}.{options.task.split('/')[1]}.safetensors"
     settings = {subset: KINDS[options.kind] for subset in task.subsets}
     weights.save(path, arrays, metadata={"settings": settings, "dev": dev}, dtype="float16")

@@ -1,7 +1,8 @@
-"""Logistic regression on k-mers: counts of them anywhere, or the letters and short k-mers at each place.
+"""Logistic regression on k-mers: counts of them anywhere, or the letters and short k-mers
+at each place.
 
-The features and the prediction are here; the fit (scikit-learn, settings by the dev set) is in `fit_kmers`, and its coefficients are
-shipped as safetensors whose hash the task names.
+The features and the prediction are here; the fit (scikit-learn, settings by the dev set) is
+in `fit_kmers`, and its coefficients are shipped as safetensors whose hash the task names.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ def canonical(k: int) -> Int[np.ndarray, " kmer"]:
     return np.unique(np.minimum(number, other), return_inverse=True)[1]
 
 
-def spectrum(tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...], *, strands: bool) -> csr_matrix:
-    """Square roots of k-mer counts, float32 sparse `[sequence, k-mer]`; k-mers with an unknown base are not counted.
+def spectrum(
+    tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...], *, strands: bool
+) -> csr_matrix:
+    """Square roots of k-mer counts, float32 sparse `[sequence, k-mer]`; k-mers with an
+    unknown base are not counted.
 
     Args:
         tokens: sequences.
@@ -51,7 +55,9 @@ def spectrum(tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...], 
         column = index[row, place]
         column = canonical(k)[column] if strands else column
         size = int(canonical(k).max()) + 1 if strands else 4**k
-        counts = coo_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(tokens), size)).tocsr()
+        counts = coo_matrix(
+            (np.ones(len(row), np.float32), (row, column)), shape=(len(tokens), size)
+        ).tocsr()
         counts.sum_duplicates()
         counts.data = np.sqrt(counts.data)
         blocks.append(counts)
@@ -59,7 +65,8 @@ def spectrum(tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...], 
 
 
 def placed(tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...]) -> csr_matrix:
-    """The letter at each place, and counts of k-mers anywhere (stranded, square roots): float32 sparse `[sequence, feature]`."""
+    """The letter at each place, and counts of k-mers anywhere (stranded, square roots):
+    float32 sparse `[sequence, feature]`."""
     from scipy.sparse import csr_matrix, hstack
 
     letters = (tokens[..., None] == np.arange(4)).astype(np.float32).reshape(len(tokens), -1)
@@ -67,14 +74,20 @@ def placed(tokens: Int[np.ndarray, "sequence position"], ks: tuple[int, ...]) ->
 
 
 def features(tokens: np.ndarray, settings: Mapping[str, Any]) -> csr_matrix:
-    """The features that `settings` names: `kind` "spectrum" (both strands together), "stranded" or "placed"; `ks`."""
+    """The features that `settings` names: `kind` "spectrum" (both strands together),
+    "stranded" or "placed"; `ks`."""
     ks = tuple(settings["ks"])
     if settings["kind"] == "placed":
         return placed(tokens, ks)
     return spectrum(tokens, ks, strands=settings["kind"] == "spectrum")
 
 
-def logits(tokens: np.ndarray, weight: Float[np.ndarray, " feature"], bias: float, settings: Mapping[str, Any]) -> np.ndarray:
+def logits(
+    tokens: np.ndarray,
+    weight: Float[np.ndarray, " feature"],
+    bias: float,
+    settings: Mapping[str, Any],
+) -> np.ndarray:
     """Logits of the positive class `[sequence]`."""
     return features(tokens, settings) @ weight.astype(np.float32) + np.float32(bias)
 
@@ -105,7 +118,12 @@ class KmerRegression:
         """
         if subset not in self.settings:
             raise ValueError(f"no fit of {subset!r}; there are {', '.join(self.settings)}")
-        return logits(tokens, self.arrays[f"{subset}.weight"], float(self.arrays[f"{subset}.bias"][0]), self.settings[subset])
+        return logits(
+            tokens,
+            self.arrays[f"{subset}.weight"],
+            float(self.arrays[f"{subset}.bias"][0]),
+            self.settings[subset],
+        )
 
 
 def regression(task: Gue, *, file: str, sha256: str) -> KmerRegression:
@@ -117,7 +135,9 @@ def regression(task: Gue, *, file: str, sha256: str) -> KmerRegression:
     """
     path = FOLDER / file
     if not path.is_file():
-        raise files.FileMissing(f"{file} is not in {FOLDER}: python -m zoo.genomics.gue.baselines.fit_kmers")
+        raise files.FileMissing(
+            f"{file} is not in {FOLDER}: python -m zoo.genomics.gue.baselines.fit_kmers"
+        )
     found = files.sha256(path)
     if found != sha256:
         raise files.FileAltered(f"{path} has SHA-256 {found}, the task says {sha256}")

@@ -1,10 +1,12 @@
-"""The lookup that learns nothing and beats every published model on GUE's mouse tasks: the other label of a shuffle's original.
+"""The lookup that learns nothing and beats every published model on GUE's mouse tasks: the
+other label of a shuffle's original.
 
 Every negative there is a dinucleotide-preserving shuffle of a positive (Altschul & Erickson 1985,
-doi:10.1093/oxfordjournals.molbev.a040370). A shuffle keeps all dinucleotide counts and the first and the last letter, so it and its
-original find each other, and the published split, drawn over single sequences, left four fifths of the test sequences with their partner in
-train. On a split that keeps such pairs together
-(`genomics/gue_mouse_grouped`) the lookup finds nothing and is worth nothing.
+doi:10.1093/oxfordjournals.molbev.a040370). A shuffle keeps all dinucleotide counts and the
+first and the last letter, so it and its original find each other, and the published split,
+drawn over single sequences, left four fifths of the test sequences with their partner in
+train. On a split that keeps such pairs together (`genomics/gue_mouse_grouped`) the lookup
+finds nothing and is worth nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ from zoo.genomics.data import signatures
 from zoo.genomics.data.tables import LabelledSequences
 
 UNKNOWN = 0.499
-"""Probability of class 1 where nothing is found: the constant guess "not bound", hardly less than one half."""
+"""Probability of class 1 where nothing is found: the constant guess "not bound", hardly
+less than one half."""
 
 
 def look_up(train: LabelledSequences, tokens: np.ndarray) -> np.ndarray:
     """Probability of class 1 by lookup, float64 `[sequence]`; NaN where nothing is found.
 
-    A sequence is found where a *different* training sequence has the same dinucleotide counts and the same end letters; it gets the
-    other label (with several: one less their mean).
+    A sequence is found where a *different* training sequence has the same dinucleotide
+    counts and the same end letters; it gets the other label (with several: one less their
+    mean).
 
     Args:
         train: the training table, classes 0 and 1.
@@ -54,7 +58,8 @@ class Lookup:
         """Probability of each class, float64; where nothing is found, class 0 by a hair.
 
         Args:
-            inputs: `.tokens` `[sequence, position]`, `.subset` `[sequence]`, and `.train(subset)`, the subset's training table.
+            inputs: `.tokens` `[sequence, position]`, `.subset` `[sequence]`, and
+                `.train(subset)`, the subset's training table.
         """
         subsets = np.asarray(inputs.subset)
         positive = np.full(len(subsets), UNKNOWN)
