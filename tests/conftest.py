@@ -43,7 +43,7 @@ def mirror_file() -> Callable[[str, str], Path]:
             pytest.skip(f"dataset {dataset} has no card here")
         card = next((file for file in cards[dataset].file if file.name == name), None)
         assert card is not None, f"dataset {dataset} has no file {name}"
-        path = files.find(card, folder=files.dataset_folder(cards[dataset]))
+        path = files.find(card, folder=registry.dataset_folder(cards[dataset]))
         if path is None:
             mirror = os.environ.get("ZOO_MIRROR")
             pytest.skip(

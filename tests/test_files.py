@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import files
+from zoo import files, registry
 from zoo.cards import CardError, FileCard
 
 CONTENT = bytes(range(256)) * 40
@@ -190,9 +190,9 @@ def test_names_that_a_dataset_lacks_are_told(isolated_home):
         splits={},
         file=[card()],
     )
-    assert files.missing(dataset, ["field.nc"]) == [card()]
+    assert registry.missing(dataset, ["field.nc"]) == [card()]
     with pytest.raises(CardError, match=r"no file 'x'; it has field.nc"):
-        files.missing(dataset, ["x"])
+        registry.missing(dataset, ["x"])
 
 
 # ----------------------------------------------------------------------------------------- fetching
@@ -334,8 +334,6 @@ def test_a_mirror_that_zoo_writes_serves_a_machine_without_network(
 ):
     import numpy as np
 
-    from zoo import registry
-
     extra = toy / "datasets/climate/toy/card.toml"
     np.save(tmp_path / "extra.npy", np.arange(3))
     content = (tmp_path / "extra.npy").read_bytes()
@@ -359,7 +357,7 @@ def test_a_mirror_that_zoo_writes_serves_a_machine_without_network(
     card = registry.dataset("climate/toy")
     for file in card.file:
         assert (
-            files.get(file, folder=files.dataset_folder(card))
+            files.get(file, folder=registry.dataset_folder(card))
             == tmp_path / "mirror/example.org/data" / file.name
         )
 

@@ -26,7 +26,7 @@ _HOME = {
     "list_models": "zoo.registry",
     "list_tasks": "zoo.registry",
     "list_datasets": "zoo.registry",
-    "load_task": "zoo.registry",
+    "load_task": "zoo.interfaces.task",
     "load_dataset": "zoo.registry",
     "load_model": "zoo.pretrained.model",
     "bench": "zoo.commands.bench.run",
@@ -34,8 +34,9 @@ _HOME = {
 
 if TYPE_CHECKING:
     from zoo.commands.bench.run import bench
+    from zoo.interfaces.task import load_task
     from zoo.pretrained.model import load_model
-    from zoo.registry import list_datasets, list_models, list_tasks, load_dataset, load_task
+    from zoo.registry import list_datasets, list_models, list_tasks, load_dataset
 
 
 def __getattr__(name: str):

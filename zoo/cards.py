@@ -383,8 +383,8 @@ class TrainingRecord(Card):
 
 
 class ExpectedOutput(Card):
-    """What the predictor's `probe(input_seed)` must give, so that a broken load is noticed
-    without a benchmark."""
+    """What the predictor's `example_output(input_seed)` must give, so that a broken load is
+    noticed without a benchmark."""
 
     input_seed: int
     shape: list[int]
@@ -395,11 +395,9 @@ class ExpectedOutput(Card):
     tolerance: float = Field(1e-4, description="Largest absolute difference.")
 
 
-class ModelCard(Card):
-    """A pretrained model: `zoo/<domain>/weights/<architecture>.<tag>.toml`, id
-    `<domain>/<architecture>.<tag>`."""
+class ModelDescription(Card):
+    """What a recipe says of the model that it trains: a card without what is measured."""
 
-    schema_version: Literal[1]
     id: ModelId
     title: str
     summary: str
@@ -408,20 +406,23 @@ class ModelCard(Card):
             "The NNX module; its module also holds the config dataclass `<Name>Config` or `Config`."
         )
     )
-    predictor: CodePath = Field(description="Factory `(card, weight_paths) -> callable(inputs)`.")
+    predictor: CodePath = Field(
+        description="Factory `(card, weight_paths) -> zoo.interfaces.predictor.PretrainedPredictor`."
+    )
     converter: CodePath | None = Field(
         None,
-        description="For files in a form of their own, be it that others published them or that they hold shared parts once: "
-        "function `(path) -> parameters by dotted name`.",
+        description=(
+            "For files in a form of their own, be it that others published them or that they hold "
+            "shared parts once: function `(path) -> parameters by dotted name`."
+        ),
     )
     predict_file: CodePath | None = Field(
-        None, description="Function `(model, source, target, *, days)` behind `zoo predict`."
+        None, description="The `zoo.interfaces.predictor.FilePrediction` behind `zoo predict`."
     )
     config: dict[str, Any] = Field(default_factory=dict)
     predictor_config: dict[str, Any] = Field(default_factory=dict)
     tasks: list[TaskId]
     track: str | None = None
-    n_params: int = Field(gt=0)
     licence: str
     paper: Https
     ensemble: bool = Field(
@@ -434,9 +435,17 @@ class ModelCard(Card):
     pretrained_on: list[str] = Field(default_factory=list)
     truth: Truth
     training: TrainingRecord
+    caveats: list[str] = Field(default_factory=list)
+
+
+class ModelCard(ModelDescription):
+    """A pretrained model: `zoo/<domain>/weights/<architecture>.<tag>.toml`, id
+    `<domain>/<architecture>.<tag>`."""
+
+    schema_version: Literal[1]
+    n_params: int = Field(gt=0)
     weights: list[WeightFile] = Field(min_length=1)
     expected: ExpectedOutput | None = None
-    caveats: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _cost_known(self) -> ModelCard:
@@ -445,6 +454,31 @@ class ModelCard(Card):
                 "training.wall_seconds and training.steps may be left out only for weights that "
                 "others trained (`converter`)"
             )
+        return self
+
+
+class Run(Card):
+    """What one training left beside its weights: `run.toml` (`zoo.pretrained.run`)."""
+
+    schema_version: Literal[1]
+    task: TaskId
+    recipe: str = Field(description="As in `zoo train TASK RECIPE`.")
+    seed: int
+    weights_sha256: Sha256 = Field(description="Of `model.safetensors` beside it.")
+    storage: Literal["float16", "bfloat16", "float32"] = Field(
+        "float16", description="How parameters are stored where the run is published."
+    )
+    died: str | None = Field(
+        None, description="Why the training failed (constant output, loss at the reference)."
+    )
+    model: list[ModelDescription] = Field(
+        min_length=1,
+        description="What the cards say: the model, then its variants on the same weights.",
+    )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Run:
+        _require_unique([each.id for each in self.model], f"model of one run of {self.recipe}")
         return self
 
 
@@ -685,6 +719,7 @@ FORMATS: dict[str, type[Card]] = {
     "dataset": DatasetCard,
     "task": TaskSpec,
     "model": ModelCard,
+    "run": Run,
     "entry": Entry,
     "peers": PeerTable,
     "verification": Verification,

@@ -194,7 +194,7 @@ def data_get(name: str) -> None:
     card = registry.dataset(name)
     with _transfer() as progress:
         for file in card.file:
-            path = files.get(file, folder=files.dataset_folder(card), progress=progress)
+            path = files.get(file, folder=registry.dataset_folder(card), progress=progress)
             print(f"{file.name}: {path}")
 
 
@@ -208,7 +208,7 @@ def data_check(name: str) -> None:
     wrong = 0
     for file in card.file:
         try:
-            path = files.find(file, folder=files.dataset_folder(card))
+            path = files.find(file, folder=registry.dataset_folder(card))
         except files.FileAltered as error:
             wrong += 1
             print(f"ALTERED  {file.name}: {error}")
@@ -314,7 +314,7 @@ def mirror(
         near = registry.did_you_mean((tasks or [""])[0], registry.tasks())
         raise registry.UnknownName(f"no task matches {' '.join(tasks or [])!r}; {near}")
     needed = [
-        (file, files.dataset_folder(card))
+        (file, registry.dataset_folder(card))
         for card in (
             registry.dataset(name)
             for name in sorted({registry.task(task).dataset for task in wanted})
@@ -444,9 +444,17 @@ def audit(
     a score on them would really say."""
     from zoo.commands import audit as audits
 
-    options = audits.Options(kind, sequence, label, time, train_until, test_from, tree)
+    said = {
+        "sequence": None if sequence == "sequence" else sequence,
+        "label": None if label == "label" else label,
+        "time": time,
+        "train_until": train_until,
+        "test_from": test_from,
+        "tree": tree,
+    }
+    options = {key: value for key, value in said.items() if value is not None}
     reports = []
-    for report in audits.run(names, options):
+    for report in audits.run(names, kind=kind, options=options):
         reports.append(report)
         if not as_json:
             audits.render(report, _console())

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from zoo.cards import CardError, DatasetCard, DownloadCard, FileCard
+from zoo.cards import DatasetCard, DownloadCard, FileCard
 
 CHUNK = 1 << 20
 Progress = Callable[[str, int, int], None]
@@ -330,26 +330,3 @@ def write_text(target: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with whole(target) as part:
         part.write_text(text, encoding="utf-8")
-
-
-def dataset_folder(card: DatasetCard) -> Path:
-    """The folder of a dataset card: `datasets/<domain>/<name>`."""
-    return share() / "datasets" / card.id
-
-
-def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
-    """Those of the named files that are on no local place; where the network is allowed
-    they may still be fetched.
-
-    Raises:
-        zoo.cards.CardError: a name that the card does not have.
-    """
-    by_name = {file.name: file for file in card.file}
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise CardError(
-            f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}"
-        )
-    return [
-        by_name[name] for name in names if find(by_name[name], folder=dataset_folder(card)) is None
-    ]

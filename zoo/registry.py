@@ -17,13 +17,10 @@ import importlib.util
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from zoo import files
-from zoo.cards import CardError, DatasetCard, ModelCard, TaskSpec, read
-
-if TYPE_CHECKING:
-    from zoo.interfaces.task import Task
+from zoo.cards import CardError, DatasetCard, FileCard, ModelCard, TaskSpec, read
 
 PACKAGE = Path(__file__).resolve().parent
 """The folder of this package."""
@@ -55,7 +52,8 @@ class Found(NamedTuple):
 
 @functools.cache
 def _datasets() -> dict[str, Found]:
-    return _scan([files.share() / "datasets"], "*/*/card.toml", DatasetCard)
+    ours = _scan([files.share() / "datasets"], "*/*/card.toml", DatasetCard)
+    return _with_plugins(ours, "zoo.datasets", DatasetCard, "*/card.toml")
 
 
 @functools.cache
@@ -123,8 +121,31 @@ def path_of(name: str, kind: str) -> Path:
 
 
 def plugin_of(name: str, kind: str = "model") -> Plugin | None:
-    """The third-party package that brought a model or task; None for our own."""
-    return _one(name, {"task": _tasks, "model": _models}[kind](), kind).plugin
+    """The third-party package that brought a dataset, model or task; None for our own."""
+    known = {"dataset": _datasets, "task": _tasks, "model": _models}
+    return _one(name, known[kind](), kind).plugin
+
+
+def dataset_folder(card: DatasetCard) -> Path:
+    """Where a dataset's card lies, with the files that its repository or package carries."""
+    found = _datasets().get(card.id)
+    return files.share() / "datasets" / card.id if found is None else found.path.parent
+
+
+def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
+    """The files, of those named, that are in no local place.
+
+    Raises:
+        zoo.cards.CardError: the card has no file of that name.
+    """
+    by_name = {file.name: file for file in card.file}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise CardError(
+            f"dataset {card.id} has no file {unknown[0]!r}; it has {', '.join(by_name)}"
+        )
+    folder = dataset_folder(card)
+    return [by_name[name] for name in names if files.find(by_name[name], folder=folder) is None]
 
 
 def dataset(name: str) -> DatasetCard:
@@ -162,55 +183,6 @@ def matching(pattern: str, names: Any) -> list[str]:
     if re.fullmatch(r"[\w\-]+", pattern):
         pattern += "/*"
     return sorted(fnmatch.filter(names, pattern))
-
-
-def load_task(name: str, *, data: Path | None = None) -> Task:
-    """A task bound to its data files (found, or fetched when first asked for).
-
-    Args:
-        name: the task's id.
-        data: a folder of the user's own: the first place where a file of the dataset's card
-            is looked for (and verified like any other), and all the data of a task that
-            reads whole folders.
-
-    Raises:
-        UnknownName: no task has this name.
-        NotADirectoryError: `data` is no folder.
-        zoo.files.FileAltered: a file or archive in `data` that the card knows by its hash
-            has other bytes.
-        ValueError: the task would not use anything in `data`.
-    """
-    spec = task(name)
-    card = dataset(spec.dataset)
-    by_name = {file.name: file for file in card.file}
-    code = resolve(spec.code)
-    if data is None:
-        own = {}
-    elif not data.is_dir():
-        raise NotADirectoryError(
-            f"{data} is no folder; `--data` takes the folder that holds the data of {name}"
-        )
-    else:
-        own = {wanted: data / wanted for wanted in by_name if (data / wanted).is_file()}
-        if not own and not code.reads_folder:
-            raise ValueError(
-                f"{data} holds none of the files of dataset {card.id}: "
-                f"{', '.join(by_name) or 'it has none'}"
-            )
-        if code.reads_folder:
-            files.verify_downloads(data, card)
-
-    def file(wanted: str) -> Path:
-        if wanted not in by_name:
-            raise CardError(
-                f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}"
-            )
-        if wanted in own:
-            files.verify(own[wanted], by_name[wanted])
-            return own[wanted]
-        return files.get(by_name[wanted], folder=files.dataset_folder(card))
-
-    return code(spec, file=file, **({} if data is None else {"folder": data}))
 
 
 def load_dataset(name: str, **options: Any) -> Any:
@@ -267,13 +239,15 @@ def _scan(folders: list[Path], glob: str, kind: type) -> dict[str, Found]:
     return dict(sorted(found.items()))
 
 
-def _with_plugins(ours: dict[str, Found], group: str, kind: type) -> dict[str, Found]:
+def _with_plugins(
+    ours: dict[str, Found], group: str, kind: type, glob: str = "*.toml"
+) -> dict[str, Found]:
     """Our cards and those of installed plug-ins, which may add names but never take one
     that is there."""
     found = dict(ours)
     for point in importlib.metadata.entry_points(group=group):
         try:
-            for name, card in _scan(package_folders(point.value), "*.toml", kind).items():
+            for name, card in _scan(package_folders(point.value), glob, kind).items():
                 if name in found:
                     raise CardError(
                         f"{card.path} describes {name}, which {found[name].path} describes already"

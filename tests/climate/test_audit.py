@@ -160,18 +160,18 @@ def test_one_table_cut_at_a_time(tmp_path):
     ]
     (tmp_path / "s.csv").write_text("\ufeff" + "\r\n".join(lines))
     path = str(tmp_path / "s.csv")
-    (report,) = front.run([path], front.Options(train_until="2003-12"))
+    (report,) = front.run([path], options={"train_until": "2003-12"})
     assert (
         report.sizes == {"train": 168, "test": 72}
         and report["period.test"].value == "2004-01-01 to 2009-12-01"
     )
-    (report,) = front.run([path], front.Options(train_until="2003-12", test_from="2005-01"))
+    (report,) = front.run([path], options={"train_until": "2003-12", "test_from": "2005-01"})
     assert report.sizes == {"train": 168, "test": 60}
     np.testing.assert_allclose(read_series(path).values, rows, atol=1e-6)
     with pytest.raises(SeriesError, match="no time from 2050"):
-        list(front.run([path], front.Options(train_until="2003-12", test_from="2050-01")))
+        list(front.run([path], options={"train_until": "2003-12", "test_from": "2050-01"}))
     with pytest.raises(SeriesError, match="cut one file"):
-        list(front.run([path, path], front.Options(train_until="2003-12")))
+        list(front.run([path, path], options={"train_until": "2003-12"}))
 
 
 def test_files_that_are_refused(tmp_path):

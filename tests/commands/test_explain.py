@@ -55,15 +55,15 @@ def test_occlusion_of_a_particle_is_the_tagger_without_it():
     model = load_model("particle_physics/particle_transformer.top_tagging")
     made = explainable(model, None, examples=1, target=None)
     found = run(made, "occlusion").values[0]
-    from zoo import registry
+    from zoo.interfaces.task import load_task
 
-    every = registry.load_task("particle_physics/top_tagging").examples()
+    every = load_task("particle_physics/top_tagging").examples()
     row = int(np.flatnonzero(every.targets.label == 1)[0])
     jets = every.inputs[np.array([row, row])]
     mask = jets.mask.copy()
     mask[1, 2] = False
     particles = np.where(mask[..., None], jets.particles, 0.0)
-    logits = model._predict.logits(dataclasses.replace(jets, mask=mask, particles=particles))[0]
+    logits = model.predict.logits(dataclasses.replace(jets, mask=mask, particles=particles))[0]
     odds = logits[:, 1] - logits[:, 0]
     assert odds[0] == pytest.approx(float(run(made, "saliency").score[0]), abs=1e-3)
     assert found[2] == pytest.approx(odds[0] - odds[1], abs=2e-3)

@@ -293,9 +293,9 @@ def test_files_of_a_user(tmp_path):
     (again,) = json.loads(front.to_json([report]))
     assert again["verdict"] == "leak" and again["findings"][0]["check"] == "classes.train"
     with pytest.raises(
-        front.AuditError, match=r"columns sequence, label.*--sequence NAME.*--time NAME"
+        front.AuditError, match=r"columns sequence, label.*--time NAME.*--sequence NAME"
     ):
-        list(front.run(paths, front.Options(sequence="dna")))
+        list(front.run(paths, options={"sequence": "dna"}))
     with pytest.raises(ValueError, match="4 files"):
         list(front.run(paths * 2))
 
@@ -332,8 +332,8 @@ def test_names_that_are_wrong():
         list(front.run([__file__, "genomics/gue"]))
     with pytest.raises(front.AuditError, match="say --kind"):
         list(front.run([__file__]))
-    with pytest.raises(front.AuditError, match="there are sequences, series, events"):
-        front.Options(kind="text")
+    with pytest.raises(front.AuditError, match="there are series, sequences, events"):
+        list(front.run([__file__], kind="text"))
 
 
 # ------------------------------------------------------------------------------- the figures of GUE
@@ -395,7 +395,7 @@ def test_the_datasheet_says_what_the_audit_finds():
 def test_front_door_knows_every_audited_data_set():
     from zoo import registry
 
-    assert set(front.AUDITED) <= set(registry.datasets())
-    for code, _ in front.AUDITED.values():
+    assert set(front.audited()) <= set(registry.datasets())
+    for code, _ in front.audited().values():
         assert callable(registry.resolve(code))
     assert Path(front.__file__).name == "audit.py"

@@ -14,6 +14,7 @@ import pytest
 
 from zoo import cards, files, registry
 from zoo.interfaces.figures import FILE, FigureFile, Lines
+from zoo.interfaces.task import load_task
 from zoo.particle_physics import pictures
 from zoo.particle_physics.anomaly import metrics as anomaly_metrics
 from zoo.particle_physics.anomaly import task as anomaly
@@ -246,7 +247,7 @@ def test_the_pictures_beside_the_card_are_those_of_the_test_file(mirror_file):
     kept = cards.read(path, FigureFile)
     card = registry.dataset("particle_physics/jet_tagging")
     assert kept.made_from == {file.name: file.sha256 for file in card.file}
-    assert kept.figure == registry.load_task("particle_physics/jet_tagging").sample_figures()
+    assert kept.figure == load_task("particle_physics/jet_tagging").sample_figures()
 
 
 # -------------------------------------------------------------------------------------- zoo figures

@@ -30,7 +30,7 @@ def test_the_stored_output_comes_out_again(name):
     assert expected is not None, (
         f"{name} has no expected output; publish it with zoo.pretrained.publish"
     )
-    output = model.predictor().probe(expected.input_seed)
+    output = model.predictor().example_output(expected.input_seed)
     assert list(output.shape) == expected.shape
     chosen = output.ravel()[:: max(1, output.size // len(expected.values))][: len(expected.values)]
     np.testing.assert_allclose(chosen, expected.values, atol=expected.tolerance, rtol=0)

@@ -25,6 +25,7 @@ from zoo.climate.held_suarez.data import CHANNELS, UNITS, stack
 from zoo.climate.held_suarez.forecast import check_analysis, step
 from zoo.climate.held_suarez.predict import WeatherModel
 from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
+from zoo.interfaces.task import load_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,9 +54,9 @@ def explainable(
     Raises:
         NotExplainable: a target that means nothing, or a file for a model that takes none.
     """
-    if isinstance(model._predict, WeatherModel):
+    if isinstance(model.predict, WeatherModel):
         return _weather(model, source, examples, target or POINT)
-    if isinstance(model._predict, EnsoModel):
+    if isinstance(model.predict, EnsoModel):
         return _enso(model, source, examples, target or SEASON)
     raise NotExplainable(
         f"{model.card.id} is neither a weather nor an ENSO model that this domain can explain"
@@ -75,7 +76,7 @@ def _weather(
             f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
             f"{', '.join(named)}"
         )
-    module, transforms = model._predict.members[0]
+    module, transforms = model.predict.members[0]
     analysis = check_analysis(_analysis(model, source).isel(time=slice(0, examples)), transforms)
     longitude, latitude = analysis["longitude"].values, analysis["latitude"].values
     place = (
@@ -144,9 +145,7 @@ def _weather(
 def _analysis(model: PretrainedModel, source: Path | None) -> Any:
     """States with a time dimension."""
     if source is None:
-        from zoo import registry
-
-        return registry.load_task(model.card.tasks[0]).examples().inputs.analysis
+        return load_task(model.card.tasks[0]).examples().inputs.analysis
     import xarray as xr
 
     if not Path(source).exists():
@@ -222,10 +221,9 @@ def _enso(model: PretrainedModel, source: Path | None, examples: int, target: st
     legal = [f"k{k}" for k in range(enso.LEADS)]
     if target not in legal:
         raise NotExplainable(f"no target {target!r}; a season is one of {', '.join(legal)}")
-    from zoo import registry
 
-    lead, predictor = int(target[1:]), model._predict
-    every = registry.load_task(model.card.tasks[0]).examples().inputs
+    lead, predictor = int(target[1:]), model.predict
+    every = load_task(model.card.tasks[0]).examples().inputs
     x, month = predictor.windows(every)
     unit = float(np.asarray(predictor.state.scale)[0])
     width = x.shape[1]

@@ -647,7 +647,7 @@ def predict_indices(model: PretrainedModel, source: Path, target: Path, **_: Any
             f"{Path(target).suffix or 'a name without ending'!r}"
         )
     months, values = read_indices(Path(source))
-    predictor = model._predict
+    predictor = model.predict
     if len(months) < predictor.window:
         raise TransferDataError(
             f"{source} has {len(months)} months; the network sees {predictor.window}"

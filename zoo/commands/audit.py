@@ -13,99 +13,82 @@ they are and prints what was found.
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import glob
+import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo import registry
+from zoo.interfaces.domain import Domain, domains
 from zoo.interfaces.findings import Finding, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-AUDITED = {
-    "genomics/gue": ("zoo.genomics.audit:audit_dataset", None),
-    "climate/enso": ("zoo.climate.audit:audit_dataset", "enso"),
-    "climate/held_suarez": ("zoo.climate.audit:audit_dataset", "held_suarez"),
-    "particle_physics/jet_tagging": ("zoo.particle_physics.audit:audit_dataset", "jet_tagging"),
-    "particle_physics/quark_gluon": ("zoo.particle_physics.audit:audit_dataset", "quark_gluon"),
-}
-"""Data set -> its audit, and the subset that it is there; None: the user names the subset
-after a colon."""
-KINDS = ("sequences", "series", "events")
 COLOURS = {"ok": "green", "note": "yellow", "leak": "bold red"}
-_SUFFIXES = {
-    "sequences": (".fa", ".fna", ".fasta", ".ffn", ".parquet", ".pq"),
-    "series": (".nc", ".nc4", ".cdf", ".zarr.zip"),
-    "events": (".root",),
-}
 
 
 class AuditError(ValueError):
     """It is not clear what is to be audited; says what would be."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What a user may say about files of his own.
-
-    Attributes:
-        kind: one of `KINDS`; None: by the files' names and headers.
-        sequence, label: columns of a table of sequences; `label=""`: there is none.
-        time: coordinate or column of times of a series.
-        train_until, test_from: where one series is cut.
-        tree: name of the tree in ROOT files.
-    """
-
-    kind: str | None = None
-    sequence: str = "sequence"
-    label: str = "label"
-    time: str | None = None
-    train_until: str | None = None
-    test_from: str | None = None
-    tree: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind is not None and self.kind not in KINDS:
-            raise AuditError(f"kind is {self.kind!r}; there are {', '.join(KINDS)}")
+def audited() -> dict[str, tuple[str, str | None]]:
+    """Every data set that has an audit of its own -> its code path, and the subset that it is
+    there; None: the user names the subset after a colon."""
+    return {
+        name: audit
+        for domain in domains().values()
+        for name, audit in domain.dataset_audits.items()
+    }
 
 
-def run(names: Sequence[str], options: Options | None = None) -> Iterator[Report]:
+def kinds() -> dict[str, Domain]:
+    """What a user's own files may hold ("sequences", "series", ...) -> the domain that audits it."""
+    return {
+        domain.file_audit.kind: domain
+        for domain in domains().values()
+        if domain.file_audit is not None
+    }
+
+
+def run(
+    names: Sequence[str], *, kind: str | None = None, options: Mapping[str, Any] | None = None
+) -> Iterator[Report]:
     """The audits of data sets, one after another, or the one audit of a user's files.
 
     Args:
         names: names of data sets, each perhaps with `:SUBSET`; or one to three files: all,
             train and test, or train, dev and test (`by_split`).
-        options: what is said about the files.
+        kind: one of `kinds()`; None: by the files' names and headers.
+        options: what is said about the files; legal is what their domain declares
+            (`zoo.interfaces.domain.Domain.options`).
 
     Raises:
         zoo.registry.UnknownName: neither a data set nor a file; offers the nearest.
-        AuditError: data sets and files together, a data set that has no audit, or files
-            whose kind is not clear.
+        AuditError: data sets and files together, a data set that has no audit, an option
+            that means nothing here, or files whose kind is not clear.
         zoo.files.FileMissing: a data set's file is nowhere; says how to get it.
         ValueError, OSError: what the domain's reader says of a file.
     """
-    options = Options() if options is None else options
+    given = dict(options or {})
+    if kind is not None and kind not in kinds():
+        raise AuditError(f"kind is {kind!r}; there are {', '.join(kinds())}")
     if not names:
-        raise AuditError(f"name a data set ({', '.join(AUDITED)}) or files")
+        raise AuditError(f"name a data set ({', '.join(audited())}) or files")
     here = [_is_path(name) for name in names]
     if all(here):
-        yield _files(names, options)
+        yield _files(names, kind, given)
         return
     if any(here):
         raise AuditError(
             f"{names[here.index(True)]} is a file and {names[here.index(False)]} is none: audit "
             "them one after the other"
         )
-    parts = [
-        _dataset(name) for name in names
-    ]  # a wrong name is told before the first audit is paid for
-    for code, subset in parts:
+    # A wrong name is told before the first audit is paid for.
+    for code, subset in [_dataset(name) for name in names]:
         yield from registry.resolve(code)(subset)
 
 
@@ -192,10 +175,11 @@ def _is_path(name: str) -> bool:
 def _dataset(name: str) -> tuple[str, str | None]:
     """The audit of a data set and the subset to give it."""
     dataset, _, subset = name.partition(":")
-    if dataset not in AUDITED:
+    known = audited()
+    if dataset not in known:
         if dataset in registry.datasets():
             raise AuditError(
-                f"{dataset} has no audit of its own; there are audits of {', '.join(AUDITED)}, "
+                f"{dataset} has no audit of its own; there are audits of {', '.join(known)}, "
                 "and of your own files"
             )
         if dataset in registry.tasks():
@@ -204,9 +188,9 @@ def _dataset(name: str) -> tuple[str, str | None]:
                 f"{registry.task(dataset).dataset}`"
             )
         raise registry.UnknownName(
-            f"{name!r} is neither a file nor a data set; {registry.did_you_mean(dataset, AUDITED)}"
+            f"{name!r} is neither a file nor a data set; {registry.did_you_mean(dataset, known)}"
         )
-    code, fixed = AUDITED[dataset]
+    code, fixed = known[dataset]
     if fixed is not None and subset:
         raise AuditError(f"{dataset} has no subsets; leave out ':{subset}'")
     return code, fixed or subset or None
@@ -232,73 +216,51 @@ def by_split(paths: Sequence[str]) -> list[str]:
     return [path for _, path in sorted(zip(place, paths, strict=True))]
 
 
-def _files(paths: Sequence[str], options: Options) -> Report:
+def _files(paths: Sequence[str], kind: str | None, given: Mapping[str, Any]) -> Report:
     paths = by_split(paths)
-    kinds = {path: options.kind or _kind(path, options) for path in paths}
-    if len(set(kinds.values())) > 1:
+    found = {path: kind or _kind(path, given) for path in paths}
+    if len(set(found.values())) > 1:
         raise AuditError(
             "files of one kind can be compared; these are "
-            + ", ".join(f"{path}: {kind}" for path, kind in kinds.items())
+            + ", ".join(f"{path}: {each}" for path, each in found.items())
         )
-    kind = kinds[paths[0]]
-    if kind == "sequences":
-        from zoo.genomics import audit as sequences
-
-        return sequences.audit_files(paths, sequence=options.sequence, label=options.label or None)
-    if kind == "series":
-        from zoo.climate import audit as series
-
-        return series.audit_files(
-            paths, time=options.time, train_until=options.train_until, test_from=options.test_from
-        )
-    from zoo.particle_physics import audit as events
-
-    return events.audit_files(paths, tree=options.tree)
+    domain = kinds()[found[paths[0]]]
+    legal = {option.name: option for option in domain.options.get("audit", ())}
+    for name in given:
+        if name not in legal:
+            raise AuditError(
+                f"--{name.replace('_', '-')} means nothing to {found[paths[0]]}; options are "
+                f"{', '.join(option.flag for option in legal.values()) or 'none'}"
+            )
+    assert domain.file_audit is not None
+    return registry.resolve(domain.file_audit.run)(paths, **given)
 
 
-def _kind(path: str, options: Options) -> str:
-    """What a file holds, by its name; a table by its header, a Zarr store by its attributes."""
+def _kind(path: str, given: Mapping[str, Any]) -> str:
+    """What a file holds: by its ending, else by what a domain recognises in it."""
     name = path.lower().removesuffix(".gz")
-    for kind, suffixes in _SUFFIXES.items():
-        if name.endswith(suffixes):
-            return kind
-    if name.endswith(".zarr"):
-        return "sequences" if _is_token_store(Path(path)) else "series"
-    if Path(path).is_dir() and any(Path(path).rglob("*.root")):
-        return "events"
-    if name.endswith((".csv", ".tsv", ".txt")):
-        header = _header(Path(path), "," if name.endswith(".csv") else "\t")
-        if options.sequence in header:
-            return "sequences"
-        from zoo.climate.data.series import STAMPS
-
-        if options.time in header or any(column.lower() in STAMPS for column in header):
-            return "series"
-        raise AuditError(
-            f"{path} has the columns {', '.join(header[:20]) or 'none'}: neither "
-            f"{options.sequence!r} (say --sequence NAME) "
-            "nor a column of times (say --time NAME)"
-        )
-    raise AuditError(
-        f"what {path} holds is not clear from its name; say --kind {' or '.join(KINDS)}"
-    )
+    every = [domain.file_audit for domain in kinds().values() if domain.file_audit is not None]
+    for each in every:
+        if name.endswith(each.suffixes):
+            return each.kind
+    for each in every:
+        if each.recognise is not None and registry.resolve(each.recognise)(path, given):
+            return each.kind
+    hints = "; ".join(f"{each.kind}: {each.hint}" for each in every if each.hint)
+    columns = _columns(Path(path))
+    has = f"{path} has the columns {', '.join(columns[:20])}" if columns else f"{path} is unclear"
+    raise AuditError(f"{has}; recognised are {hints}; or say --kind {' or '.join(kinds())}")
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
-    from zoo.genomics.data.opening import open_text
-
-    with open_text(path) as text:
-        return [
-            name.strip()
-            for name in next((row for row in csv.reader(text, delimiter=delimiter) if row), [])
-        ]
-
-
-def _is_token_store(path: Path) -> bool:
+def _columns(path: Path) -> list[str]:
+    """The header of a table (CSV, TSV), for a message; of anything else nothing."""
+    name = path.name.lower()
+    plain = name.removesuffix(".gz")
+    if not path.is_file() or not plain.endswith((".csv", ".tsv", ".txt")):
+        return []
     try:
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get(
-            "attributes", {}
-        )
-    except (OSError, ValueError):
-        return False
-    return str(attributes.get("format", "")).startswith("scizoo ")
+        with (gzip.open if name != plain else open)(path, "rt", encoding="utf-8-sig") as text:
+            line = text.readline()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [each.strip() for each in line.split("," if plain.endswith(".csv") else "\t")]

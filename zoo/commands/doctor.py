@@ -83,7 +83,7 @@ def _data() -> Iterator[tuple[bool, str]]:
         here, absent = 0, []
         for file in card.file:
             try:
-                if files.find(file, folder=files.dataset_folder(card)):
+                if files.find(file, folder=registry.dataset_folder(card)):
                     here += 1
                 else:
                     absent.append(file)

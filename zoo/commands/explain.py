@@ -2,7 +2,7 @@
 
     explain("genomics/cnn_dist.exponential", methods=("ism",), out=Path("why"))
 
-The domain's `explain.explainable` turns model and input into an `Explainable`; the methods
+What the domain names as `explainable` turns model and input into an `Explainable`; the methods
 are `zoo.attribution`'s. Written are one figure an example and method, `explanation.json`
 (what was explained, by which weights, scores, completeness errors) and
 `explanation.zarr.zip` (the attributions themselves).
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from zoo import attribution, files, registry
+from zoo.interfaces.domain import domain_of
 from zoo.interfaces.explanation import (
     GRADIENTS,
     METHODS,
@@ -85,13 +86,10 @@ def explain(
         raise ValueError(f"examples={examples}: one or more can be explained")
     registry.model(model)
     loaded = load_model(model)
-    domain = model.split("/")[0]
-    try:
-        adapter = registry.resolve(f"zoo.{domain}.explain:explainable")
-    except ImportError as error:
-        raise NotExplainable(
-            f"the domain {domain!r} says nothing about explanations ({error})"
-        ) from error
+    domain = domain_of(model)
+    if domain.explainable is None:
+        raise NotExplainable(f"the domain {domain.name!r} says nothing about explanations")
+    adapter = registry.resolve(domain.explainable)
     made: Explainable = adapter(loaded, source, examples=examples, target=target)
     chosen = tuple(methods) or tuple(method for method in made.methods() if method != "surrogate")
     unfit = [method for method in chosen if method not in made.methods()]

@@ -25,6 +25,7 @@ from zoo.interfaces.figures import (
     Lines,
     Sequences,
 )
+from zoo.interfaces.task import load_task
 
 ROWS = 8
 """Rows in one picture at most, the best."""
@@ -70,7 +71,7 @@ def draw(
     if form not in FORMATS:
         raise ValueError(f"format {form!r} is none of {', '.join(FORMATS)}")
     spec = registry.task(name)
-    task = registry.load_task(name, data=data)
+    task = load_task(name, data=data)
     notes: list[str] = []
     figures: list[Figure] = []
     opened: list[str] = []
@@ -203,7 +204,7 @@ def _of_dataset(spec: TaskSpec, task: Any, data: Path | None) -> tuple[list[Figu
         if data is not None
         else [other.id for other in registry.tasks().values() if other.dataset == spec.dataset]
     )
-    others = [registry.load_task(name) for name in same if name != spec.id]
+    others = [load_task(name) for name in same if name != spec.id]
     figures: dict[str, Figure] = {}
     opened: set[str] = set()
     for one in [task, *others]:

@@ -116,7 +116,7 @@ def audit_files(
 
     Args:
         paths: as `read_table` takes them.
-        sequence, label: names of the columns; `label=None` where there is none.
+        sequence, label: names of the columns; `label=""` or None where there is none.
 
     Raises:
         ValueError: more than three files.
@@ -126,6 +126,7 @@ def audit_files(
         raise ValueError(
             f"{len(paths)} files; give one table, or train and test, or train, dev and test"
         )
+    label = label or None
     train = read_table(paths[0], sequence=sequence, label=label, id=None)
     classes = train.classes or None
     others = [

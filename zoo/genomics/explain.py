@@ -67,8 +67,8 @@ def explainable(
             or an unknown target.
     """
     tokens, names, planted = _sequences(model, source, examples, target)
-    if isinstance(model._predict, GueClassifier):
-        tokens, target = _of_subset(model._predict, tokens, target)
+    if isinstance(model.predict, GueClassifier):
+        tokens, target = _of_subset(model.predict, tokens, target)
     function, said, length, attention = _score(model, tokens, target)
     if length is not None and tokens.shape[1] != length:
         raise NotExplainable(
@@ -76,7 +76,7 @@ def explainable(
             "cut or choose others"
         )
     x = one_hot(tokens)
-    motif_model = isinstance(model._predict, MotifModel)
+    motif_model = isinstance(model.predict, MotifModel)
     found = (
         planted if planted is not None else [_matches(row) if motif_model else [] for row in tokens]
     )
@@ -109,7 +109,7 @@ def explainable(
         spread=lambda each: np.repeat(each, 5, axis=1)[:, : x.shape[1]],
         draw=draw,
         letters=-1,
-        mutagenesis=(lambda: model._predict.gains(tokens)) if motif_model and complete else None,
+        mutagenesis=(lambda: model.predict.gains(tokens)) if motif_model and complete else None,
         attention=attention,
         arrays={"tokens": tokens},
     )
@@ -125,11 +125,11 @@ def _sequences(
 
         table = read_table(source, label=None)[:examples]
         return table.tokens, tuple(re.sub(r"[^\w.\-]", "_", name) for name in table.ids), None
-    from zoo import registry
+    from zoo.interfaces.task import load_task
 
     if not model.card.tasks:
         raise NotExplainable(f"{model.card.id} belongs to no task: give a file of sequences")
-    task = registry.load_task(model.card.tasks[0])
+    task = load_task(model.card.tasks[0])
     every = task.examples()
     if isinstance(every.targets, motifs.PlantedSequences):
         rows = every.inputs.explained[:examples]
@@ -180,8 +180,8 @@ def _score(
 ) -> tuple[Callable[[Any], Any], str, int | None, Callable[[], dict[str, np.ndarray]] | None]:
     """Differentiable score of one-hot letters, in words, the length that it needs, and
     attention where there is some."""
-    if isinstance(model._predict, MotifModel):
-        return model._predict.score, "logit of positive", model._predict.length, None
+    if isinstance(model.predict, MotifModel):
+        return model.predict.score, "logit of positive", model.predict.length, None
     module = model.module()
     if hasattr(module, "networks"):
         lengths = model.card.predictor_config["lengths"]

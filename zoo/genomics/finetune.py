@@ -558,7 +558,7 @@ class TransferredClassifier:
         counts = [cost.flops(call, jnp.zeros((1, self.length), jnp.int8)) for call in self._calls]
         return None if None in counts else float(sum(counts))
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen random sequences `[15 * class]`: a card's `expected`."""
         return self(np.random.default_rng(seed).integers(0, 4, (15, self.length)).astype(np.int8))[
             "probability"

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.cards import BaselineSpec, TaskSpec
+from zoo import files, registry
+from zoo.cards import BaselineSpec, CardError, TaskSpec
 
 if TYPE_CHECKING:
     from zoo.interfaces.figures import Figure
@@ -128,6 +129,53 @@ class Task(abc.ABC):
     def baseline(self, spec: BaselineSpec) -> Callable[[Any], Any]:
         """The predictor of one baseline of the spec: its `code` called with this task and
         its `config`."""
-        from zoo.registry import resolve
+        return registry.resolve(spec.code)(self, **spec.config)
 
-        return resolve(spec.code)(self, **spec.config)
+
+def load_task(name: str, *, data: Path | None = None) -> Task:
+    """A task bound to its data files (found, or fetched when first asked for).
+
+    Args:
+        name: the task's id.
+        data: a folder of the user's own: the first place where a file of the dataset's card
+            is looked for (and verified like any other), and all the data of a task that
+            reads whole folders.
+
+    Raises:
+        zoo.registry.UnknownName: no task has this name.
+        NotADirectoryError: `data` is no folder.
+        zoo.files.FileAltered: a file or archive in `data` that the card knows by its hash
+            has other bytes.
+        ValueError: the task would not use anything in `data`.
+    """
+    spec = registry.task(name)
+    card = registry.dataset(spec.dataset)
+    by_name = {file.name: file for file in card.file}
+    code = registry.resolve(spec.code)
+    if data is None:
+        own = {}
+    elif not data.is_dir():
+        raise NotADirectoryError(
+            f"{data} is no folder; `--data` takes the folder that holds the data of {name}"
+        )
+    else:
+        own = {wanted: data / wanted for wanted in by_name if (data / wanted).is_file()}
+        if not own and not code.reads_folder:
+            raise ValueError(
+                f"{data} holds none of the files of dataset {card.id}: "
+                f"{', '.join(by_name) or 'it has none'}"
+            )
+        if code.reads_folder:
+            files.verify_downloads(data, card)
+
+    def file(wanted: str) -> Path:
+        if wanted not in by_name:
+            raise CardError(
+                f"dataset {card.id} has no file {wanted!r}; it has {', '.join(by_name)}"
+            )
+        if wanted in own:
+            files.verify(own[wanted], by_name[wanted])
+            return own[wanted]
+        return files.get(by_name[wanted], folder=registry.dataset_folder(card))
+
+    return code(spec, file=file, **({} if data is None else {"folder": data}))

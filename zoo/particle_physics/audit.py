@@ -166,7 +166,7 @@ def audit_dataset(subset: str | None = None) -> Iterator[Report]:
     for each in known if subset is None else [subset]:
         card = registry.dataset(f"particle_physics/{each}")
         file = next(file for file in card.file if file.name == "test.root")
-        path = files.get(file, folder=files.dataset_folder(card))
+        path = files.get(file, folder=registry.dataset_folder(card))
         yield audit(read_events(path, name="test"), name=f"{card.id} (test)")
 
 

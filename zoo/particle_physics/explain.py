@@ -27,6 +27,7 @@ from zoo.interfaces.explanation import (
     attention_figure,
     canvas,
 )
+from zoo.interfaces.task import load_task
 from zoo.particle_physics.anomaly.data import (
     EVENT_FEATURES,
     JET_FEATURES,
@@ -63,7 +64,7 @@ def explainable(
     Raises:
         NotExplainable: a generator; an unknown class; a file for a model that takes none.
     """
-    predictor = model._predict
+    predictor = model.predict
     if isinstance(predictor, JetTagger):
         return _tagger(model, predictor, source, examples, target)
     if isinstance(predictor, AnomalyModel):
@@ -170,9 +171,7 @@ def _jets(
             source, max_particles=tagger.particles, columns=tagger.columns, classes=()
         )[:examples]
         return jets, tuple(f"jet{row:05d}" for row in range(len(jets)))
-    from zoo import registry
-
-    every = registry.load_task(model.card.tasks[0]).examples()
+    every = load_task(model.card.tasks[0]).examples()
     jets, label = every.inputs, every.targets.label
     if chosen not in jets.classes:
         raise NotExplainable(
@@ -277,11 +276,10 @@ def _search(
         raise NotExplainable(f"{model.card.id} reads events of its own task; it takes no file")
     if target is not None:
         raise NotExplainable(f"{model.card.id} has one score, no target {target!r}")
-    from zoo import registry
 
     fitted = predictor.fitted[0]
     auto = isinstance(fitted, FittedAutoencoder)
-    every = registry.load_task(model.card.tasks[0]).examples()
+    every = load_task(model.card.tasks[0]).examples()
     rows = np.flatnonzero(every.targets.process == 1)[:examples]
     pairs = type(every.inputs)(every.inputs.values[rows])
     inputs = fitted.standardise(jet_features(pairs) if auto else event_features(pairs))

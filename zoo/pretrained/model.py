@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
 from zoo.cards import FileCard, ModelCard
+from zoo.interfaces.predictor import PretrainedPredictor
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class PretrainedModel:
     """A pretrained model: call it with a task's inputs, or with your own in the same form.
 
@@ -25,15 +25,29 @@ class PretrainedModel:
     weights: tuple[Path, ...]
 
     @cached_property
-    def _predict(self) -> Callable[[Any], Any]:
+    def predict(self) -> PretrainedPredictor:
+        """The predictor that a call of the model uses, made at first use.
+
+        Besides being called it can do what its family needs (logits, attributions, windows);
+        `zoo.interfaces.predictor` says what every one of them can.
+        """
         return self.predictor()
 
     def __call__(self, inputs: Any, **options: Any) -> Any:
-        """Predictions; the task's documentation (`zoo info TASK`) says in which form inputs
+        """Predictions; `repr(model)` and `zoo.interfaces.predictor` say in which form inputs
         and predictions are."""
-        return self._predict(inputs, **options)
+        return self.predict(inputs, **options)
 
-    def predictor(self, seed: int | None = None) -> Callable[[Any], Any]:
+    def __repr__(self) -> str:
+        """Three lines: name, form of inputs and outputs, licence."""
+        card = self.card
+        return (
+            f"{card.id}: {card.title}\n"
+            f"  {self.predict.input_form} -> {self.predict.output_form}\n"
+            f"  {card.n_params:,} parameters, {card.licence}, trained on {card.truth} data"
+        )
+
+    def predictor(self, seed: int | None = None) -> PretrainedPredictor:
         """A fresh predictor; of one training seed's weights alone where `seed` is given.
 
         Raises:

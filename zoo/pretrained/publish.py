@@ -1,18 +1,23 @@
-"""Writes a pretrained model into a weights folder: safetensors under their published names,
-and the card that pins them."""
+"""From runs to pretrained models: weights under their published names, and the card that pins them.
+
+    zoo publish runs/enso_mlp.core.seed0 runs/enso_mlp.core.seed1 runs/enso_mlp.core.seed2
+
+The seeds of one recipe become one model: the lowest seed's weights are the model (or, of an
+ensemble, all of them), the others its seeds. What the card says is what the recipe wrote into
+`run.toml`; what it measured (parameters, hashes, an expected output) is added here.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import ModelCard, parse
+from zoo.cards import ModelCard, Run, parse
 
-PROBE_SEED = 0
-PROBE_VALUES = 16
+EXPECTED_SEED = 0
+EXPECTED_VALUES = 16
 
 
 def publish(
@@ -26,8 +31,8 @@ def publish(
     """Copies weights and writes `<architecture>.<tag>.toml`.
 
     Args:
-        folder: `zoo/<domain>/weights`.
-        content: the card without `weights` and `n_params`, which are measured here.
+        folder: `zoo/<domain>/weights`, or a run's own folder.
+        content: a `zoo.cards.ModelDescription`'s content.
         weights: training seed -> safetensors file; the first is the model.
         dtype: storage type of the parameters (transforms keep theirs). Half precision moves
             a forecast by less than 1e-3 of its error.
@@ -61,56 +66,90 @@ def publish(
     card = dict(content) | {"schema_version": 1, "n_params": n_params * members, "weights": entries}
     path = folder / f"{name}.toml"
     checked = parse(card, ModelCard, where=str(path))
-    paths = [folder / weight["file"] for weight in entries]
-    output = registry.resolve(checked.predictor)(
-        checked, paths if checked.ensemble else paths[:1]
-    ).probe(PROBE_SEED)
-    # Values from all over the output, so that a mistake in any part of it shows.
-    chosen = output.ravel()[:: max(1, output.size // PROBE_VALUES)][:PROBE_VALUES]
-    card["expected"] = {
-        "input_seed": PROBE_SEED,
-        "shape": list(output.shape),
-        "values": [round(float(value), 6) for value in chosen],
-    }
+    card["expected"] = expected_output(checked, [folder / each["file"] for each in entries])
     parse(card, ModelCard, where=str(path))
     files.write_text(path, to_toml(card))
     return path
 
 
-def publish_runs(
-    runs: Path,
-    folder: Path,
-    about: Mapping[str, Any],
-    card: Callable[[str, Any, dict[str, Any]], dict[str, Any]],
-    *,
-    dtype: str | None = "float16",
-) -> None:
-    """Publishes every tag of `about` that has a finished run, `<tag>.json` beside
-    `<tag>.seed<k>.safetensors`; says what it did.
+def expected_output(card: ModelCard, paths: Sequence[Path]) -> dict[str, Any]:
+    """A card's `expected`: values from all over the output for made-up inputs, so that a
+    mistake in any part of it shows.
 
     Args:
-        runs: folder of the runs.
-        folder: `zoo/<domain>/weights`.
-        about: tag -> what its card says of it.
-        card: `(tag, about, facts of the run) -> content`.
-        dtype: as in `publish`.
+        card: the model's, with or without an `expected`.
+        paths: its weight files.
     """
-    for name, said in about.items():
-        path = runs / f"{name}.json"
-        if not path.is_file():
-            print(f"{name}: no finished run in {runs}")
-            continue
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        weights = {seed: runs / f"{name}.seed{seed}.safetensors" for seed in facts["seeds"]}
-        print(publish(folder, card(name, said, facts), weights, dtype=dtype))
+    predictor = registry.resolve(card.predictor)(card, paths if card.ensemble else paths[:1])
+    output = predictor.example_output(EXPECTED_SEED)
+    chosen = output.ravel()[:: max(1, output.size // EXPECTED_VALUES)][:EXPECTED_VALUES]
+    return {
+        "input_seed": EXPECTED_SEED,
+        "shape": list(output.shape),
+        "values": [round(float(value), 6) for value in chosen],
+    }
+
+
+def publish_runs(runs: Mapping[Path, Run], folder: Path | None = None) -> Iterator[Path]:
+    """Publishes finished runs: the seeds of one recipe as one model; yields the cards' paths.
+
+    Args:
+        runs: by folder, as `zoo.pretrained.run.find_runs` gives them.
+        folder: where to; None: the weights of the run's own domain in this checkout.
+
+    Raises:
+        ValueError: a run that died, two runs of one seed, or seeds that differ in more than
+            the seed; says which and what to do.
+    """
+    from zoo.pretrained.run import WEIGHTS
+
+    groups: dict[tuple[str, str], dict[int, tuple[Path, Run]]] = {}
+    for path, run in runs.items():
+        if run.died is not None:
+            raise ValueError(
+                f"{path}: this run died ({run.died}) and is not published; leave it out"
+            )
+        seeds = groups.setdefault((run.task, run.recipe), {})
+        if run.seed in seeds:
+            raise ValueError(
+                f"{path} and {seeds[run.seed][0]} are both seed {run.seed} of {run.recipe}; give one"
+            )
+        seeds[run.seed] = (path, run)
+    for (task, _), seeds in groups.items():
+        ordered = [seeds[seed] for seed in sorted(seeds)]
+        target = folder or registry.PACKAGE / task.split("/")[0] / "weights"
+        yield from _publish_seeds(ordered, target, WEIGHTS)
+
+
+def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path, name: str) -> Iterator[Path]:
+    """One recipe's seeds, lowest first, as one model and its variants."""
+    first_path, first = ordered[0]
+    weights = {run.seed: path / name for path, run in ordered}
+    stem = None
+    for number, model in enumerate(first.model):
+        for path, run in ordered[1:]:
+            other = run.model[number] if number < len(run.model) else None
+            if other is None or (other.id, other.config) != (model.id, model.config):
+                raise ValueError(
+                    f"{path} and {first_path} are not seeds of one model: they differ in name or "
+                    "config; publish them apart"
+                )
+        content = model.model_dump(mode="json", exclude_none=True)
+        times = [run.model[number].training.wall_seconds for _, run in ordered]
+        if None not in times:
+            content["training"]["wall_seconds"] = round(sum(times), 1)
+        if len(ordered) > 1:
+            seeds = ", ".join(str(run.seed) for _, run in ordered[1:])
+            content["training"]["command"] += f" (and --seed {seeds})"
+        dtype = None if first.storage == "float32" else first.storage
+        yield publish(folder, content, weights, dtype=dtype, stem=stem)
+        stem = stem or model.id.split("/")[1]
 
 
 def to_toml(content: Mapping[str, Any]) -> str:
-    """A card as TOML text; needs `tomli-w`, which the extra `dev` brings."""
-    try:
-        import tomli_w
-    except ImportError as error:
-        raise ImportError('writing cards needs tomli-w: pip install "scizoo[dev]"') from error
+    """A card as TOML text."""
+    import tomli_w
+
     return tomli_w.dumps(
         {key: value for key, value in content.items() if value is not None}, multiline_strings=True
     )

@@ -83,7 +83,7 @@ class GirthTagger:
         by_class = {"gluon": 1 - quark, "quark": quark}
         return {"probability": np.stack([by_class[name] for name in jets.classes], axis=1)}
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of made-up jets, for the card's `expected`."""
         jets = dataclasses.replace(
             made_up_jets(15, 40, seed=seed, columns=COLUMNS), classes=QUARK_GLUON_LABELS

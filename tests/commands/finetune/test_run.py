@@ -336,7 +336,7 @@ def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
     assert card.id == "genomics/cnn.my_promoters" and card.truth == "simulated" and card.tasks == []
     assert str(table.parent) not in result.path.read_text()
     again = transfer.load(result.path.parent)
-    probe = again.predictor().probe(card.expected.input_seed)
+    probe = again.predictor().example_output(card.expected.input_seed)
     chosen = probe[:: max(1, probe.size // 16)][:16]
     np.testing.assert_allclose(chosen, card.expected.values, atol=card.expected.tolerance)
     predict_file(again, table, tmp_path / "scores.csv")

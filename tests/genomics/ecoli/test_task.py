@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zoo import registry
 from zoo.genomics.data import Features
 from zoo.genomics.data.sequences import encode, reverse_complement
 from zoo.genomics.ecoli import task as ecoli
@@ -18,6 +17,7 @@ from zoo.genomics.ecoli.baselines import genes as gene_baselines
 from zoo.genomics.ecoli.baselines.markov import Chain, count
 from zoo.genomics.ecoli.metrics import genes, language
 from zoo.genomics.models import masking
+from zoo.interfaces.task import load_task
 from zoo.scoring import stats
 
 
@@ -490,7 +490,7 @@ def test_emissions_read_the_codon_position(rng):
 def test_the_genome_and_its_arcs(mirror_file):
     for name in (ecoli.GENOME, ecoli.ANNOTATION):
         mirror_file("genomics/ecoli_k12", name)
-    task = registry.load_task("genomics/ecoli_genes")
+    task = load_task("genomics/ecoli_genes")
     assert (
         len(task.tokens) == 4_641_652
         and len(task.features) == 4_337
@@ -509,7 +509,7 @@ def test_the_genome_and_its_arcs(mirror_file):
         task, task.record(gene_baselines.majority(task)(examples.inputs), examples)
     )
     assert values["mcc"] == 0.0 and values["macro_f1"] < 0.25
-    language_task = registry.load_task("genomics/ecoli_lm")
+    language_task = load_task("genomics/ecoli_lm")
     assert language_task.examples().inputs.shape == (1448, 512)
     chain = Chain(language_task.arc("train"), 2, 400.0)
     shown = language_task.examples()

@@ -169,7 +169,7 @@ def test_both_strands_agree_where_they_are_averaged(genome):
     np.testing.assert_allclose(
         alone, jax.jit(lambda tokens: jax.nn.log_softmax(model(tokens)))(tokens), atol=1e-5
     )
-    assert predict.probe(0).shape == (2 * 40 * 4,)
+    assert predict.example_output(0).shape == (2 * 40 * 4,)
     chain = Chain(genome, 2, 10.0)
     both = ChainedLanguageModel([model], chain)(tokens)["log_probability"]
     hidden = tokens == masking.MASK

@@ -294,7 +294,7 @@ def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path
         id="genomics/tiny", truth="observed", predictor_config=options, tasks=[]
     )
     predictor = predict_gue.GueClassifier([module], **options)
-    model = types.SimpleNamespace(card=card, _predict=predictor, module=lambda: module)
+    model = types.SimpleNamespace(card=card, predict=predictor, module=lambda: module)
     for subset, length in (("tf_0", 101), ("prom_300_tata", 300)):
         tokens = random_tokens(2, length)
         source = tmp_path / f"{subset}.csv"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
-from zoo import registry
 from zoo.genomics.data import LabelledSequences, gue, signatures
 from zoo.genomics.data import sequences as dna
 from zoo.genomics.gue.baselines.lookup import UNKNOWN, look_up, lookup
 from zoo.genomics.gue.regroup import SHARES, grouped_split, regroup
+from zoo.interfaces.task import load_task
 
 FOUND = {
     "mouse_0": (663, 0.833, 4049),
@@ -185,7 +185,7 @@ def test_the_grouped_split_does_not_leak(mirror_file, subset):
     ("task", "score"), [("genomics/gue_mouse", 0.8251), ("genomics/gue_mouse_grouped", 0.0)]
 )
 def test_the_tasks_say_so(mirror_file, task, score):
-    bound = registry.load_task(task)
+    bound = load_task(task)
     for name in bound.spec.needs:
         mirror_file("genomics/gue", name)
     examples = bound.examples()

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import attribution, files, registry
+from zoo import attribution, files
 from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
 from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.motif_grammar import metrics, simulate
 from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
 from zoo.genomics.motif_grammar.task import EXPLAINED
+from zoo.interfaces.task import load_task
 
 FOLDER = files.share() / "datasets" / "genomics" / "motif_grammar"
 TASKS = ("genomics/motif_grammar", "genomics/motif_grammar_hard")
@@ -201,7 +202,7 @@ def test_training_writes_weights_that_load(tmp_path):
 def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
     from zoo.scoring.stats import bootstrap_weights, resample, scores
 
-    task = registry.load_task(name)
+    task = load_task(name)
     examples = task.examples()
     assert len(examples) == 4000
     assert len(examples.inputs.explained) == EXPLAINED
@@ -232,7 +233,7 @@ def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
 
 
 def test_predictions_that_cannot_be_scored_are_refused():
-    task = registry.load_task(TASKS[0])
+    task = load_task(TASKS[0])
     examples = task.examples()
     good = {
         "score": np.zeros(4000),
@@ -254,7 +255,7 @@ def test_words_nearly_solve_the_published_set_and_not_the_hard_one():
 
     found = {}
     for name in TASKS:
-        task = registry.load_task(name)
+        task = load_task(name)
         baseline = next(each for each in task.spec.baseline if each.id == "genomics/words")
         examples = task.examples()
         found[name] = scores(task, task.record(task.baseline(baseline)(examples.inputs), examples))[

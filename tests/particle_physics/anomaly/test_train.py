@@ -188,7 +188,7 @@ def test_every_recipe_runs_and_its_weights_are_published_and_load(
         alone = resolve(card.predictor)(card, paths[-1:])(pairs)
         assert all(np.array_equal(alone[key][:, 0], scores[key][:, -1]) for key in scores)
         assert model.flops_per_example() > 0
-        output = model.probe(card.expected.input_seed)
+        output = model.example_output(card.expected.input_seed)
         assert list(output.shape) == card.expected.shape
     assert (
         json.loads((tmp_path / "runs/event_classifier.cwola.json").read_text())["fraction"] == 0.03

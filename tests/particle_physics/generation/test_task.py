@@ -367,7 +367,7 @@ def test_training_runs_and_its_weights_give_the_same_jets_again(name, folder, tm
     assert (first["particles"][first["mask"]][:, 2] > 0).all() and (
         first["particles"][~first["mask"]] == 0
     ).all()
-    assert np.isfinite(model.probe(0)).all() and model.flops_per_example() > 1e4
+    assert np.isfinite(model.example_output(0)).all() and model.flops_per_example() > 1e4
 
 
 def test_no_particle_leaves_the_cone_and_momentum_is_conserved_whatever_the_weights():

@@ -4,7 +4,9 @@ of a split looks at."""
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +115,24 @@ def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> S
             array = array.isel({array.dims[-1]: slice(None, None, min(step, array.shape[-1]))})
         columns.append(np.asarray(array.values, np.float64).reshape(array.shape[0], -1))
     return series(np.concatenate(columns, 1), stamps)
+
+
+def holds_times(path: str | os.PathLike, options: Mapping[str, Any]) -> bool:
+    """Whether a table has a column of times (`options["time"]`, or a usual name), or a Zarr
+    store is one of xarray's rather than of sequences: how `zoo audit` recognises a series."""
+    path = Path(path)
+    if path.suffix == ".zarr":
+        try:
+            attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        except (OSError, ValueError, KeyError):
+            return True
+        return not str(attributes.get("format", "")).startswith("scizoo ")
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return False
+    with open(path, encoding="utf-8-sig", newline=None) as file:
+        first = file.readline()
+    header = [name.strip() for name in first.split("," if path.suffix == ".csv" else "\t")]
+    return options.get("time") in header or any(name.lower() in STAMPS for name in header)
 
 
 def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:

@@ -173,7 +173,7 @@ def load(file: Callable[[str], Path] | None = None) -> dict[str, xr.DataArray]:
         by_name = {each.name: each for each in card.file}
 
         def file(name: str) -> Path:
-            return files.get(by_name[name], folder=files.dataset_folder(card))
+            return files.get(by_name[name], folder=registry.dataset_folder(card))
 
     return {
         "truth": read_truth(file("oisst_nino34.nc")),

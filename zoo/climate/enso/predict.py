@@ -107,7 +107,7 @@ class EnsoModel:
             )
         return None if None in counts else float(sum(counts))
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Ensemble mean and mean spread for a fixed random state in each calendar month,
         `[2 * 12 * 9]`: a card's `expected`."""
         x = (

@@ -357,7 +357,7 @@ def choice_scores(task: Enso, model: Callable[[Any], Any]) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains one tag: choice, refit per seed, weights and a JSON of what was obtained under
     --out."""
-    from zoo.registry import load_task
+    from zoo.interfaces.task import load_task
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -376,7 +376,7 @@ def recipe(
 ) -> Iterator[str]:
     """What `zoo train climate/enso enso_mlp.core` runs: one seed of one tag; `data` is not
     used, the files are the card's."""
-    from zoo.registry import load_task
+    from zoo.interfaces.task import load_task
 
     if architecture not in RECIPES:
         raise ValueError(

@@ -231,7 +231,7 @@ def load_dataset(*, split: str = "test") -> xr.Dataset:
     if split == "test":
         card = registry.dataset("climate/held_suarez")
         wanted = next(file for file in card.file if file.name == "test.zarr.zip")
-        return open_test(files.get(wanted, folder=files.dataset_folder(card)))[0]
+        return open_test(files.get(wanted, folder=registry.dataset_folder(card)))[0]
     if split not in ("validation", "train"):
         raise ValueError(
             f"climate/held_suarez has no split {split!r}; it has test, validation, train"

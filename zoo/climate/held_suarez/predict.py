@@ -99,7 +99,7 @@ class WeatherModel:
             repeats=steps * len(self.members),
         )
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised
         units: what a card's `expected` pins."""
         from zoo.climate.held_suarez.forecast import rollout
@@ -142,7 +142,7 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
         opened = xr.open_dataset(source, engine="h5netcdf")
     with opened:
         analysis = opened.load()
-    forecast = model._predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
+    forecast = model.predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
     weights = " ".join(weight.sha256 for weight in model.card.weights)
     forecast.attrs |= {"model": model.card.id, "weights_sha256": weights, "truth": model.card.truth}
     temporary = target.with_name(f".{target.name}.part")

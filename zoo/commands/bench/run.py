@@ -38,7 +38,8 @@ from zoo.cards import (
     WeightFile,
     dump,
 )
-from zoo.interfaces.task import Examples, Task
+from zoo.interfaces.predictor import CostedPredictor
+from zoo.interfaces.task import Examples, Task, load_task
 from zoo.pretrained import model as pretrained
 from zoo.scoring import cost, environment, record, stats
 
@@ -274,7 +275,7 @@ def bench(
         measure: also measure latency and FLOPs (several more calls each).
         events: told what is going on.
         data: a folder of the user's own with the data of the one task that is meant; see
-            `zoo.registry.load_task`.
+            `zoo.interfaces.task.load_task`.
 
     Returns:
         One result per task. Rows are sorted by the headline metric and carry rank groups.
@@ -326,7 +327,7 @@ def _bench_task(
     result.unavailable = _unavailable(card, _not_in(data, spec.needs))
     if result.unavailable:
         return result
-    task = registry.load_task(spec.id, data=data)
+    task = load_task(spec.id, data=data)
     if task.reads_folder and data is None:
         result.unavailable = [
             f"a folder of {card.title}: zoo bench {spec.id} --data DIR ({card.licence})"
@@ -399,10 +400,11 @@ def run(
             call(examples.inputs)
             seconds.append(time.perf_counter() - begin)
         p50, p95 = cost.latency(seconds, len(examples))
-        count = getattr(call, "flops_per_example", None)
         row.cost = Cost(
             n_params=predictor.n_params,
-            flops_per_example=count() if count else None,
+            flops_per_example=call.flops_per_example()
+            if isinstance(call, CostedPredictor)
+            else None,
             latency_ms_p50=p50,
             latency_ms_p95=p95,
             repeats=len(seconds),
@@ -559,9 +561,9 @@ def _unavailable(card: Any, names: list[str]) -> list[str]:
     """One line for each named file that is not here and cannot be fetched: name, size, URL,
     reason."""
     problems = []
-    for file in files.missing(card, names):
+    for file in registry.missing(card, names):
         try:
-            files.get(file, folder=files.dataset_folder(card))
+            files.get(file, folder=registry.dataset_folder(card))
         except files.FileMissing as error:
             where = file.urls[0] if file.urls else file.path
             problems.append(

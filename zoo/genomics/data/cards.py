@@ -104,4 +104,4 @@ def card_file(dataset: str, name: str) -> Path:
             f"dataset {dataset} has no file {name!r}; it has "
             f"{', '.join(each.name for each in card.file)}"
         )
-    return files.get(file, folder=files.dataset_folder(card))
+    return files.get(file, folder=registry.dataset_folder(card))

@@ -15,9 +15,11 @@ import contextlib
 import csv
 import dataclasses
 import difflib
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -366,3 +368,22 @@ def _of_store(
     if labels is not None and classes is not None:
         labels, names = _classes(path, [names[index] for index in labels], classes)
     return LabelledSequences(tokens, labels, stored.ids, names)
+
+
+def holds_sequences(path: str | os.PathLike, options: Mapping[str, Any]) -> bool:
+    """Whether a table has the column of letters (`options["sequence"]`, else "sequence"), or a
+    Zarr store holds our tokens: how `zoo audit` recognises sequences."""
+    path = Path(path)
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".zarr"):
+        try:
+            attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        except (OSError, ValueError, KeyError):
+            return False
+        return str(attributes.get("format", "")).startswith("scizoo ")
+    if not name.endswith((".csv", ".tsv", ".txt")):
+        return False
+    with open_text(path) as text:
+        rows = csv.reader(text, delimiter="," if name.endswith(".csv") else "\t")
+        header = next((row for row in rows if row), [])
+    return options.get("sequence", "sequence") in [column.strip() for column in header]

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import files, registry
+from zoo import files
 from zoo.genomics.data import sequences as dna
+from zoo.interfaces.task import load_task
 from zoo.scoring import stats
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(given) != 2 or given[0] not in ("write", "score"):
         print(__doc__, file=sys.stderr)
         return 2
-    task = registry.load_task("genomics/ecoli_genes")
+    task = load_task("genomics/ecoli_genes")
     if given[0] == "write":
         for path in write_arcs(task, Path(given[1])):
             print(path)

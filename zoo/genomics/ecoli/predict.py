@@ -93,7 +93,7 @@ class MaskedLanguageModel:
         count = self._networks.flops_per_example(np.zeros((1, self.length), np.int8))
         return None if count is None else count * (1 + self.both_strands)
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Log-probabilities of two made-up windows, every thirteenth base, flat: a card's
         `expected`."""
         rng = np.random.default_rng(seed)
@@ -174,7 +174,7 @@ class BaseLabeller:
         count = self._networks.flops_per_example(np.zeros((1, self.length), np.int8))
         return None if count is None else count * 4 * 1024 / self.length
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of a made-up sequence of 2048 bases, every 29th base, flat: a
         card's `expected`."""
         arc = np.random.default_rng(seed).integers(0, 4, 2048).astype(np.int8)

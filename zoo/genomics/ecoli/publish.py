@@ -134,12 +134,12 @@ def main(arguments: Sequence[str]) -> int:
 def with_chain(path: Path) -> Path:
     """Writes `published.safetensors` beside a language model's weights: the same, and the
     chain's table in half precision."""
-    from zoo import registry
     from zoo.genomics.ecoli.baselines.markov import Chain
+    from zoo.interfaces.task import load_task
     from zoo.pretrained.weights import load, save
 
     parameters, transforms, metadata = load(path)
-    chain = Chain(registry.load_task("genomics/ecoli_lm").arc("train"), ORDER, STRENGTH)
+    chain = Chain(load_task("genomics/ecoli_lm").arc("train"), ORDER, STRENGTH)
     target = path.with_name("published.safetensors")
     save(
         target,

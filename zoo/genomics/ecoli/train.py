@@ -48,6 +48,7 @@ from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
 from zoo.genomics.models.masking import HIDDEN, KEPT, MASK
 from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
+from zoo.interfaces.task import load_task
 from zoo.pretrained import weights as storage
 from zoo.train.batches import Windows
 from zoo.train.loop import LoopConfig, fit
@@ -318,7 +319,7 @@ def run(
         start = first_weights(out, recipe.start, seed)
     return train(
         name,
-        task=registry.load_task(f"genomics/{recipe.task}"),
+        task=load_task(f"genomics/{recipe.task}"),
         seed=seed,
         out=out,
         start=start,

@@ -142,7 +142,7 @@ class GueClassifier:
             else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
         )
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
         rng = np.random.default_rng(seed)
         out = []

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import files, registry
+from zoo import files
 from zoo.cards import ModelCard, parse, read
 from zoo.genomics.gue.stacking import fit_weights, load_committee, load_members
 from zoo.genomics.gue.train import SUBSETS, dev_scores
 from zoo.genomics.gue.train_encoder import BASES, CROP
 from zoo.genomics.models.low_rank import SHARED as SHARED_KERNELS
 from zoo.genomics.models.low_rank import joined
+from zoo.interfaces.task import load_task
 from zoo.pretrained import weights as storage
-from zoo.pretrained.publish import PROBE_SEED, publish, to_toml
+from zoo.pretrained.publish import EXPECTED_SEED, publish, to_toml
 
 if TYPE_CHECKING:
     from zoo.genomics.gue.task import Gue
@@ -95,7 +96,7 @@ def main(runs: str) -> None:
                 weights,
             )
     if (folder / "cnn.gue.toml").is_file():
-        print(committee(folder, registry.load_task("genomics/gue")))
+        print(committee(folder, load_task("genomics/gue")))
 
 
 def write(
@@ -181,9 +182,9 @@ def committee(folder: Path, task: Gue) -> Path:
     }
     path = folder / "committee.gue.toml"
     checked = parse(card, ModelCard, where=str(path))
-    output = load_committee(checked, paths).probe(PROBE_SEED)
+    output = load_committee(checked, paths).example_output(EXPECTED_SEED)
     card["expected"] = {
-        "input_seed": PROBE_SEED,
+        "input_seed": EXPECTED_SEED,
         "shape": list(output.shape),
         "values": [round(float(value), 6) for value in output[:16]],
     }

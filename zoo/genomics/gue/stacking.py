@@ -95,7 +95,7 @@ class Committee:
             weight * self.members[name].logits(tokens, subset) for name, weight in chosen.items()
         )
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
         rng = np.random.default_rng(seed)
         lengths = self.members[NETWORK].lengths

@@ -26,12 +26,12 @@ import numpy as np
 import optax
 from flax import nnx
 
-from zoo import registry
 from zoo.genomics.data import LabelledSequences, gue
 from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.gue import metrics as classification
 from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
 from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig
+from zoo.interfaces.task import load_task
 from zoo.pretrained import weights as storage
 from zoo.train.loop import LoopConfig, fit
 
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     parser.add_argument("--steps", type=int, default=None)
     options = parser.parse_args(arguments)
-    task = registry.load_task(options.task)
+    task = load_task(options.task)
     for seed in options.seeds:
         for subset in options.subsets or task.subsets:
             folder = options.out / f"{options.name}.{subset}.seed{seed}"

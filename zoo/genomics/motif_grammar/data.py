@@ -233,7 +233,7 @@ def load(name: str = "motif_grammar", *, split: str = "train") -> PlantedSequenc
     if wanted not in by_name:
         sets = [each.removesuffix(".zarr.zip") for each in by_name if each.endswith(".zarr.zip")]
         raise ValueError(f"no set {name!r} in {card.id}; there are {', '.join(sets)}")
-    return read_planted(files.get(by_name[wanted], folder=files.dataset_folder(card)), split)
+    return read_planted(files.get(by_name[wanted], folder=registry.dataset_folder(card)), split)
 
 
 def log_odds(matrix: np.ndarray, *, pseudo: float = 1e-3) -> np.ndarray:

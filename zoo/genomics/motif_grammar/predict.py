@@ -2,7 +2,7 @@
 attributions by every method.
 
     model = zoo.load_model("genomics/cnn_dist.exponential")
-    model._predict.attribute(tokens)["ism"]                          # [sequence, position]
+    model.predict.attribute(tokens)["ism"]                          # [sequence, position]
 
 Several networks count as one, whose logit is the mean of theirs; so does a network that
 reads both strands.
@@ -179,7 +179,7 @@ class MotifModel:
 
         return cost.flops(self._call, jnp.zeros((1, self.length), jnp.int8))
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Logits of sixteen random sequences and the gradient of the first,
         `[16 + 4 * length]`: a card's `expected`."""
         tokens = np.random.default_rng(seed).integers(0, 4, (16, self.length)).astype(np.int8)
@@ -221,7 +221,7 @@ def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:
             f"{Path(target).suffix or 'a name without ending'!r}"
         )
     table = read_table(source, label=None)
-    logits = model._predict.logits(table.tokens)
+    logits = model.predict.logits(table.tokens)
     lines = ["id,logit,probability"]
     lines += [
         f"{name},{logit:.6g},{1 / (1 + np.exp(-float(logit))):.6g}"

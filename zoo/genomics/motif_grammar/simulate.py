@@ -324,7 +324,7 @@ def build(out: Path, *, progress: Callable[[str, int, int], None] | None = None)
     paths = [out / "motif_grammar_hard.zarr.zip", out / "motif_grammar.zarr.zip"]
     motifs.write_planted(paths[0], *motif_grammar_hard(progress=progress))
     sequences, order = motif_grammar(
-        files.get(matrices, folder=files.dataset_folder(card)), progress=progress
+        files.get(matrices, folder=registry.dataset_folder(card)), progress=progress
     )
     if (found := one_hot_digest(sequences.tokens)) != DIGEST:
         raise RuntimeError(

@@ -234,7 +234,7 @@ def load() -> Dijets:
 
     card = registry.dataset("particle_physics/anomaly")
     (file,) = (each for each in card.file if each.name == "test.zarr.zip")
-    return read_test(files.get(file, folder=files.dataset_folder(card)))
+    return read_test(files.get(file, folder=registry.dataset_folder(card)))
 
 
 def rounded(values: np.ndarray, bits: int = MANTISSA_BITS) -> np.ndarray:

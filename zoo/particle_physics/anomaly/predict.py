@@ -162,7 +162,7 @@ class AnomalyModel:
         counts = [fitted.flops(self._random(fitted, 0, 1)) for fitted in self.fitted]
         return None if None in counts else float(sum(counts))
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """What the networks say of 32 random events: a card's `expected`."""
         return np.concatenate(
             [

@@ -18,7 +18,7 @@ import queue
 import re
 import struct
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -367,3 +367,8 @@ def _from_awkward(array: Any, name: str, path: str) -> Ragged | np.ndarray:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def holds_root_files(path: str | os.PathLike, options: Mapping[str, Any]) -> bool:
+    """Whether a folder holds `.root` files: how `zoo audit` recognises events."""
+    return Path(path).is_dir() and any(Path(path).rglob("*.root"))

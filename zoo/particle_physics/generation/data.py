@@ -253,7 +253,7 @@ def load_dataset(*, split: str = "reference", folder: str | Path | None = None) 
         card = registry.dataset("particle_physics/jet_generation")
         wanted = next(file for file in card.file if file.name == "test.zarr.zip")
         return from_arrays(
-            record.read(files.get(wanted, folder=files.dataset_folder(card))), f"{split}_"
+            record.read(files.get(wanted, folder=registry.dataset_folder(card))), f"{split}_"
         )
     if split not in ("validation", "train"):
         raise ValueError(

@@ -215,7 +215,7 @@ class JetGenerator:
         repeats = self.steps if isinstance(self.model, EpicFlow) else 1
         return cost.flops(self._run, self._state, noise, told, mask, *standard, repeats=repeats)
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Particles of four jets a class from a fixed seed and the middle of the table,
         flat: a card's `expected`."""
         label = np.repeat(np.arange(len(CLASSES)), 4)

@@ -167,7 +167,7 @@ def main() -> None:
     from zoo import files, registry
     from zoo.cards import ModelCard, parse
     from zoo.pretrained.model import weight_file
-    from zoo.pretrained.publish import PROBE_SEED, PROBE_VALUES, to_toml
+    from zoo.pretrained.publish import EXPECTED_SEED, EXPECTED_VALUES, to_toml
     from zoo.scoring import cost
 
     folder = Path(__file__).parents[1] / "weights"
@@ -184,10 +184,10 @@ def main() -> None:
         path = files.get(weight_file(parse(content, ModelCard, where=name), 0), folder=folder)
         content["n_params"] = cost.count_parameters(load_parameters(path))
         checked = parse(content, ModelCard, where=name)
-        output = registry.resolve(checked.predictor)(checked, [path]).probe(PROBE_SEED)
-        chosen = output.ravel()[:: max(1, output.size // PROBE_VALUES)][:PROBE_VALUES]
+        output = registry.resolve(checked.predictor)(checked, [path]).example_output(EXPECTED_SEED)
+        chosen = output.ravel()[:: max(1, output.size // EXPECTED_VALUES)][:EXPECTED_VALUES]
         content["expected"] = {
-            "input_seed": PROBE_SEED,
+            "input_seed": EXPECTED_SEED,
             "shape": list(output.shape),
             "values": [round(float(v), 6) for v in chosen],
         }

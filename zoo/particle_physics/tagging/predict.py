@@ -145,7 +145,7 @@ class JetTagger:
         counts = [cost.flops(self._run, state, *arrays) for state in self._state]
         return None if None in counts else float(sum(counts))
 
-    def probe(self, seed: int) -> np.ndarray:
+    def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen made-up jets `[15 * class]`: a card's `expected`
         (sixteen would show one class only)."""
         jets = made_up_jets(15, self.particles, seed=seed, columns=self.columns)

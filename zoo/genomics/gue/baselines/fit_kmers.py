@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files, registry
+from zoo import files
 from zoo.genomics.data import LabelledSequences
 from zoo.genomics.gue.baselines.kmers import features
 from zoo.genomics.gue.train import dev_scores
+from zoo.interfaces.task import load_task
 from zoo.pretrained import weights
 
 KINDS = {
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args(arguments)
-    arrays, dev, task = {}, {}, registry.load_task(options.task)
+    arrays, dev, task = {}, {}, load_task(options.task)
     for subset in task.subsets:
         begin = time.perf_counter()
         weight, bias, dev[subset] = fit(
