@@ -48,7 +48,7 @@ ENTRY = {
     "n_examples": 3,
     "metrics": {"rmse.day1": {"value": 1.0, "ci95": [0.5, 1.5]}},
     "record": "best.record.zarr.zip",
-    "hashes": {"task": SHA, "dataset_card": SHA, "example_ids": SHA, "weights": [], "record": SHA},
+    "hashes": {"protocol": SHA, "example_ids": SHA, "weights": [], "record": SHA},
     "cost": {
         "n_params": 0,
         "latency_ms_p50": 1.0,

@@ -42,6 +42,9 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
 
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Parameters = dict[ParameterName, float | int | str | bool | list[float | int | str | bool]]
+
 Truth = Literal["simulated", "observed", "reanalysis", "mixed"]
 Direction = Literal["higher", "lower", "nearer_one", "nearer_zero"]
 Kind = Literal["model", "baseline", "solver", "forecast_centre", "published"]
@@ -203,6 +206,13 @@ class MetricSpec(Card):
     positions: list[float] = Field(
         default_factory=list, description="Numeric position of each `at` on that axis."
     )
+    parameters: Parameters = Field(
+        default_factory=dict,
+        description=(
+            "What the formula needs beyond its points: a threshold, bins, a seed; read by the "
+            "task's class."
+        ),
+    )
     formula: str
 
     @model_validator(mode="after")
@@ -297,6 +307,13 @@ class TaskSpec(Card):
         description="What was checked about leaks and trivial solutions, with figures.",
     )
     how_to_beat: str = ""
+    parameters: Parameters = Field(
+        default_factory=dict,
+        description=(
+            "What the protocol fixes and no data file holds: bounds of splits, sizes, seeds; read "
+            "by the task's class."
+        ),
+    )
     by_name_only: bool = Field(
         False,
         description="Too slow for a run of the whole domain: only where the task itself is named.",
@@ -344,6 +361,26 @@ class TaskSpec(Card):
             if name in metric.names:
                 return metric
         raise KeyError(f"task {self.id} defines no metric {name!r}")
+
+    def parameter(self, name: str, *, of: str | None = None) -> Any:
+        """A number (text, list) that the protocol fixes: one of `[parameters]`, or of the
+        metric family `of`.
+
+        Raises:
+            CardError: the card does not give it; names those that it gives.
+        """
+        given = (
+            self.parameters
+            if of is None
+            else next((metric.parameters for metric in self.metric if metric.name == of), {})
+        )
+        if name not in given:
+            where = "[parameters]" if of is None else f"the metric {of}"
+            raise CardError(
+                f"task {self.id} needs the parameter {name!r} in {where} of its card; given: "
+                f"{', '.join(given) or 'none'}"
+            )
+        return given[name]
 
 
 # ------------------------------------------------------------------------------------------- models
@@ -558,8 +595,9 @@ class Provenance(Card):
 class Hashes(Card):
     """Everything the scores depend on, by SHA-256."""
 
-    task: Sha256
-    dataset_card: Sha256
+    protocol: Sha256 = Field(
+        description="What of the task's and the dataset's cards decides scores: `zoo.scoring.protocol`."
+    )
     example_ids: Sha256
     weights: list[Sha256]
     record: Sha256

@@ -429,12 +429,21 @@ KINDS: dict[str, tuple[str, Bend, str, str]] = {
     ),
     "seeds dropped": ("line.toy", seed_dropped, "static", "training_seeds"),
     "a seed's score bent": ("line.toy", seed_bent, "rerun", "training_seeds[1].rmse.step1"),
-    "another task file": ("zero", at("hashes", "task", value="0" * 64), "static", "hashes.task"),
-    "another dataset card": (
+    "another protocol": (
         "zero",
-        at("hashes", "dataset_card", value="0" * 64),
+        at("hashes", "protocol", value="0" * 64),
         "static",
-        "hashes.dataset_card",
+        "hashes.protocol: claimed 000",
+    ),
+    "hashes of files in place of the protocol's": (
+        "zero",
+        at(
+            "hashes",
+            value=dict.fromkeys(["task", "dataset_card", "example_ids", "record"], "0" * 64)
+            | {"weights": []},
+        ),
+        "static",
+        "hashes.protocol: Field required",
     ),
     "a version that does not exist": (
         "zero",

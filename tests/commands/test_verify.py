@@ -169,10 +169,11 @@ def test_other_weights_are_caught(entries):
     assert "hashes.weights: claimed" in problems(bend(entries / "line.toy.json", other), "static")
 
 
-def test_a_changed_task_is_caught(entries, toy):
+def test_a_changed_protocol_is_caught(entries, toy):
     path = toy / "benchmarks/climate/toy.toml"
-    path.write_text(path.read_text().replace("Forecast one", "Forecast  one"))
-    assert "hashes.task: claimed" in problems(entries / "best.json", "static")
+    path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
+    synthetic_task.forget_cards()
+    assert "hashes.protocol: claimed" in problems(entries / "best.json", "static")
 
 
 def test_a_newer_version_of_the_task_is_named(entries, toy, tmp_path):

@@ -140,12 +140,12 @@ def test_sculpting_is_seen_and_is_of_the_seed_in_the_middle():
     (hard,) = task.figures(task.record({"score": events.mjj}, examples))
     assert hard.x == [4650.0] and sum(line.y) < 1 and len(line.x) > 1
     qcd = events.process == 0
-    before = np.histogram(events.mjj[qcd], anomaly.MASS_EDGES)[0]
+    before = np.histogram(events.mjj[qcd], task.mass_edges)[0]
     after = np.zeros(len(before))
     for mark in line.marks:
         low = int(mark.text.split("-")[0])
-        after[list(anomaly.MASS_EDGES).index(low)] = int(mark.text.split(": ")[1].split()[0])
-        assert mark.text.endswith(f"of {before[list(anomaly.MASS_EDGES).index(low)]}")
+        after[list(task.mass_edges).index(low)] = int(mark.text.split(": ")[1].split()[0])
+        assert mark.text.endswith(f"of {before[list(task.mass_edges).index(low)]}")
     from zoo.scoring import stats
 
     assert anomaly_metrics.jensen_shannon(before, after) == pytest.approx(

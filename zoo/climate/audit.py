@@ -126,13 +126,19 @@ def audit_files(
 
 
 def _enso() -> Report:
+    from zoo import registry
     from zoo.climate.enso import data as enso
 
+    spec = registry.task("climate/enso")
+    fitted, first, last = (
+        np.datetime64(spec.parameter(name), "M")
+        for name in ("last_fitted", "first_season", "last_season")
+    )
     parts = enso.load()
     observed = enso.observations(parts["truth"], parts["core"], parts["modes"])
     whole = series(np.concatenate([observed.sst[:, None], observed.core], 1), observed.months)
-    train = between(whole, last=enso.FIT_LAST)
-    return audit(train, None, between(whole, enso.TEST_FIRST, enso.TEST_LAST), name="climate/enso")
+    train = between(whole, last=fitted)
+    return audit(train, None, between(whole, first, last), name="climate/enso")
 
 
 def _held_suarez() -> Report:

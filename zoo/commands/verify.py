@@ -1,7 +1,8 @@
 """`zoo verify ENTRY`: is the claim true? Climbs static -> rescored -> re-run and writes
 down what it obtained.
 
-* static: the entry follows its schema, and every hash in it is that of the file it names;
+* static: the entry follows its schema, and every hash in it is that of the files, and of
+  the protocol, that it names;
 * rescored: the metrics come out of the stored per-example record again, to 1e-6;
 * rerun: the shipped weights and code give the metrics again, within the task's tolerance.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 from zoo import files, registry
 from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
-from zoo.commands import claims
+from zoo.commands import claims, revisions
 from zoo.commands.bench import run as bench
 from zoo.scoring import environment, record, stats
 
@@ -153,10 +154,15 @@ def static_problems(path: Path, entry: Entry) -> list[str]:
     known = registry.models().get(entry.model)
     listed = known.weights if known else entry.code.weights if entry.code else []
     weights = [weight.sha256 for weight in listed]
-    expected = bench.hashes(spec, arrays["example_id"], weights, beside)
+    expected = bench.hashes(spec, entry.model, arrays["example_id"], weights, beside)
     for name, value in expected.model_dump().items():
         if (claimed := getattr(entry.hashes, name)) != value:
-            problems.append(f"hashes.{name}: claimed {claimed}, the file has {value}")
+            why = (
+                revisions.mismatch(entry)
+                if name == "protocol"
+                else f"claimed {claimed}, the file has {value}"
+            )
+            problems.append(f"hashes.{name}: {why}")
     if len(arrays["example_id"]) != entry.n_examples:
         problems.append(
             f"n_examples: claimed {entry.n_examples}, the record has {len(arrays['example_id'])}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zoo import registry
-from zoo.climate.enso import baselines, data
+from zoo.climate.enso import baselines
 from zoo.climate.enso.task import Enso
 from zoo.scoring.stats import scores
 
@@ -79,5 +79,5 @@ def test_missing_and_misspelt_systems_are_named(task: Enso) -> None:
 
 
 def test_anomaly_base_is_1982_to_2010(task: Enso) -> None:
-    centres = np.arange(data.BASE_FIRST, data.BASE_LAST + 1)
+    centres = np.arange(task.month("first_of_base"), task.month("last_of_base") + 1)
     assert abs(np.mean(task.target(centres))) < 0.01

@@ -46,7 +46,8 @@ def toy(
     cls: type, tokens: np.ndarray, label: np.ndarray | None = None, cds: Features | None = None
 ) -> ecoli.EColi:
     """A task on a made-up genome; the arcs are thirds of it."""
-    task = cls(SimpleNamespace(id="genomics/toy", metric=[]), file=None)
+    spec = registry.task(f"genomics/{'ecoli_lm' if cls is ecoli.EColiLanguage else 'ecoli_genes'}")
+    task = cls(spec.model_copy(update={"id": "genomics/toy"}), file=None)
     task.__dict__ |= {
         "tokens": tokens,
         "labels": np.zeros(len(tokens), np.uint8) if label is None else label,
@@ -58,7 +59,7 @@ def toy(
 @pytest.fixture
 def arcs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        ecoli, "ARCS", {"train": (0, 4096), "validation": (4096, 6144), "test": (6144, None)}
+        ecoli.EColi, "arcs", {"train": (0, 4096), "validation": (4096, 6144), "test": (6144, None)}
     )
 
 
@@ -93,7 +94,9 @@ of version 1 of the task."""
 
 
 def test_the_corruption_does_not_change_with_numpy():
-    _, places, kinds = masking.corrupt(np.zeros((2, 512), np.int8), 77, seed=ecoli.SEED)
+    _, places, kinds = masking.corrupt(
+        np.zeros((2, 512), np.int8), 77, seed=registry.task("genomics/ecoli_lm").parameter("seed")
+    )
     assert (places[0, :5].tolist(), places[1, -3:].tolist(), int(kinds.sum())) == FIRST_DRAWS
 
 
@@ -367,8 +370,8 @@ def made_up_genome(rng: np.random.Generator, length: int) -> tuple[np.ndarray, F
 @pytest.fixture
 def genes_task(rng, monkeypatch) -> ecoli.EColiGenes:
     monkeypatch.setattr(
-        ecoli,
-        "ARCS",
+        ecoli.EColi,
+        "arcs",
         {"train": (0, 40_960), "validation": (40_960, 45_056), "test": (45_056, None)},
     )
     tokens, cds = made_up_genome(rng, 45_056 + 8192)
@@ -496,7 +499,7 @@ def test_the_genome_and_its_arcs(mirror_file):
         and len(task.features) == 4_337
         and task.features.pseudo.sum() == 36
     )
-    assert [len(task.arc(split)) for split in ecoli.ARCS] == [3_400_000, 500_000, 741_652]
+    assert [len(task.arc(split)) for split in task.arcs] == [3_400_000, 500_000, 741_652]
     assert np.bincount(task.arc("test", task.labels)).tolist() == [
         106_714,
         300_334,

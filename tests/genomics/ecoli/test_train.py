@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from zoo import registry
 from zoo.cards import ModelCard, parse
 from zoo.genomics.ecoli import publish as publish_ecoli
 from zoo.genomics.ecoli import task as ecoli
@@ -44,7 +44,8 @@ def genome() -> np.ndarray:
 
 
 def toy(cls: type, genome: np.ndarray) -> ecoli.EColi:
-    task = cls(SimpleNamespace(id="genomics/toy"), file=None)
+    spec = registry.task(f"genomics/{'ecoli_lm' if cls is ecoli.EColiLanguage else 'ecoli_genes'}")
+    task = cls(spec.model_copy(update={"id": "genomics/toy"}), file=None)
     task.__dict__ |= {
         "tokens": genome,
         "labels": (np.arange(len(genome)) // 100 % 4).astype(np.uint8),
@@ -55,7 +56,7 @@ def toy(cls: type, genome: np.ndarray) -> ecoli.EColi:
 @pytest.fixture
 def arcs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        ecoli, "ARCS", {"train": (0, 3072), "validation": (3072, 4096), "test": (4096, None)}
+        ecoli.EColi, "arcs", {"train": (0, 3072), "validation": (3072, 4096), "test": (4096, None)}
     )
 
 

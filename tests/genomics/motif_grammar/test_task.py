@@ -16,7 +16,6 @@ from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnn
 from zoo.genomics.motif_grammar import data as motifs
 from zoo.genomics.motif_grammar import metrics, simulate
 from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
-from zoo.genomics.motif_grammar.task import EXPLAINED
 from zoo.interfaces.task import load_task
 
 FOLDER = files.share() / "datasets" / "genomics" / "motif_grammar"
@@ -205,7 +204,7 @@ def test_a_perfect_explanation_scores_one_and_noise_one_half(name):
     task = load_task(name)
     examples = task.examples()
     assert len(examples) == 4000
-    assert len(examples.inputs.explained) == EXPLAINED
+    assert len(examples.inputs.explained) == task.spec.parameter("explained") == 500
     assert (examples.targets.label[examples.inputs.explained] == 1).all()
     truth = examples.targets.planted()[examples.inputs.explained]
     noise = np.random.default_rng(0).random(truth.shape)

@@ -3,7 +3,6 @@ and must not achieve."""
 
 from __future__ import annotations
 
-import types
 from pathlib import Path
 
 import anomaly_toys as toys
@@ -11,10 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from zoo import registry
 from zoo.cards import TaskSpec, read
 from zoo.particle_physics.anomaly import baselines, metrics
 from zoo.particle_physics.anomaly import data as dijets
-from zoo.particle_physics.anomaly.task import DETAILED, POINTS, SCULPTING_RATE, Anomaly, examples_of
+from zoo.particle_physics.anomaly.task import DETAILED, POINTS, Anomaly, examples_of
 from zoo.scoring import record, stats
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def task() -> Anomaly:
-    task = Anomaly(
-        types.SimpleNamespace(id="particle_physics/anomaly"), file=lambda name: Path(name)
-    )
+    task = Anomaly(registry.task("particle_physics/anomaly"), file=lambda name: Path(name))
     parts = [
         toys.dijets("qcd", 60_000, seed=5),
         *(toys.dijets(name, 2000, seed=5) for name in dijets.SIGNALS),
@@ -168,7 +166,7 @@ def test_random_numbers_improve_by_the_root_of_the_rate_and_do_not_sculpt(task):
     got = scores(task, baselines.random(task))
     assert got["sic_wprime.fpr_1e1"] == pytest.approx(np.sqrt(0.1), rel=0.1)
     assert got["enrichment_zprime.fpr_1e2"] == pytest.approx(1.0, abs=0.35)
-    kept = SCULPTING_RATE * (task.events.process == 0).sum()
+    kept = task.sculpting_rate * (task.events.process == 0).sum()
     assert got["sculpting"] < 4.0 * 9.0 / (8.0 * kept * np.log(2.0))
 
 

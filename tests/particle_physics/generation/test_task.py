@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from zoo import registry
 from zoo.particle_physics.generation import baselines
 from zoo.particle_physics.generation import data as point_clouds
 from zoo.particle_physics.generation import train as training_generation
@@ -63,7 +64,9 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def task(folder) -> JetGeneration:
-    return JetGeneration(None, file=lambda name: folder / name)
+    return JetGeneration(
+        registry.task("particle_physics/jet_generation"), file=lambda name: folder / name
+    )
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ ToForecast = Callable[[Observations], np.ndarray]
 def climatology(task: Enso) -> Predictor:
     """Anomaly zero, with the observed spread of each calendar month's season over 1982-2003."""
     months, target = _observed_seasons(task)
-    fitted = months <= data.FIT_LAST - 1
+    fitted = months <= task.month("last_fitted") - 1
     spread = np.array(
         [np.nanstd(target[fitted & (calendar_month(months) == m)]) for m in range(12)]
     )
@@ -227,7 +227,7 @@ def _sst_climatology(task: Enso, last: str = "2003-12") -> np.ndarray:
     from the target's 1982-2010."""
     past = task.fit_observations(last)
     return data.monthly_climatology(
-        past.sst, past.months, first=data.BASE_FIRST, last=past.months[-1]
+        past.sst, past.months, first=task.month("first_of_base"), last=past.months[-1]
     )
 
 

@@ -16,7 +16,7 @@ centre M+1+k: k = 0 is the season that starts with the issue month.
 **Anomalies.** The truth's anomalies are differences from the monthly means of 1982-2010:
 that defines the target's unit, as in the plume. Predictors of the core track never use that
 base (it reaches beyond the fit period); they subtract the monthly means of their own fit
-period (`monthly_climatology` with `last=FIT_LAST`), predictors and fitted targets alike.
+period (`monthly_climatology` with `last=2003-12`), predictors and fitted targets alike.
 """
 
 from __future__ import annotations
@@ -33,10 +33,7 @@ CORE = ("Nino34", "Nino3", "Hm", "Hw")
 MODES = ("Nino34", "WWV", "NPMM", "SPMM", "IOB", "IOD", "SIOD", "TNA", "ATL3", "SASD")
 LEADS = 9
 MISSING = -999.0
-BASE_FIRST, BASE_LAST = np.datetime64("1982-01", "M"), np.datetime64("2010-12", "M")
-FIT_LAST = np.datetime64("2003-12", "M")
 CHOICE_FIRST, CHOICE_LAST = np.datetime64("1994-01", "M"), np.datetime64("2003-12", "M")
-TEST_FIRST, TEST_LAST = np.datetime64("2004-01", "M"), np.datetime64("2020-11", "M")
 
 
 class EnsoDataError(ValueError):

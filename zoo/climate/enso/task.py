@@ -77,14 +77,20 @@ class Enso(Task):
         )
         return data.observations(self.sst, core, modes)
 
-    def fit_observations(self, last: Month | str = data.FIT_LAST) -> data.Observations:
+    def month(self, parameter: str) -> Month:
+        """A month that the task's card fixes: `first_season`, `last_season`, `last_fitted`,
+        `first_of_base`, `last_of_base`."""
+        return np.datetime64(self.spec.parameter(parameter), "M")
+
+    def fit_observations(self, last: Month | str | None = None) -> data.Observations:
         """What may be fitted on: the records to 2003-12 (or an earlier `last`) and nothing
         after."""
-        last = np.datetime64(last, "M")
-        if last > data.FIT_LAST:
+        end = self.month("last_fitted")
+        last = end if last is None else np.datetime64(last, "M")
+        if last > end:
             raise ValueError(
-                f"the fit period of {self.spec.id} ends {data.FIT_LAST}, asked for {last}; later "
-                "months are the test"
+                f"the fit period of {self.spec.id} ends {end}, asked for {last}; later months are "
+                "the test"
             )
         return self.observations.until(last)
 
@@ -101,7 +107,7 @@ class Enso(Task):
     def examples(self) -> Examples:
         """203 seasons with their inputs; the targets are observed anomalies `[203]` in K,
         base 1982-2010."""
-        return self._examples(np.arange(data.TEST_FIRST, data.TEST_LAST + 1))
+        return self._examples(np.arange(self.month("first_season"), self.month("last_season") + 1))
 
     def choice_examples(self) -> Examples:
         """The 119 seasons centred on 1994-01..2003-11 on which settings are chosen, for
@@ -118,7 +124,13 @@ class Enso(Task):
     def target(self, centres: np.ndarray) -> np.ndarray:
         """Observed three-month-mean anomaly (K, base 1982-2010) centred on each of `centres`."""
         months = self.sst["time"].values.astype("datetime64[M]")
-        anomaly = data.three_month_mean(anomalies(self.sst.values, months))
+        base = data.monthly_climatology(
+            self.sst.values,
+            months,
+            first=self.month("first_of_base"),
+            last=self.month("last_of_base"),
+        )
+        anomaly = data.three_month_mean(self.sst.values - base[data.calendar_month(months)])
         return anomaly[(centres - months[0]).astype(np.int64)]
 
     def sample_figures(self) -> list[Figure]:
@@ -126,7 +138,7 @@ class Enso(Task):
         other series."""
         from zoo.climate import pictures
 
-        centres = np.arange(data.TEST_FIRST, data.TEST_LAST + 1)
+        centres = np.arange(self.month("first_season"), self.month("last_season") + 1)
         return [
             pictures.index_series(
                 centres,
@@ -229,7 +241,7 @@ class Enso(Task):
                 "crps": total["crps"] / total["spread_count"],
                 "spread_skill": np.sqrt(total["variance"] / total["spread_squared_error"]),
             }
-        enough = total["count"] >= 0.1
+        enough = total["count"] >= self.spec.parameter("least_share")
         scores = {name: np.where(enough, value, np.nan) for name, value in scores.items()}
         return {
             f"{name}.k{k}": value[..., k]
@@ -243,20 +255,3 @@ class Enso(Task):
         means = {name: value.mean(0) for name, value in self.statistics(record).items()}
         with np.errstate(invalid="ignore", divide="ignore"):
             return {"correlation": seasonal.correlation(means).T, "rmse": seasonal.rmse(means).T}
-
-
-def anomalies(
-    values: np.ndarray,
-    months: np.ndarray,
-    *,
-    first: Month | None = data.BASE_FIRST,
-    last: Month = data.BASE_LAST,
-) -> np.ndarray:
-    """Differences `[month, ...]` from the calendar months' means over `first..last`; by
-    default the target's base 1982-2010."""
-    return (
-        values
-        - data.monthly_climatology(values, months, first=first, last=last)[
-            data.calendar_month(months)
-        ]
-    )

@@ -32,11 +32,6 @@ SCORED = {
 """Short name in metrics -> (variable, level in hPa)."""
 DAYS = np.array([1, 2, 3, 5, 7, 10])
 SPECTRUM_DAYS = (1, 5, 10)
-WAVES = slice(1, 22)
-"""Zonal wavenumbers 1..21: all that a field truncated to T21 has, without the zonal mean."""
-DRIFT_DAYS = np.arange(71, 101)
-DRIFT_STARTS = slice(0, 48, 12)
-"""Four start dates, 24 days apart, whose days 71-100 lie within the simulated truth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +169,16 @@ class HeldSuarez(_HeldSuarezTask):
     """96 start dates 48 h apart, leads of 1, 2, 3, 5, 7 and 10 days, scored against the
     simulated truth."""
 
+    @property
+    def waves(self) -> slice:
+        """The zonal wavenumbers whose power is scored: to 21, all that a field truncated to
+        T21 has, without the zonal mean."""
+        first, last = (
+            self.spec.parameter(f"{end}_wavenumber", of="ke850_spectrum_error")
+            for end in ("first", "last")
+        )
+        return slice(first, last + 1)
+
     def examples(self) -> Examples:
         """Start dates; targets are `{field: float32 [start, lead, longitude, latitude]}`."""
         from zoo.climate.data.packed import open_zarr_zip
@@ -235,18 +240,21 @@ class HeldSuarez(_HeldSuarezTask):
                     forecasts[name], truth, self.climatology_of(name), self.weights
                 )
             )
-        spectrum = np.full((len(examples), len(SPECTRUM_DAYS), 21), np.nan, np.float32)
+        waves = self.waves
+        spectrum = np.full(
+            (len(examples), len(SPECTRUM_DAYS), waves.stop - waves.start), np.nan, np.float32
+        )
         true_spectrum = np.zeros_like(spectrum)
         for i, day in enumerate(SPECTRUM_DAYS):
             true_u, true_v = (
                 examples.targets[name][:, list(DAYS).index(day)] for name in ("u850", "v850")
             )
-            true_spectrum[:, i] = _kinetic_spectrum(true_u, true_v, self.weights)
+            true_spectrum[:, i] = _kinetic_spectrum(true_u, true_v, self.weights)[..., waves]
             if day in given:
                 lead = int(np.flatnonzero(given == day)[0])
                 spectrum[:, i] = _kinetic_spectrum(
                     forecasts["u850"][:, lead], forecasts["v850"][:, lead], self.weights
-                )
+                )[..., waves]
         return arrays | {
             "kinetic_energy_spectrum": spectrum,
             "true_kinetic_energy_spectrum": true_spectrum,
@@ -306,7 +314,10 @@ class HeldSuarez(_HeldSuarezTask):
         scores |= {
             f"ke850_spectrum_error.day{day}": error[..., i] for i, day in enumerate(SPECTRUM_DAYS)
         }
-        scores["z500_useful_days"] = weather.days_until(mean["z500_acc"], DAYS.astype(float))
+        threshold = self.spec.parameter("threshold", of="z500_useful_days")
+        scores["z500_useful_days"] = weather.days_until(
+            mean["z500_acc"], DAYS.astype(float), threshold=threshold
+        )
         return scores
 
 
@@ -315,13 +326,17 @@ class HeldSuarezDrift(_HeldSuarezTask):
     climate?"""
 
     def examples(self) -> Examples:
-        """Four start dates; there is no weather to verify, only the climatology of the
-        training years."""
-        analysis = self.analysis.isel(time=DRIFT_STARTS)
+        """Four start dates, 24 days apart, whose days 71-100 lie within the simulated
+        truth; there is no weather to verify, only the climatology of the training years."""
+        starts, spacing, first, last = map(
+            self.spec.parameter, ("starts", "spacing", "first_day", "last_day")
+        )
+        analysis = self.analysis.isel(time=slice(0, starts * spacing, spacing))
+        days = np.arange(first, last + 1)
         ids = tuple(np.datetime_as_string(analysis["time"].values, unit="h"))
         return Examples(
             ids,
-            ForecastRequest(analysis, DRIFT_DAYS * np.timedelta64(24, "h")),
+            ForecastRequest(analysis, days * np.timedelta64(24, "h")),
             self.climatology["temperature"].values,
         )
 
@@ -380,4 +395,4 @@ class HeldSuarezDrift(_HeldSuarezTask):
 
 def _kinetic_spectrum(u: np.ndarray, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
     power: Any = weather.zonal_spectrum(u, weights) + weather.zonal_spectrum(v, weights)
-    return 0.5 * power[..., WAVES]
+    return 0.5 * power

@@ -41,7 +41,7 @@ from zoo.cards import (
 from zoo.interfaces.predictor import CostedPredictor
 from zoo.interfaces.task import Examples, Task, load_task
 from zoo.pretrained import model as pretrained
-from zoo.scoring import cost, environment, record, stats
+from zoo.scoring import cost, environment, protocol, record, stats
 
 REPEATS = 3
 """Warm calls by which latency is measured for an entry."""
@@ -506,7 +506,7 @@ def write_entries(
             "record": beside.name,
             "code": row.predictor.code.model_dump(mode="json") if row.predictor.code else None,
             "hashes": hashes(
-                spec, row.record["example_id"], row.predictor.weights, beside
+                spec, row.predictor.id, row.record["example_id"], row.predictor.weights, beside
             ).model_dump(),
             "cost": row.cost.model_dump(),
             "environment": where.model_dump(),
@@ -522,12 +522,12 @@ def write_entries(
 
 
 def hashes(
-    spec: TaskSpec, example_ids: Iterable[str], weights: Iterable[str], record_path: Path
+    spec: TaskSpec, row: str, example_ids: Iterable[str], weights: Iterable[str], record_path: Path
 ) -> Hashes:
-    """The hashes of everything that the scores of an entry depend on."""
+    """The hashes of everything that the scores of an entry depend on; `row` is the id of
+    its model or baseline."""
     return Hashes(
-        task=files.sha256(registry.path_of(spec.id, "task")),
-        dataset_card=files.sha256(registry.path_of(spec.dataset, "dataset")),
+        protocol=protocol.protocol_sha256(spec, registry.dataset(spec.dataset), row),
         example_ids=ids_sha256(example_ids),
         weights=list(weights),
         record=files.sha256(record_path),

@@ -32,12 +32,6 @@ from zoo.interfaces.task import Arrays, Examples, Task
 if TYPE_CHECKING:
     from zoo.genomics.data import Features, Genome
 
-ARCS: dict[str, tuple[int, int | None]] = {
-    "train": (0, 3_400_000),
-    "validation": (3_400_000, 3_900_000),
-    "test": (3_900_000, None),
-}
-"""The splits: first base (from 0) and stop on the forward strand."""
 GENOME, ANNOTATION = (
     "GCF_000005845.2_ASM584v2_genomic.fna.gz",
     "GCF_000005845.2_ASM584v2_genomic.gff.gz",
@@ -47,15 +41,24 @@ REGIONS = ("non_coding", "coding", "other")
 """`other`: not scored in `ecoli_genes` (both strands coding, or a pseudogene)."""
 CLASSES = ("non_coding", "cds_plus", "cds_minus")
 UNSCORED = 3
-SEED = 4641652
-"""Names the corruption of the test arc; of the validation arc it is one more."""
 
 
 class EColi(Task):
     """What both tasks share: the genome, its genes, its arcs."""
 
-    window = 512
-    """Bases of an example."""
+    @property
+    def window(self) -> int:
+        """Bases of an example."""
+        return self.spec.parameter("window")
+
+    @property
+    def arcs(self) -> dict[str, tuple[int, int | None]]:
+        """The splits: first base (from 0) and stop on the forward strand."""
+        validation, test = (
+            self.spec.parameter("validation_begins"),
+            self.spec.parameter("test_begins"),
+        )
+        return {"train": (0, validation), "validation": (validation, test), "test": (test, None)}
 
     @functools.cached_property
     def genome(self) -> Genome:
@@ -104,9 +107,9 @@ class EColi(Task):
         Raises:
             ValueError: no such split.
         """
-        if split not in ARCS:
-            raise ValueError(f"no arc {split!r}; there are {', '.join(ARCS)}")
-        return (self.tokens if of is None else of)[slice(*ARCS[split])]
+        if split not in self.arcs:
+            raise ValueError(f"no arc {split!r}; there are {', '.join(self.arcs)}")
+        return (self.tokens if of is None else of)[slice(*self.arcs[split])]
 
     def windows(self, split: str, of: np.ndarray | None = None) -> np.ndarray:
         """An arc cut into adjoining windows `[window, position]`; the last bases, which
@@ -116,7 +119,7 @@ class EColi(Task):
 
     def ids(self, split: str) -> tuple[str, ...]:
         """The first base of each window, counted from 1 as GFF does."""
-        first = ARCS[split][0]
+        first = self.arcs[split][0]
         return tuple(
             f"{first + number * self.window + 1}" for number in range(len(self.windows(split)))
         )
@@ -126,15 +129,15 @@ class EColiLanguage(EColi):
     """Masked-language modelling. The record holds sums of nats, counts and hits by window,
     kind and region of the chosen positions."""
 
-    window = 512
-    chosen = 77
-    """Positions that are chosen in each window: 15.04 %."""
-
     def examples(self, split: str = "test") -> Examples:
         """Corrupted windows of an arc; the targets are the chosen positions, their letters,
         kinds and regions."""
         whole = self.windows(split)
-        corrupted, places, kinds = corrupt(whole, self.chosen, seed=SEED + (split != "test"))
+        chosen, seed, hidden, kept = map(self.spec.parameter, ("chosen", "seed", "hidden", "kept"))
+        # The seed names the corruption of the test arc; of the validation arc it is one more.
+        corrupted, places, kinds = corrupt(
+            whole, chosen, seed=seed + (split != "test"), hidden=hidden, kept=kept
+        )
         regions = np.array([0, 1, 1, 2], np.uint8)[
             np.take_along_axis(self.windows(split, self.labels), places, 1)
         ]
@@ -211,8 +214,6 @@ class EColiLanguage(EColi):
 
 class EColiGenes(EColi):
     """Labels per base. The record holds predicted and true label of every base."""
-
-    window = 1024
 
     def examples(self, split: str = "test") -> Examples:
         """Windows of an arc; the targets are labels uint8 `[window, position]`, 3 where

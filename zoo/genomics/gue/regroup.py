@@ -19,17 +19,21 @@ from zoo.genomics.data import signatures
 from zoo.genomics.data.tables import LabelledSequences
 
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
+SALT = "gue_mouse_grouped/1"
 
 
-def grouped_split(tokens: np.ndarray, *, salt: str = "gue_mouse_grouped/1") -> np.ndarray:
+def grouped_split(
+    tokens: np.ndarray, *, shares: Mapping[str, float] = SHARES, salt: str = SALT
+) -> np.ndarray:
     """The split of each sequence, "train", "dev" or "test", by the hash of its group; `[sequence]`.
 
     Args:
         tokens: int8 `[sequence, position]`, padded at the end.
+        shares: of the groups, by split.
         salt: another salt is another split.
     """
-    edges = np.cumsum(list(SHARES.values()))
-    names = np.array(list(SHARES))
+    edges = np.cumsum(list(shares.values()))
+    names = np.array(list(shares))
     draw = [
         int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8], "little") / 2**64
         for key in signatures.composition_bytes(tokens)
@@ -37,7 +41,12 @@ def grouped_split(tokens: np.ndarray, *, salt: str = "gue_mouse_grouped/1") -> n
     return names[np.minimum(np.searchsorted(edges, draw, side="right"), len(names) - 1)]
 
 
-def regroup(published: Mapping[str, LabelledSequences]) -> dict[str, LabelledSequences]:
+def regroup(
+    published: Mapping[str, LabelledSequences],
+    *,
+    shares: Mapping[str, float] = SHARES,
+    salt: str = SALT,
+) -> dict[str, LabelledSequences]:
     """The three tables of the grouped split from those of a published one.
 
     Ids are `<published split>:<published id>`. A sequence that occurs twice with one label
@@ -45,6 +54,7 @@ def regroup(published: Mapping[str, LabelledSequences]) -> dict[str, LabelledSeq
 
     Args:
         published: tables by the name of their split, all with labels and the same classes.
+        shares, salt: of `grouped_split`.
 
     Raises:
         ValueError: a table without labels, or classes that differ.
@@ -69,5 +79,5 @@ def regroup(published: Mapping[str, LabelledSequences]) -> dict[str, LabelledSeq
     (number,) = signatures.exact(tokens)
     _, first = np.unique(number * (labels.max() + 1) + labels, return_index=True)
     pool = LabelledSequences(tokens, labels, ids, tables[0].classes)[np.sort(first)]
-    split = grouped_split(pool.tokens)
-    return {name: pool[split == name] for name in SHARES}
+    split = grouped_split(pool.tokens, shares=shares, salt=salt)
+    return {name: pool[split == name] for name in shares}

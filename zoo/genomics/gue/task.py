@@ -98,11 +98,12 @@ class Gue(Task):
         width = max(table.tokens.shape[1] for table in tables.values())
         tokens = np.full((sum(map(len, tables.values())), width), PADDING, np.int8)
         ids, start, clean = [], 0, []
+        length = self.spec.parameter("word_length", of="mcc_clean")
         for subset, table in tables.items():
             tokens[start : start + len(table), : table.tokens.shape[1]] = table.tokens
             start += len(table)
             ids += [f"{subset}/{name}" for name in table.ids]
-            clean.append(signatures.clean(table.tokens, self.table(subset, "train").tokens))
+            clean.append(signatures.clean(table.tokens, self.table(subset, "train").tokens, length))
         subset = np.repeat(list(tables), [len(table) for table in tables.values()])
         targets = {
             "label": np.concatenate([table.labels for table in tables.values()]),
@@ -211,8 +212,12 @@ class GueGrouped(Gue):
 
     @functools.cache  # noqa: B019
     def _regrouped(self, subset: str) -> dict[str, LabelledSequences]:
+        splits = ("train", "dev", "test")
+        shares = {split: self.spec.parameter(split) for split in splits}
         return regroup(
-            {split: Gue.table(self, subset, split) for split in ("train", "dev", "test")}
+            {split: Gue.table(self, subset, split) for split in splits},
+            shares=shares,
+            salt=self.spec.parameter("salt"),
         )
 
     def table(self, subset: str, split: str) -> LabelledSequences:

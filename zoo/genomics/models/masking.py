@@ -50,7 +50,7 @@ def as_shown(probability: Any, tokens: Any, *, xp: Any = np) -> Any:
 
 
 def corrupt(
-    windows: np.ndarray, chosen: int, *, seed: int
+    windows: np.ndarray, chosen: int, *, seed: int, hidden: float = HIDDEN, kept: float = KEPT
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Windows as a masked-language model gets them: the corruption of a task.
 
@@ -61,6 +61,8 @@ def corrupt(
         windows: tokens int8 `[window, position]`.
         chosen: positions of each window, without replacement.
         seed: names the corruption.
+        hidden: share of the chosen positions that are hidden.
+        kept: share that stays; the rest is drawn at random.
 
     Returns:
         Corrupted tokens int8 `[window, position]`; chosen positions int64
@@ -73,7 +75,7 @@ def corrupt(
         np.argsort(ranks.reshape(n, length), axis=1, kind="stable")[:, :chosen], axis=1
     )
     share = (kind_words >> np.uint64(11)).reshape(n, chosen) * 2.0**-53
-    kind = np.where(share < HIDDEN, 0, np.where(share < HIDDEN + KEPT, 1, 2)).astype(np.uint8)
+    kind = np.where(share < hidden, 0, np.where(share < hidden + kept, 1, 2)).astype(np.uint8)
     letters = (letter_words >> np.uint64(62)).astype(np.int8).reshape(n, chosen)
     corrupted = windows.copy()
     seen = np.take_along_axis(windows, places, 1)

@@ -29,8 +29,6 @@ from zoo.genomics.motif_grammar import metrics as attribution
 from zoo.interfaces.figures import Figure, Histogram, Histograms
 from zoo.interfaces.task import Arrays, Examples, Task
 
-EXPLAINED = 500
-"""Test positives, the first ones, that are explained."""
 METHODS = (
     "saliency",
     "gradient_x_input",
@@ -74,7 +72,7 @@ class MotifGrammar(Task):
     def examples_of(self, split: str) -> Examples:
         """A split as examples; choices are made on those of "validation"."""
         planted = self.sequences(split)
-        explained = np.flatnonzero(planted.label == 1)[:EXPLAINED]
+        explained = np.flatnonzero(planted.label == 1)[: self.spec.parameter("explained")]
         ids = tuple(f"{split}{row:05d}" for row in range(len(planted)))
         return Examples(ids, MotifInputs(planted.tokens, explained), planted)
 

@@ -25,11 +25,6 @@ POINTS = {"fpr_1e1": 0.1, "fpr_3e2": 0.03, "fpr_1e2": 0.01, "fpr_3e3": 0.003, "f
 """Point of a metric -> the false positive rate of its cut, within the signal region."""
 DETAILED = ("fpr_1e2", "fpr_1e3")
 """Points with enrichment, Poisson interval and range over the seeds."""
-SCULPTING_RATE = 0.01
-MASS_EDGES = np.array(
-    [2300.0, 2500.0, 2700.0, 2900.0, 3100.0, 3300.0, 3500.0, 3700.0, 4000.0, 4300.0, 5000.0]
-)
-"""Bins of the dijet mass in GeV, in which sculpting is measured."""
 
 
 class Anomaly(Task):
@@ -39,6 +34,21 @@ class Anomaly(Task):
     def events(self) -> Dijets:
         """The test events: QCD over the whole mass range, signals of the signal region."""
         return dijets.read_test(self.file("test.zarr.zip"))
+
+    @property
+    def mass_edges(self) -> np.ndarray:
+        """Bins of the dijet mass in GeV, in which sculpting is measured."""
+        return np.array(self.spec.parameter("mass_edges", of="sculpting"))
+
+    @property
+    def sculpting_rate(self) -> float:
+        """The false positive rate, at any mass, of the cut whose sculpting is measured."""
+        return self.spec.parameter("false_positive_rate", of="sculpting")
+
+    @property
+    def fewest(self) -> int:
+        """Background events that must survive a cut before anything is said about it."""
+        return self.spec.parameter("fewest_background")
 
     def examples(self) -> Examples:
         """Inputs are the jets alone; targets the `Dijets` with dijet mass and process."""
@@ -53,11 +63,16 @@ class Anomaly(Task):
             ValueError: a missing score, a wrong shape, NaN or infinity.
         """
         events: Dijets = examples.targets
-        qcd, inside = events.process == 0, events.in_signal_region
+        qcd, inside = (
+            events.process == 0,
+            dijets.within(events.mjj, self.spec.parameter("signal_region")),
+        )
         arrays: Arrays = {
             "process": events.process,
             "in_signal_region": inside,
-            "mass_bin": (np.searchsorted(MASS_EDGES, events.mjj, side="right") - 1).astype(np.int8),
+            "mass_bin": (np.searchsorted(self.mass_edges, events.mjj, side="right") - 1).astype(
+                np.int8
+            ),
         }
         for name, scores in zip(SIGNALS, self._scores(predictions, len(examples)), strict=True):
             ranked = inside & (qcd | (events.process == PROCESSES.index(name)))
@@ -65,7 +80,7 @@ class Anomaly(Task):
             for seed, score in enumerate(scores.T):
                 rank[ranked, seed] = metrics.ranks(score[ranked], qcd[ranked])
                 kept[qcd, seed] = metrics.ranks(score[qcd], np.ones(int(qcd.sum()), bool)) <= int(
-                    SCULPTING_RATE * qcd.sum()
+                    self.sculpting_rate * qcd.sum()
                 )
             arrays |= {f"rank_{name}": rank, f"kept_{name}": kept}
         return arrays
@@ -104,7 +119,7 @@ class Anomaly(Task):
         to say."""
         process, inside = record["process"], record["in_signal_region"]
         qcd = process == 0
-        in_bin = qcd[:, None] & (record["mass_bin"][:, None] == np.arange(len(MASS_EDGES) - 1))
+        in_bin = qcd[:, None] & (record["mass_bin"][:, None] == np.arange(len(self.mass_edges) - 1))
         statistics: Arrays = {"background": qcd & inside, "mass": in_bin}
         for name in SIGNALS:
             signal = inside & (process == PROCESSES.index(name))
@@ -115,7 +130,7 @@ class Anomaly(Task):
                 f"signal_kept_{name}": passes & signal[:, None, None],
                 f"background_kept_{name}": background_kept,
                 f"enough_{name}": np.broadcast_to(
-                    background_kept.sum(0) >= metrics.FEWEST, passes.shape
+                    background_kept.sum(0) >= self.fewest, passes.shape
                 ),
                 f"mass_kept_{name}": in_bin[:, :, None] & record[f"kept_{name}"][:, None, :],
             }
@@ -157,7 +172,7 @@ class Anomaly(Task):
             passes = record[f"rank_{name}"][:, None, :] <= limits
             kept = passes[qcd].sum(0)
             tpr = np.where(
-                kept >= metrics.FEWEST,
+                kept >= self.fewest,
                 passes[inside & (process == PROCESSES.index(name))].mean(0),
                 np.nan,
             )
@@ -181,11 +196,11 @@ class Anomaly(Task):
         """The background's dijet mass before and after the 1 % cut: of the seed with the
         median sculpting, the worse of its two cuts."""
         qcd = record["process"] == 0
-        place = record["mass_bin"].astype(int)
-        qcd = qcd & (place >= 0) & (place < len(MASS_EDGES) - 1)
+        place, edges = record["mass_bin"].astype(int), self.mass_edges
+        qcd = qcd & (place >= 0) & (place < len(edges) - 1)
 
         def spectrum(chosen: np.ndarray) -> np.ndarray:
-            return np.bincount(place[chosen], minlength=len(MASS_EDGES) - 1)
+            return np.bincount(place[chosen], minlength=len(edges) - 1)
 
         before = spectrum(qcd)
         after = np.array(
@@ -197,7 +212,7 @@ class Anomaly(Task):
             return []
         seed = int(np.argsort(worse, kind="stable")[(len(worse) - 1) // 2])
         curve = pictures.sculpting(
-            before, after[int(divergence[:, seed].argmax()), seed], MASS_EDGES, rate=SCULPTING_RATE
+            before, after[int(divergence[:, seed].argmax()), seed], edges, rate=self.sculpting_rate
         )
         return [curve] if curve else []
 

@@ -89,9 +89,21 @@ class Observed:
         return float(metrics.mean_kernel(self.polynomials / self.scale).mean())
 
 
-def distances(generated: Observed, true: Observed) -> dict[str, np.ndarray]:
+def distances(
+    generated: Observed,
+    true: Observed,
+    *,
+    fpd: Mapping[str, Any] | None = None,
+    auc: Mapping[str, Any] | None = None,
+) -> dict[str, np.ndarray]:
     """Every score of one class as an array `[jet]` whose mean it is; polynomials are
-    divided by the true sample's `scale`."""
+    divided by the true sample's `scale`.
+
+    Args:
+        generated, true: both samples of the class.
+        fpd: options of `frechet_physics_distance` other than its own.
+        auc: options of `classifier_auc` other than its own.
+    """
     ours, theirs = generated.polynomials / true.scale, true.polynomials / true.scale
     names = list(energy_flow.PRIMES)
     four = [names.index(name) for name in energy_flow.FOUR_FOUR]
@@ -103,9 +115,9 @@ def distances(generated: Observed, true: Observed) -> dict[str, np.ndarray]:
         "w1_efp": np.mean(
             [metrics.wasserstein(generated.primes[:, i], true.primes[:, i]) for i in four], axis=0
         ),
-        "fpd": metrics.frechet_physics_distance(ours, theirs),
+        "fpd": metrics.frechet_physics_distance(ours, theirs, **(fpd or {})),
         "kpd": metrics.kernel_physics_distance(ours, theirs, within_true=true.kernel_mean),
-        "auc": two_sample.classifier_auc(generated.seen, true.seen),
+        "auc": two_sample.classifier_auc(generated.seen, true.seen, **(auc or {})),
     }
 
 
@@ -146,7 +158,7 @@ class JetGeneration(Task):
         label = self.floor.label
         number = np.concatenate([np.arange(np.sum(label == each)) for each in range(len(CLASSES))])
         ids = tuple(f"{CLASSES[each]}-{i:05d}" for each, i in zip(label, number, strict=True))
-        return Examples(ids, GenerationRequest(label), None)
+        return Examples(ids, GenerationRequest(label, self.spec.parameter("seed")), None)
 
     def record(self, predictions: Mapping[str, Any], examples: Examples) -> Arrays:
         """Class, relative mass and particle count of every generated jet, and what it adds
@@ -166,13 +178,16 @@ class JetGeneration(Task):
         }
         out |= {name: np.zeros(len(examples), np.float32) for name in SCORES}
         observed = self.observed
-        for each, found in enumerate(
-            _by_class(
-                lambda each: distances(
-                    Observed.of(particles[label == each], mask[label == each]), observed[each]
-                )
-            )
-        ):
+        fpd = {name: self.spec.parameter(name, of="fpd") for name in ("splits", "seed")}
+        auc = {
+            name: self.spec.parameter(name, of="auc") for name in ("features", "penalty", "seed")
+        }
+
+        def compared(each: int) -> dict[str, np.ndarray]:
+            generated = Observed.of(particles[label == each], mask[label == each])
+            return distances(generated, observed[each], fpd=fpd, auc=auc)
+
+        for each, found in enumerate(_by_class(compared)):
             for name, value in found.items():
                 out[name][label == each] = PER_MILLE[name] * value
         return out

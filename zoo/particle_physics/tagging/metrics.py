@@ -116,6 +116,8 @@ def rejection(
     background: np.ndarray,
     weights: np.ndarray,
     efficiencies: Sequence[float],
+    *,
+    fewest: int = SURVIVORS,
 ) -> dict[str, np.ndarray]:
     """Background rejection 1/eB at signal efficiencies, with what it rests on.
 
@@ -123,34 +125,35 @@ def rejection(
         score, signal, background: as in `auc`.
         weights: `[jet, resample]`.
         efficiencies: wanted signal efficiencies; for the convention see `survivors`.
+        fewest: background jets that must survive.
 
     Returns:
         `survivors` `[efficiency]`: background jets above the cut, unweighted; `low`, `high`
         `[efficiency]`: 1/eB at the ends of the Poisson interval of that count; `value`
-        `[efficiency]` and `samples` `[efficiency, resample]`: 1/eB. All but `survivors` are
-        NaN where fewer than `SURVIVORS` jets survive: such a number is luck.
+        `[efficiency]` and `samples` `[efficiency, resample]`: 1/eB. All but
+        `survivors` are NaN where fewer than `fewest` jets survive: such a number is luck.
     """
     ones = np.ones((len(score), 1))
     count = survivors(score, signal, background, ones, efficiencies)[:, 0]
     left = survivors(score, signal, background, weights, efficiencies)
     n = float(background.sum())
-    fewest, most = poisson_interval(count)
+    low, high = poisson_interval(count)
     with np.errstate(invalid="ignore", divide="ignore"):
         found = {
             "value": n / count,
-            "low": n / most,
-            "high": n / fewest,
+            "low": n / high,
+            "high": n / low,
             "samples": weights[background].sum(axis=0) / left,
         }
     found["samples"] = np.where(left > 0, found["samples"], np.nan)
     for name, value in found.items():
-        value[count < SURVIVORS] = np.nan
+        value[count < fewest] = np.nan
         found[name] = value
     return found | {"survivors": count}
 
 
 def confidence_bins(
-    confidence: np.ndarray, correct: np.ndarray, given: np.ndarray
+    confidence: np.ndarray, correct: np.ndarray, given: np.ndarray, *, bins: int = BINS
 ) -> dict[str, np.ndarray]:
     """Per-jet statistics `[jet, bin]` of the calibration error: confidence and correctness
     in the jet's bin, zero elsewhere.
@@ -159,9 +162,10 @@ def confidence_bins(
         confidence: `[jet]` in [0, 1], the probability of the predicted class.
         correct: bool `[jet]`.
         given: bool `[jet]`; other jets contribute nothing.
+        bins: of equal width.
     """
-    place = np.clip((np.where(given, confidence, 0.0) * BINS).astype(int), 0, BINS - 1)
-    inside = (place[:, None] == np.arange(BINS)) & given[:, None]
+    place = np.clip((np.where(given, confidence, 0.0) * bins).astype(int), 0, bins - 1)
+    inside = (place[:, None] == np.arange(bins)) & given[:, None]
     return {
         "bin_confidence": np.where(inside, confidence[:, None], 0.0).astype(np.float64),
         "bin_correct": (inside & correct[:, None]).astype(np.float64),

@@ -19,7 +19,7 @@ from zoo import files
 from zoo.interfaces.task import Examples
 from zoo.particle_physics.data.jets import LABELS, QUARK_GLUON_LABELS, Jets, concatenate
 from zoo.particle_physics.tagging.samples import assemble, select
-from zoo.particle_physics.tagging.task import MAX_PARTICLES, BinaryTagging, JetTagging
+from zoo.particle_physics.tagging.task import BinaryTagging, JetTagging
 
 JETCLASS_FILES = {
     "QCD": "ZJetsToNuNu",
@@ -41,8 +41,11 @@ class JetClass(JetTagging):
 
     reads_folder = True
     classes = LABELS
-    per_class = 10_000
-    n_mpi_off = n_smeared = 0
+
+    @property
+    def per_class(self) -> int:
+        """Jets that are scored of each class."""
+        return self.spec.parameter("jets_per_class")
 
     def examples(self) -> Examples:
         """Jets class after class, in the files' order.
@@ -56,7 +59,7 @@ class JetClass(JetTagging):
         parts = []
         for name, path in self.paths().items():
             jets = read_jets(
-                [path], max_particles=MAX_PARTICLES, classes=self.classes, stop=self.per_class
+                [path], max_particles=self.max_particles, classes=self.classes, stop=self.per_class
             )
             found = int((jets.label == self.classes.index(name)).sum())
             if found < self.per_class:
@@ -145,7 +148,7 @@ class TopLandscape(PublicPairs):
         """Four-momenta, 128 a jet."""
         from zoo.particle_physics.data.public_sets import read_top_landscape
 
-        return read_top_landscape(paths, max_particles=MAX_PARTICLES)
+        return read_top_landscape(paths, max_particles=self.max_particles)
 
 
 class QuarkGluonKMT(PublicPairs):
@@ -159,7 +162,7 @@ class QuarkGluonKMT(PublicPairs):
         """Four-momenta and particle types, 128 a jet."""
         from zoo.particle_physics.data.public_sets import read_quark_gluon
 
-        return read_quark_gluon(paths, max_particles=MAX_PARTICLES)
+        return read_quark_gluon(paths, max_particles=self.max_particles)
 
 
 def given(folder: Path | None, task: str) -> Path:

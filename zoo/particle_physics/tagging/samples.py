@@ -12,8 +12,6 @@ from zoo.particle_physics.data.jets import MOMENTUM, Jets, concatenate
 
 SAMPLES = ("nominal", "mpi_off", "smeared")
 """What `Truth.sample` counts."""
-SMEARING = 0.05
-"""Relative width of the Gaussian by which constituents' momenta are smeared."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +75,7 @@ def first_of_each(label: np.ndarray, count: int) -> np.ndarray:
     )
 
 
-def smear(jets: Jets, *, seed: int, width: float = SMEARING) -> Jets:
+def smear(jets: Jets, *, seed: int, width: float = 0.05) -> Jets:
     """The same jets with every constituent's four-momentum scaled by its own factor 1 +
     N(0, width), sorted again by pT.
 

@@ -28,8 +28,6 @@ from zoo.particle_physics.data.jets import CLASSES, Jets
 from zoo.particle_physics.tagging import metrics as classification
 from zoo.particle_physics.tagging.samples import SAMPLES, assemble, first_of_each, select, smear
 
-MAX_PARTICLES = 128
-"""Constituents kept, the hardest first, as in JetClass's published networks."""
 FLOOR = -30.0
 """Smallest log-probability that is told apart: exp(-30) = 1e-13."""
 PLAIN = {"Tbqq": "top"}
@@ -48,25 +46,37 @@ class Tagging(Task):
 
     classes: tuple[str, ...] = ()
     """Names of the classes; the columns of `probability`."""
-    n_mpi_off = 0
-    """Jets a class taken from `shift_mpi_off.root`; 0 where the data set has no such file."""
-    n_smeared = 0
-    """Nominal jets a class that are scored a second time with smeared momenta."""
+
+    @property
+    def max_particles(self) -> int:
+        """Constituents kept, the hardest first; 128 as in JetClass's published networks."""
+        return self.spec.parameter("max_particles")
+
+    @property
+    def fewest(self) -> int:
+        """Background jets that must survive a cut before a rejection is shown."""
+        return self.spec.parameter("fewest_survivors")
+
+    @property
+    def bins(self) -> int:
+        """Bins of confidence in the calibration error."""
+        return self.spec.parameter("bins", of="calibration_error")
 
     def examples(self) -> Examples:
-        """Nominal jets of `test.root` in the file's order, then the shifted ones."""
+        """Nominal jets of `test.root` in the file's order, then the shifted ones, of which
+        the task's card may ask for some a class: `mpi_off` from `shift_mpi_off.root`, and
+        `smeared`, nominal jets scored a second time with smeared momenta."""
         nominal = self.jets("test.root")
         parts, samples = [nominal], [0]
-        if self.n_mpi_off:
+        wanted = self.spec.parameters
+        if "mpi_off" in wanted:
             shifted = self.jets("shift_mpi_off.root", absent_ok=True)
-            parts.append(shifted[first_of_each(shifted.label, self.n_mpi_off)])
+            parts.append(shifted[first_of_each(shifted.label, wanted["mpi_off"])])
             samples.append(1)
-        if self.n_smeared:
+        if "smeared" in wanted:
+            chosen = nominal[first_of_each(nominal.label, wanted["smeared"])]
             parts.append(
-                smear(
-                    nominal[first_of_each(nominal.label, self.n_smeared)],
-                    seed=self.spec.resampling.seed,
-                )
+                smear(chosen, seed=self.spec.resampling.seed, width=self.spec.parameter("smearing"))
             )
             samples.append(2)
         return assemble(parts, samples)
@@ -76,7 +86,7 @@ class Tagging(Task):
         by their place among them."""
         from zoo.particle_physics.data.read import read_jets
 
-        jets = read_jets([self.file(name)], max_particles=MAX_PARTICLES, classes=self.classes)
+        jets = read_jets([self.file(name)], max_particles=self.max_particles, classes=self.classes)
         return select(jets, self.classes, absent_ok=absent_ok)
 
     def wanted(self, family: str) -> list[str]:
@@ -169,8 +179,6 @@ class JetTagging(Tagging):
     row, ranks kept to 0.1 %."""
 
     classes = CLASSES["jet_tagging"]
-    n_mpi_off = 500
-    n_smeared = 100
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
         """`log_probability` float16 `[jet, class]` (no smaller than `FLOOR`), label,
@@ -193,7 +201,9 @@ class JetTagging(Tagging):
             "correct": (of_sample & correct[:, None]).astype(np.float64),
             "jets_by_pt": bins,
             "correct_by_pt": bins * correct[:, None],
-            **classification.confidence_bins(np.minimum(confidence, 1.0), correct, nominal & given),
+            **classification.confidence_bins(
+                np.minimum(confidence, 1.0), correct, nominal & given, bins=self.bins
+            ),
         }
 
     def momentum_bins(self, record: Mapping[str, np.ndarray], chosen: np.ndarray) -> np.ndarray:
@@ -240,7 +250,12 @@ class JetTagging(Tagging):
                 which = [name.lower() for name in self.classes].index(at)
                 # score_S / (score_S + score_QCD) increases with the difference of logarithms
                 score = classification.rejection(
-                    log0[:, which] - log0[:, qcd], label0 == which, label0 == qcd, w, [efficiency]
+                    log0[:, which] - log0[:, qcd],
+                    label0 == which,
+                    label0 == qcd,
+                    w,
+                    [efficiency],
+                    fewest=self.fewest,
                 )
                 found |= named_rejection(
                     family.removeprefix("rejection"), [at], score, resampled=resampled
@@ -325,7 +340,7 @@ class BinaryTagging(Tagging):
         return {
             "jets": chosen.astype(np.float64),
             "correct": (chosen & correct).astype(np.float64),
-            **classification.confidence_bins(confidence, correct, chosen),
+            **classification.confidence_bins(confidence, correct, chosen, bins=self.bins),
         }
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -349,12 +364,9 @@ class BinaryTagging(Tagging):
         found = {"auc": gap_or_auc(score, signal, ~signal, weights, nominal)}
         points = self.wanted("rejection")
         if points:
+            wanted = [efficiency(at) for at in points]
             of = classification.rejection(
-                score,
-                signal & nominal,
-                ~signal & nominal,
-                weights,
-                [efficiency(at) for at in points],
+                score, signal & nominal, ~signal & nominal, weights, wanted, fewest=self.fewest
             )
             found |= named_rejection("", points, of, resampled=resampled)
         for at in self.wanted("auc_shifted"):
@@ -382,8 +394,6 @@ class TopTagging(BinaryTagging):
     """Hadronic tops against QCD, from the jets of `jet_tagging`."""
 
     classes = CLASSES["top_tagging"]
-    n_mpi_off = 500
-    n_smeared = 500
 
 
 class QuarkGluon(BinaryTagging):
