@@ -69,6 +69,9 @@ class GirthTagger:
         paths: its weight files; the first is used.
     """
 
+    input_form = "jets: `Jets` with part_px, part_py, part_deta, part_dphi"
+    output_form = "probability float32 [jet, class]"
+
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
         from zoo.pretrained.model import build
         from zoo.pretrained.weights import load, restore
@@ -82,6 +85,10 @@ class GirthTagger:
         quark = 1 / (1 + np.exp(-np.asarray(self.call(x))))
         by_class = {"gluon": 1 - quark, "quark": quark}
         return {"probability": np.stack([by_class[name] for name in jets.classes], axis=1)}
+
+    def flops_per_example(self) -> float:
+        """Of the network: a product and a sum a number."""
+        return 2.0 * len(self.transforms["mean"])
 
     def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of made-up jets, for the card's `expected`."""

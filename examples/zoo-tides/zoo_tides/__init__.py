@@ -1,0 +1,1 @@
+"""A fourth domain: the water level of a harbour. Everything here is SIMULATED."""
