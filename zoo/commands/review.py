@@ -329,6 +329,12 @@ def accept_jobs(
     return written, refused
 
 
+def checksums(paths: Iterable[Path], *, root: Path | None = None) -> str:
+    """Lines `sha256  path` of files in a checkout, as `sha256sum` writes them."""
+    root = files.share() if root is None else root
+    return "".join(f"{files.sha256(path)}  {path.relative_to(root).as_posix()}\n" for path in paths)
+
+
 def _verification_problems(path: Path, name: str, root: Path) -> list[str]:
     try:
         found = cards.read(path, Verification)

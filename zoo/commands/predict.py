@@ -1,0 +1,30 @@
+"""`zoo predict`: a pretrained model on a user's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo import registry
+from zoo.commands.finetune.run import open_model
+
+
+def predict(model: str, source: Path, target: Path, *, days: int = 10) -> None:
+    """Applies a model to a file and writes what it says.
+
+    Args:
+        model: its name, or the path of its card or of that card's folder.
+        source: what it reads; by its ending and content as the model's domain says.
+        target: where to; the ending says the format.
+        days: length of a weather forecast.
+
+    Raises:
+        zoo.registry.UnknownName: no such model.
+        ValueError: it does not predict from files; names those that do.
+    """
+    loaded = open_model(model)
+    if not loaded.card.predict_file:
+        able = [name for name, other in registry.models().items() if other.predict_file]
+        raise ValueError(
+            f"{model} does not predict from files; these do: {', '.join(able) or 'none'}"
+        )
+    registry.resolve(loaded.card.predict_file)(loaded, source, target, days=days)
