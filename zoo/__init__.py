@@ -4,8 +4,10 @@ can compute again.
 The whole public API is here and lazy (`import zoo` loads neither JAX nor xarray):
 
     list_models, list_tasks, list_datasets    names, by wildcard
-    load_model(name)                          weights, transforms, card and prediction
-    load_task(name), load_dataset(name)       a benchmark bound to its files; a dataset opened by its own loader
+    load_model(name)                          weights, transforms, card and prediction; also by the
+                                              path of a card of your own, or of its folder
+    load_task(name), load_dataset(name)       a benchmark bound to its files; a dataset opened by
+                                              its own loader
     bench(pattern)                            scores with intervals, as `zoo bench` prints them
 """
 

@@ -70,7 +70,7 @@ class TransferDataError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """As `zoo.commands.finetune.run.Evaluation`."""
+    """As `zoo.interfaces.finetune.Evaluation`."""
 
     scores: dict[str, float]
     each: np.ndarray
@@ -88,7 +88,7 @@ def adapt(
     seed: int,
 ) -> WeatherTransfer | EnsoTransfer:
     """The user's series and a pretrained model of its next states: a
-    `zoo.commands.finetune.run.Problem`.
+    `zoo.interfaces.finetune.Problem`.
 
     Args:
         source: the pretrained model.
@@ -218,7 +218,7 @@ def read_states(path: Path, transforms: Transforms, *, step_hours: int) -> State
 
 class WeatherTransfer:
     """A weather model's next step, learned on from the user's states: a
-    `zoo.commands.finetune.run.Problem`.
+    `zoo.interfaces.finetune.Problem`.
 
     Args:
         source: the pretrained model.
@@ -479,7 +479,7 @@ def read_indices(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class EnsoTransfer:
-    """The ENSO ensemble trained on with the user's months: a `zoo.commands.finetune.run.Problem`.
+    """The ENSO ensemble trained on with the user's months: a `zoo.interfaces.finetune.Problem`.
 
     Args:
         source: the pretrained ensemble, of the four core indices.

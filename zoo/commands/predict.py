@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo import registry
-from zoo.commands.finetune.run import open_model
+from zoo.pretrained.model import load_model
 
 
 def predict(model: str, source: Path, target: Path, *, days: int = 10) -> None:
@@ -21,7 +21,7 @@ def predict(model: str, source: Path, target: Path, *, days: int = 10) -> None:
         zoo.registry.UnknownName: no such model.
         ValueError: it does not predict from files; names those that do.
     """
-    loaded = open_model(model)
+    loaded = load_model(model)
     if not loaded.card.predict_file:
         able = [name for name, other in registry.models().items() if other.predict_file]
         raise ValueError(

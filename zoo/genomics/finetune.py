@@ -265,7 +265,7 @@ def _longest(kind: str, settings: Mapping[str, Any]) -> int:
 
 
 class SequenceTask:
-    """The user's sequences and a pretrained network: a `zoo.commands.finetune.run.Labelled`."""
+    """The user's sequences and a pretrained network: a `zoo.interfaces.finetune.Labelled`."""
 
     noun, batch_size, epochs, rates = "sequences", 32, 6.0, (2e-4, 2e-3)
 

@@ -57,7 +57,7 @@ class Passed(nnx.Module):
 
 
 class JetTask:
-    """The user's jets and a pretrained tagger: a `zoo.commands.finetune.run.Labelled`.
+    """The user's jets and a pretrained tagger: a `zoo.interfaces.finetune.Labelled`.
 
     Args:
         source: the pretrained model.

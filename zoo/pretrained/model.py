@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import FileCard, ModelCard
+from zoo.cards import FileCard, ModelCard, read
 from zoo.interfaces.predictor import PretrainedPredictor
 
 
@@ -134,18 +134,47 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def load_model(name: str) -> PretrainedModel:
-    """A pretrained model by name, e.g. `climate/convnext.held_suarez`.
+def load_model(name: str | Path) -> PretrainedModel:
+    """A pretrained model by name, e.g. `climate/convnext.held_suarez`, or one of your own by
+    the path of its card (`.toml`), or of the folder that holds one card.
 
     Raises:
         zoo.registry.UnknownName: no such model; the nearest names are offered.
+        FileNotFoundError: no such card, or not one in that folder.
+        zoo.cards.CardError: it is no card of a model.
         zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not
             the card's.
     """
-    card, path = registry.model(name), registry.path_of(name, "model")
+    if isinstance(name, Path) or name.endswith(".toml") or _is_own_folder(name):
+        path = _card_path(Path(name))
+        card = read(path, ModelCard)
+    else:
+        card, path = registry.model(name), registry.path_of(name, "model")
     return PretrainedModel(
         card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights)))
     )
+
+
+def _is_own_folder(name: str) -> bool:
+    """A folder that happens to be called like a model does not hide the model."""
+    return Path(name).is_dir() and name not in registry.models()
+
+
+def _card_path(path: Path) -> Path:
+    if path.is_dir():
+        found = sorted(path.glob("*.toml"))
+        if len(found) != 1:
+            names = ", ".join(each.name for each in found) or "none"
+            raise FileNotFoundError(
+                f"{path} holds {len(found)} cards (*.toml): {names}; name the card"
+            )
+        return found[0]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; a model is named as `zoo list models` does, or by the path "
+            "of its card (.toml)"
+        )
+    return path
 
 
 def weight_path(card: ModelCard, folder: Path, index: int) -> Path:

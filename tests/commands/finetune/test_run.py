@@ -14,9 +14,11 @@ import pytest
 from flax import nnx
 
 from zoo import files
+from zoo.commands.finetune import classification, report
 from zoo.commands.finetune import run as transfer
 from zoo.genomics.data.sequences import decode, one_hot, reverse_complement
 from zoo.pretrained import weights as storage
+from zoo.pretrained.model import load_model
 
 ABOUT = {
     "title": "Tiny",
@@ -165,14 +167,14 @@ def quiet(line: str) -> None:
 # ----------------------------------------------------------------------------- the textbook's parts
 
 
-def test_the_probe_is_the_ridge_logistic_regression_of_scikit_learn():
+def test_the_probe_is_the_penalised_softmax_regression_of_scikit_learn():
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
     rng = np.random.default_rng(0)
     label = rng.integers(0, 3, 120)
     x = rng.normal(size=(120, 5)) * [1, 10, 0.1, 3, 1] + label[:, None] * [0.5, 0, 0.1, -1, 0] + 7
-    kernel, bias = transfer.softmax_regression(x, label, 3, penalty=0.03)
+    kernel, bias = classification.softmax_regression(x, label, 3, penalty=0.03)
     scaler = StandardScaler().fit(x)
     theirs = LogisticRegression(C=1 / (0.03 * len(x)), tol=1e-10, max_iter=10_000).fit(
         scaler.transform(x), label
@@ -185,7 +187,7 @@ def test_the_probe_is_the_ridge_logistic_regression_of_scikit_learn():
 
 def test_a_constant_feature_says_nothing():
     x = np.column_stack([np.full(20, 3.0), np.arange(20.0)])
-    kernel, bias = transfer.softmax_regression(x, np.arange(20) // 10, 2, penalty=0.1)
+    kernel, bias = classification.softmax_regression(x, np.arange(20) // 10, 2, penalty=0.1)
     assert np.isfinite(bias).all() and (kernel[0] == 0).all() and (kernel[1] != 0).all()
 
 
@@ -195,7 +197,7 @@ def test_scores_are_those_of_scikit_learn(classes):
 
     rng = np.random.default_rng(classes)
     label, logits = rng.integers(0, classes, 60), rng.integers(-2, 3, (60, classes)).astype(float)
-    scores = transfer.class_scores(logits, label)
+    scores = classification.class_scores(logits, label)
     probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert scores["accuracy"] == pytest.approx(accuracy_score(label, logits.argmax(1)))
     assert scores["mcc"] == pytest.approx(matthews_corrcoef(label, logits.argmax(1)))
@@ -210,29 +212,29 @@ def test_a_split_keeps_groups_whole_and_shares_of_classes():
     rng = np.random.default_rng(3)
     groups = rng.integers(0, 60, 400)
     label = (rng.random(400) < 0.3).astype(int)
-    held = transfer.split(label, groups, seed=1)
+    held = classification.split(label, groups, seed=1)
     assert not set(groups[held]) & set(groups[~held])
     for each in (0, 1):
         assert 0.12 < held[label == each].mean() < 0.32
-    assert (held == transfer.split(label, groups, seed=1)).all()
-    assert (held != transfer.split(label, groups, seed=2)).any()
+    assert (held == classification.split(label, groups, seed=1)).all()
+    assert (held != classification.split(label, groups, seed=2)).any()
 
 
 def test_one_large_group_does_not_swallow_the_validation_part():
     groups = np.r_[np.zeros(80, int), 1 + np.arange(20)]
     label = np.r_[np.zeros(80, int), np.ones(20, int)]
-    held = transfer.split(label, groups, seed=0)
+    held = classification.split(label, groups, seed=0)
     assert not held[:80].any() and held[80:].sum() == 4
 
 
 def test_the_paired_interval_covers_a_known_gain():
     rng = np.random.default_rng(0)
     second = rng.normal(size=400)
-    low, high = transfer.paired_interval(
+    low, high = report.paired_interval(
         second + 0.3 + 0.1 * rng.normal(size=400), second, np.arange(400)
     )
     assert low < 0.3 < high and high - low < 0.05
-    assert transfer.paired_interval(second, second, np.zeros(400)) is None
+    assert report.paired_interval(second, second, np.zeros(400)) is None
 
 
 # ----------------------------------------------------------------------------------------- genomics
@@ -248,7 +250,7 @@ def test_features_and_the_old_last_layer_give_the_old_network(sources):
         ("cnn.tiny", "long", 48),
         ("cnn_local.tiny", "", 100),
     ):
-        source = transfer.load(sources[name])
+        source = load_model(sources[name])
         own, old = backbones(source)[part], source.module()
         ours = SequenceClassifier(
             SequenceClassifierConfig(own.kind, own.settings, 2, own.longest), rngs=nnx.Rngs(9)
@@ -276,7 +278,7 @@ def test_features_and_the_old_last_layer_give_the_old_network(sources):
 def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part):
     from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
 
-    source = transfer.load(sources[name])
+    source = load_model(sources[name])
     own = backbones(source)[part]
     tokens = np.random.default_rng(0).integers(0, 4, (2, 24)).astype(np.int8)
     found = []
@@ -335,7 +337,7 @@ def test_the_result_is_a_model_like_any_other(tuned, tmp_path):
     )
     assert card.id == "genomics/cnn.my_promoters" and card.truth == "simulated" and card.tasks == []
     assert str(table.parent) not in result.path.read_text()
-    again = transfer.load(result.path.parent)
+    again = load_model(result.path.parent)
     probe = again.predictor().example_output(card.expected.input_seed)
     chosen = probe[:: max(1, probe.size // 16)][:16]
     np.testing.assert_allclose(chosen, card.expected.values, atol=card.expected.tolerance)
@@ -408,7 +410,7 @@ def test_altered_weights_are_refused(tuned, tmp_path):
     data[-1] ^= 1
     (folder / "model.safetensors").write_bytes(data)
     with pytest.raises(files.FileAltered, match="altered"):
-        transfer.load(folder)
+        load_model(folder)
 
 
 def test_a_probe_leaves_the_features_alone_and_can_be_tuned_again(sources, tmp_path):
@@ -428,7 +430,7 @@ def test_a_probe_leaves_the_features_alone_and_can_be_tuned_again(sources, tmp_p
         list(result.scores) == ["majority class", "linear probe"]
         and result.path.name == "sequence_encoder.motif.toml"
     )
-    before = backbones(transfer.load(sources["sequence_encoder.tiny"]))[""].parameters
+    before = backbones(load_model(sources["sequence_encoder.tiny"]))[""].parameters
     after = storage.load(result.path.parent / "model.safetensors")[0]
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value)
@@ -449,7 +451,7 @@ def test_copies_and_groups_stay_on_one_side(sources, tmp_path):
     ]
     table = write_table(tmp_path / "both.csv", letters + other, np.tile(label, 2))
     options = {"validation": None, "label": None, "group": None, "network": None, "seed": 0}
-    task = adapt(transfer.load(sources["cnn.tiny"]), table, **options)
+    task = adapt(load_model(sources["cnn.tiny"]), table, **options)
     np.testing.assert_array_equal(task.groups[:40], task.groups[40:])
     assert len(np.unique(task.groups)) == 40
     chromosome = [f"chr{number % 5}" for number in range(40)]
@@ -459,11 +461,11 @@ def test_copies_and_groups_stay_on_one_side(sources, tmp_path):
         np.tile(label, 2),
         group=chromosome + chromosome[::-1],
     )
-    task = adapt(transfer.load(sources["cnn.tiny"]), table, **options)
+    task = adapt(load_model(sources["cnn.tiny"]), table, **options)
     # Copies join chr0 with chr4 and chr1 with chr3: three groups are left of five.
     assert len(np.unique(task.groups)) == 3
     with pytest.raises(ValueError, match=r"no column 'chrom'.*sequence, label, group"):
-        adapt(transfer.load(sources["cnn.tiny"]), table, **options | {"group": "chrom"})
+        adapt(load_model(sources["cnn.tiny"]), table, **options | {"group": "chrom"})
 
 
 def test_what_validates_is_taken_out_of_training(sources, tmp_path):
@@ -553,7 +555,7 @@ def test_a_tagger_learns_new_classes(tmp_path):
         "event": (np.arange(60) // 2).astype(np.int64),
     }
     path = jet_files.write(tmp_path / "my jets.root", content)
-    source = transfer.open_model("particle_physics/pfn.top_tagging")
+    source = load_model("particle_physics/pfn.top_tagging")
     options = {"validation": None, "label": None, "group": None, "network": None, "seed": 0}
     task = adapt(source, path, **options)
     assert task.classes == ("pion", "tau", "other")
@@ -575,7 +577,7 @@ def test_a_tagger_learns_new_classes(tmp_path):
         result.model.card.predictor_config["classes"] == ["4", "7"]
         and result.path.name == "pfn.my_jets.toml"
     )
-    predict_file(transfer.load(result.path), path, tmp_path / "scores.csv")
+    predict_file(load_model(result.path), path, tmp_path / "scores.csv")
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "score_4,score_7"
 
     with pytest.raises(ValueError, match="lacks 1 of the branches: flavour"):
@@ -629,7 +631,7 @@ def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
         # The annual cycle is that of the training months: 240 - 48 that validate - 11 of the gap.
         first = opened["Nino34"].values[:181]
     np.testing.assert_allclose(base[:, 0], [first[month::12].mean() for month in range(12)])
-    predict_indices(transfer.load(result.path), path, tmp_path / "forecast.csv")
+    predict_indices(load_model(result.path), path, tmp_path / "forecast.csv")
     rows = list(csv.DictReader((tmp_path / "forecast.csv").read_text().splitlines()))
     assert [row["centre"] for row in rows][:2] == ["2010-02", "2010-03"] and all(
         float(row["std"]) > 0 for row in rows
@@ -745,7 +747,7 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
     assert result.scores["persistence"]["t850_rmse"] == pytest.approx(np.sqrt(error), rel=1e-4)
     from zoo.climate.held_suarez.predict import predict_file
 
-    predict_file(transfer.load(result.path), states, tmp_path / "forecast.nc", days=1)
+    predict_file(load_model(result.path), states, tmp_path / "forecast.nc", days=1)
     with xr.open_dataset(tmp_path / "forecast.nc") as forecast:
         assert forecast.sizes["lead_time"] == 1 and forecast.sizes["init_time"] == 40
 
@@ -771,7 +773,7 @@ def test_the_weather_probe_learns_the_last_layer_alone(weather, tmp_path):
     )
     # Features through the last layer are the network's output, but for the projection on
     # its harmonics.
-    model = transfer.load(card).module()
+    model = load_model(card).module()
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 64, 32, 20)), jnp.float32)
     from zoo.climate.models.layers.spherical import truncate
 
