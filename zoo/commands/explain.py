@@ -77,13 +77,7 @@ def explain(
     """
     from zoo.pretrained.model import load_model
 
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown:
-        raise NotExplainable(f"no method {unknown[0]!r}; there are {', '.join(METHODS)}")
-    if form not in FORMATS:
-        raise ValueError(f"format {form!r} is none of {', '.join(FORMATS)}")
-    if examples < 1:
-        raise ValueError(f"examples={examples}: one or more can be explained")
+    _check(methods, form, examples)
     registry.model(model)
     loaded = load_model(model)
     domain = domain_of(model)
@@ -91,32 +85,18 @@ def explain(
         raise NotExplainable(f"the domain {domain.name!r} says nothing about explanations")
     adapter = registry.resolve(domain.explainable)
     made: Explainable = adapter(loaded, source, examples=examples, target=target)
-    chosen = tuple(methods) or tuple(method for method in made.methods() if method != "surrogate")
-    unfit = [method for method in chosen if method not in made.methods()]
-    if unfit:
-        raise NotExplainable(
-            f"{TITLES[unfit[0]]} does not suit {model}; these methods do: "
-            f"{', '.join(made.methods())}"
-        )
+    chosen = _suitable(methods, made, model)
     out.mkdir(parents=True, exist_ok=True)
     log(f"{model}: {made.target} ({made.truth} input)")
-    paths, arrays, report = (
-        [],
-        {"inputs": made.inputs, "names": np.array(made.names)} | dict(made.arrays),
-        [],
-    )
+    arrays = {"inputs": made.inputs, "names": np.array(made.names)} | dict(made.arrays)
+    paths, report = [], []
     for method in chosen:
         found = run(made, method, steps=steps, seed=seed)
-        arrays |= {f"{method}.{layer}": value for layer, value in found.maps.items()} or {
-            method: found.values
-        }
+        maps = {f"{method}.{layer}": value for layer, value in found.maps.items()}
+        arrays |= maps or {method: found.values}
         for row, name in enumerate(made.names):
             notes = {key: float(value[row]) for key, value in found.notes.items()}
-            said = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in notes.items())
-            log(
-                f"  {method:21s} {name}: score "
-                f"{found.score[row]:.4g}{', ' + said if said else ''}{_warning(notes)}"
-            )
+            log(f"  {method:21s} {name}: score {found.score[row]:.4g}{_remarks(notes)}")
             report.append(
                 {"method": method, "example": name, "score": float(found.score[row])} | notes
             )
@@ -135,6 +115,35 @@ def explain(
     record.write(out / "explanation.zarr.zip", arrays)
     files.write_text(out / "explanation.json", json.dumps(content, indent=1) + "\n")
     return [*paths, out / "explanation.json", out / "explanation.zarr.zip"]
+
+
+def _check(methods: Sequence[str], form: str, examples: int) -> None:
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise NotExplainable(f"no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+    if form not in FORMATS:
+        raise ValueError(f"format {form!r} is none of {', '.join(FORMATS)}")
+    if examples < 1:
+        raise ValueError(f"examples={examples}: one or more can be explained")
+
+
+def _suitable(methods: Sequence[str], made: Explainable, model: str) -> tuple[str, ...]:
+    """The methods that were asked for, if the model has them; by default those that it has,
+    without the dearest."""
+    chosen = tuple(methods) or tuple(method for method in made.methods() if method != "surrogate")
+    unfit = [method for method in chosen if method not in made.methods()]
+    if unfit:
+        raise NotExplainable(
+            f"{TITLES[unfit[0]]} does not suit {model}; these methods do: "
+            f"{', '.join(made.methods())}"
+        )
+    return chosen
+
+
+def _remarks(notes: dict[str, float]) -> str:
+    """What follows the score in a line of the log."""
+    values = "".join(f", {key.replace('_', ' ')} {value:.3g}" for key, value in notes.items())
+    return values + _warning(notes)
 
 
 def _warning(notes: dict[str, float]) -> str:

@@ -75,71 +75,82 @@ def submit(
         ValueError: the checkout is dirty, or this is none; the message says what to do.
     """
     spec = registry.task(task)
-    root = files.share()
-    if not (root / ".git").exists():
-        raise ValueError(
-            f"{root} is no clone of the project; an entry names the commit of its code: git "
-            "clone, pip install -e ., again"
-        )
+    root = _clone()
     candidate = (
         _from_factory(spec, model, name, title, track, note)
         if ":" in model
         else _by_name(spec, model, name, title, track)
     )
     own = _code_path(model) if ":" in model else None
+    _require_clean(root, own)
+    submitted_by = submitted_by or _login(root)
+    result = bench.bench_one(spec, candidate, all_seeds=True, measure=True, events=events)
+    _require_row(result, candidate[0])
+    source = f"{own.name}:{model.rpartition(':')[2]}" if own else model
+    options = {"--model": source, "--name": name, "--title": title, "--track": track}
+    (path,) = bench.write_entries(
+        result,
+        root / review.ENTRIES,
+        command=_command(task, options),
+        submitted_by=submitted_by,
+        note=note,
+    )
+    entry = read(path, Entry)
+    beside = [entry.record, *([entry.code.file] if entry.code and entry.code.file else [])]
+    written = [path, *(path.with_name(file) for file in beside)]
+    mine = {one.relative_to(root).as_posix() for one in written}
+    verification = verify.verify(path, level=level, run_code=True)
+    base = base or _base(root)
+    problems = verification.problems + _of_request(
+        review.review(root, base, author=submitted_by), mine
+    )
+    commands = [] if problems else _commands(root, base, entry, sorted(mine))
+    return Submission(path, written, verification, problems, standing(spec, entry), commands)
+
+
+def _clone() -> Path:
+    root = files.share()
+    if not (root / ".git").exists():
+        raise ValueError(
+            f"{root} is no clone of the project; an entry names the commit of its code: git "
+            "clone, pip install -e ., again"
+        )
+    return root
+
+
+def _require_clean(root: Path, own: Path | None) -> None:
     if environment.checkout_state(root, known=[own] if own else [])[1]:
         raise ValueError(
             "the entry names the commit of its code, and this clone has changes that are not "
             "committed: `git status`, commit"
         )
-    submitted_by = submitted_by or _login(root)
-    result = bench.bench_one(spec, candidate, all_seeds=True, measure=True, events=events)
+
+
+def _require_row(result: bench.TaskResult, model: str) -> None:
     if not result.rows:
         lacking = [*result.unavailable, *(reason for _, reason in result.skipped)]
-        raise files.FileMissing("\n".join(lacking) or f"{model} gave no row on {task}")
+        raise files.FileMissing("\n".join(lacking) or f"{model} gave no row on {result.spec.id}")
     if not result.rows[0].predictor.publishable:
         raise ValueError(
-            f"the record of {candidate[0]} would repeat data that may not be shipped; it has no "
-            "entry"
+            f"the record of {model} would repeat data that may not be shipped; it has no entry"
         )
-    options = [("--name", name), ("--title", title), ("--track", track)]
-    shown = f"{_code_path(model).name}:{model.rpartition(':')[2]}" if own else model
-    command = shlex.join(
-        [
-            "zoo",
-            "submit",
-            task,
-            "--model",
-            shown,
-            *(part for pair in options if pair[1] for part in pair),
-        ]
-    )
-    (path,) = bench.write_entries(
-        result, root / review.ENTRIES, command=command, submitted_by=submitted_by, note=note
-    )
-    entry = read(path, Entry)
-    written = [
-        path,
-        path.with_name(entry.record),
-        *([path.with_name(entry.code.file)] if entry.code and entry.code.file else []),
-    ]
-    checked = verify.verify(path, level=level, run_code=True)
-    base = base or _base(root)
-    reviewed = review.review(root, base, author=submitted_by)
-    mine = {one.relative_to(root).as_posix() for one in written}
-    problems = checked.problems + [
-        problem
-        for problem in reviewed.problems
-        if problem.partition(":")[0] in mine
-        or problem.partition(":")[0]
-        in {
-            change.path
-            for change in reviewed.changes
-            if change.path.startswith("leaderboard/") or change.before != review.NO_FILE
-        }
-    ]
-    commands = [] if problems else _commands(root, base, entry, sorted(mine))
-    return Submission(path, written, checked, problems, standing(spec, entry), commands)
+
+
+def _command(task: str, options: dict[str, str | None]) -> str:
+    """The command that makes the entry again."""
+    given = [part for option, value in options.items() if value for part in (option, value)]
+    return shlex.join(["zoo", "submit", task, *given])
+
+
+def _of_request(reviewed: review.Review, mine: set[str]) -> list[str]:
+    """A review's problems with the files of this entry, or with anything that the pull
+    request would bring along."""
+    brought = mine | {
+        change.path
+        for change in reviewed.changes
+        if change.path.startswith("leaderboard/") or change.before != review.NO_FILE
+    }
+    return [problem for problem in reviewed.problems if problem.partition(":")[0] in brought]
 
 
 def _by_name(

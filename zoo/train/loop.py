@@ -1,6 +1,7 @@
 """`fit`: the one training loop of all domains.
 
-    jit(step with donated state)  --scan-->  `steps_per_call` steps per call  --host-->  history, validation, checkpoint
+    jit(step with donated state)  --scan-->  `steps_per_call` steps per call  (`zoo.train.step`)
+                                  --host-->  history, validation, checkpoint
 
 The order of examples and every random key are functions of (seed, step), so a run that was
 killed and resumed ends bit for bit where the uninterrupted one ends, and two runs with one
@@ -24,74 +25,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zoo.train.batches import Order, Stream, Windows, example_count
 from zoo.train.checkpoints import Checkpoints
+from zoo.train.config import LoopConfig
 from zoo.train.devices import data_mesh, place, replicate
+from zoo.train.step import Loss, compiled
 
 __all__ = ["FitResult", "LoopConfig", "NonFiniteLoss", "fit"]
-
-Loss = Callable[[nnx.Module, Any, jax.Array], tuple[jax.Array, dict[str, jax.Array]]]
-
-
-@dataclasses.dataclass(frozen=True)
-class LoopConfig:
-    """What defines a run, apart from model, loss, data and optimiser.
-
-    Attributes:
-        steps: optimiser steps of the whole run; a resumed run counts the steps before it
-            was interrupted.
-        batch_size: examples per step, over all devices and hosts.
-        steps_per_call: steps fused into one call of the compiled function. More than one
-            saves dispatch (worth it for steps under some 10 ms) and costs compile time
-            where `unroll` is on.
-        unroll: unroll those steps instead of looping on the device. None: on CPU yes,
-            because the gradient of a convolution inside a CPU loop was measured up to 58x
-            slower; on accelerators no.
-        seed: names the order of examples and all random keys.
-        checkpoint_every: steps between checkpoints; None: only at the end, if there is a folder.
-        validate_every: steps between validations; None: never.
-        log_every: steps that one row of the history averages.
-        ema_decay: decay of the exponential average of the weights. Where set, the averaged
-            weights are the ones that are validated and returned.
-        microbatch_size: examples that go through the network at once; the step's gradient
-            is the mean over its microbatches (gradient accumulation), as are its loss and
-            scalars. None: the whole batch. On CPU it decides whether what the backward pass
-            needs stays in the cache and in memory that malloc keeps: attention among 64
-            particles takes 3 MB a jet, and a step of 64 such jets 283 ms of CPU time at
-            once (96 of them page faults) and 154 ms four at a time. Each microbatch has a
-            random key of its own.
-    """
-
-    steps: int
-    batch_size: int
-    steps_per_call: int = 1
-    unroll: bool | None = None
-    seed: int = 0
-    checkpoint_every: int | None = None
-    validate_every: int | None = None
-    log_every: int = 100
-    ema_decay: float | None = None
-    microbatch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.steps_per_call < 1:
-            raise ValueError(
-                f"steps={self.steps} and steps_per_call={self.steps_per_call} must both be 1 or "
-                "more"
-            )
-        for name in ("steps", "checkpoint_every", "validate_every", "log_every"):
-            value = getattr(self, name)
-            if value is not None and (value < 1 or value % self.steps_per_call):
-                raise ValueError(
-                    f"{name}={value} must be a positive multiple of "
-                    f"steps_per_call={self.steps_per_call}"
-                )
-        if self.microbatch_size is not None and (
-            self.microbatch_size < 1 or self.batch_size % self.microbatch_size
-        ):
-            raise ValueError(
-                f"microbatch_size={self.microbatch_size} must divide batch_size={self.batch_size}"
-            )
-        if self.ema_decay is not None and not 0.0 <= self.ema_decay < 1.0:
-            raise ValueError(f"ema_decay={self.ema_decay} must lie in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +80,47 @@ def fit(
         mesh: devices to spread each batch over; default: all of them.
     """
     mesh = data_mesh() if mesh is None else mesh
+    _check(config, mesh, validate)
+    graph, state = _initial(model, optimiser, config, mesh)
+    run = _description(config, data)
+    step, history = 0, []
+    checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir)
+    if checkpoints is not None and (latest := checkpoints.latest()) is not None:
+        state, history = checkpoints.restore(latest, state, run=run)
+        step = latest
+
+    call = compiled(graph, loss, optimiser, config, mesh, data)
+    feed = _feed(data, config, mesh, start=step)
+    window = _Window(checkpoints, last_saved=step or None)
+    stopped = False
+    while step < config.steps and not stopped:
+        state, scalars = call(state, *next(feed))
+        window.add(step, scalars, config.steps_per_call)
+        step += config.steps_per_call
+        due = _due(config, step)
+        if not due:
+            continue
+
+        row = {"step": step} | window.means()
+        if "validation" in due:
+            scores = validate(_current(graph, state))
+            row |= {f"validation_{name}": float(value) for name, value in scores.items()}
+        history.append(row)
+        if on_progress is not None:
+            on_progress(row)
+        stopped = stop is not None and stop()
+        if checkpoints is not None and ("checkpoint" in due or stopped):
+            checkpoints.save(step, state, history, run=run)
+            window.last_saved = step
+        window.restart()
+
+    result = FitResult(_current(graph, state), history)
+    if checkpoints is not None:
+        checkpoints.close()
+    return result
+
+
+def _check(config: LoopConfig, mesh: Mesh, validate: Any) -> None:
     for name in ("batch_size", "microbatch_size"):
         if (getattr(config, name) or 0) % mesh.size:
             raise ValueError(
@@ -150,6 +129,11 @@ def fit(
     if config.validate_every and validate is None:
         raise ValueError("validate_every is set but no `validate` function was given")
 
+
+def _initial(
+    model: nnx.Module, optimiser: optax.GradientTransformation, config: LoopConfig, mesh: Mesh
+) -> tuple[Any, dict[str, Any]]:
+    """The module's graph, and the state before the first step on every device."""
     graph, params, rest = nnx.split(model, nnx.Param, ...)
     state = {
         "step": jnp.zeros((), jnp.int32),
@@ -161,82 +145,76 @@ def fit(
         state["ema"] = params
     # The state is donated to each call, so it must share no buffer with the caller's model
     # nor within itself.
-    state = replicate(jax.tree.map(_copy, state), mesh)
+    return graph, replicate(jax.tree.map(_copy, state), mesh)
+
+
+def _description(config: LoopConfig, data: Any) -> dict[str, Any]:
+    """What a run must have in common with the checkpoints that it resumes from."""
     run = {name: getattr(config, name) for name in ("batch_size", "seed", "ema_decay")} | {
         "examples": example_count(data)
     }
     if config.microbatch_size is not None:  # it decides on random keys
         run["microbatch_size"] = config.microbatch_size
+    return run
 
-    step, history = 0, []
-    checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir)
-    if checkpoints is not None and (latest := checkpoints.latest()) is not None:
-        state, history = checkpoints.restore(latest, state, run=run)
-        step = latest
 
-    call = _compile(graph, loss, optimiser, config, mesh, data)
-    feed = _feed(data, config, mesh, start=step)
+def _due(config: LoopConfig, step: int) -> set[str]:
+    """What is to be done after so many steps: "row", "checkpoint", "validation"; after the
+    last one everything that is ever done."""
+    last = step >= config.steps
+    every = {"row": config.log_every, "checkpoint": config.checkpoint_every}
+    due = {name for name, steps in every.items() if last or (steps and step % steps == 0)}
+    if config.validate_every and (last or step % config.validate_every == 0):
+        due.add("validation")
+    return due
 
-    def current() -> nnx.Module:
-        # Copies, because the next call takes the buffers of `state` away.
-        weights, others = jax.tree.map(_copy, (state.get("ema", state["params"]), state["rest"]))
-        return nnx.merge(graph, weights, others)
 
-    window: list[dict[str, np.ndarray]] = []
-    pending: tuple[int, dict[str, jax.Array]] | None = (
-        None  # read one call late, so that the device never waits
-    )
-    began, window_steps = time.perf_counter(), 0
-    last_saved = step if step else None
-    stopped = False
-    while step < config.steps and not stopped:
-        state, scalars = call(state, *next(feed))
-        if pending is not None:
-            window.append(_checked(*pending, checkpoints, last_saved))
-        pending = (step, scalars)
-        step += config.steps_per_call
-        window_steps += config.steps_per_call
-
-        done = step >= config.steps
-        due = {
-            name: done or (every is not None and step % every == 0)
-            for name, every in (("row", config.log_every), ("save", config.checkpoint_every))
-        }
-        check = (
-            validate is not None
-            and bool(config.validate_every)
-            and (done or step % config.validate_every == 0)
-        )
-        if not (due["row"] or due["save"] or check):
-            continue
-
-        window.append(_checked(*pending, checkpoints, last_saved))
-        pending = None
-        row = {"step": step} | {
-            k: float(np.mean(np.concatenate([w[k] for w in window]))) for k in window[0]
-        }
-        row["seconds_per_step"] = (time.perf_counter() - began) / window_steps
-        if check:
-            row |= {
-                f"validation_{name}": float(value) for name, value in validate(current()).items()
-            }
-        history.append(row)
-        if on_progress is not None:
-            on_progress(row)
-        stopped = stop is not None and stop()
-        if checkpoints is not None and (due["save"] or stopped):
-            checkpoints.save(step, state, history, run=run)
-            last_saved = step
-        window, window_steps, began = [], 0, time.perf_counter()
-
-    result = FitResult(current(), history)
-    if checkpoints is not None:
-        checkpoints.close()
-    return result
+def _current(graph: Any, state: dict[str, Any]) -> nnx.Module:
+    """The (averaged) model. Copies, because the next call takes the buffers of `state` away."""
+    weights, others = jax.tree.map(_copy, (state.get("ema", state["params"]), state["rest"]))
+    return nnx.merge(graph, weights, others)
 
 
 def _copy(leaf: jax.Array) -> jax.Array:
     return jnp.copy(leaf)
+
+
+class _Window:
+    """The scalars of the steps since the last row of the history.
+
+    Those of a call are read when the next one has been sent off, so that the device never
+    waits.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, *, last_saved: int | None):
+        self.checkpoints, self.last_saved = checkpoints, last_saved
+        self.pending: tuple[int, dict[str, jax.Array]] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """The next row begins."""
+        self.calls: list[dict[str, np.ndarray]] = []
+        self.steps, self.began = 0, time.perf_counter()
+
+    def add(self, first: int, scalars: dict[str, jax.Array], steps: int) -> None:
+        """Takes what the call of step `first` and the following ones gives."""
+        self._read()
+        self.pending = (first, scalars)
+        self.steps += steps
+
+    def means(self) -> dict[str, float]:
+        """The mean of each scalar, and `seconds_per_step`."""
+        self._read()
+        means = {
+            name: float(np.mean(np.concatenate([call[name] for call in self.calls])))
+            for name in self.calls[0]
+        }
+        return means | {"seconds_per_step": (time.perf_counter() - self.began) / self.steps}
+
+    def _read(self) -> None:
+        if self.pending is not None:
+            self.calls.append(_checked(*self.pending, self.checkpoints, self.last_saved))
+            self.pending = None
 
 
 def _checked(
@@ -291,92 +269,3 @@ def _feed(data: Any, config: LoopConfig, mesh: Mesh, *, start: int) -> Iterator[
         indices = np.stack([order(step + k) for k in range(config.steps_per_call)])
         indices = indices if starts is None else starts[indices]
         yield place(indices, mesh, PartitionSpec(None, "data")), resident
-
-
-def _compile(
-    graph: Any,
-    loss: Loss,
-    optimiser: optax.GradientTransformation,
-    config: LoopConfig,
-    mesh: Mesh,
-    data: Any,
-) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
-    """The compiled function of one call: `steps_per_call` optimiser steps, with the state
-    donated."""
-    unroll = jax.default_backend() == "cpu" if config.unroll is None else config.unroll
-    split = NamedSharding(mesh, PartitionSpec("data"))
-
-    parts = config.batch_size // (config.microbatch_size or config.batch_size)
-
-    def differentiate(params: Any, rest: Any, batch: Any, key: jax.Array) -> tuple[Any, Any]:
-        """The other variables afterwards; gradient, loss and scalars."""
-
-        def objective(params: Any) -> tuple[jax.Array, Any]:
-            model = nnx.merge(graph, params, rest, copy=True)
-            value, scalars = loss(model, batch, key)
-            return value, (scalars, nnx.split(model, nnx.Param, ...)[2])
-
-        (value, (scalars, rest)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-        return rest, (gradient, value, scalars)
-
-    def accumulate(params: Any, rest: Any, batch: Any, key: jax.Array) -> tuple[Any, Any]:
-        """The same of a batch in `parts` microbatches, one after the other."""
-        # Every parts-th example, so that a batch that is split over devices stays where it is.
-        split_batch = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:]).swapaxes(0, 1), batch
-        )
-        first = jax.tree.map(lambda leaf: leaf[0], split_batch)
-        zeros = jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
-            jax.eval_shape(differentiate, params, rest, first, key)[1],
-        )
-
-        def body(carry: Any, item: Any) -> tuple[Any, None]:
-            rest, total = carry
-            rest, new = differentiate(params, rest, item[0], jax.random.fold_in(key, item[1]))
-            return (rest, jax.tree.map(jnp.add, total, new)), None
-
-        (rest, total), _ = jax.lax.scan(body, (rest, zeros), (split_batch, jnp.arange(parts)))
-        return rest, jax.tree.map(lambda leaf: leaf / parts, total)
-
-    def one_step(state: dict[str, Any], batch: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-        key = jax.random.fold_in(jax.random.key(config.seed), state["step"])
-        gradient_of = differentiate if parts == 1 else accumulate
-        rest, (gradient, value, scalars) = gradient_of(state["params"], state["rest"], batch, key)
-        updates, memory = optimiser.update(gradient, state["optimiser"], state["params"])
-        params = optax.apply_updates(state["params"], updates)
-        new = {"step": state["step"] + 1, "params": params, "rest": rest, "optimiser": memory}
-        if config.ema_decay is not None:
-            # A short average at first (decay 1/10, 2/11, ...), or the initial weights would
-            # weigh on the start.
-            count = new["step"].astype(jnp.float32)
-            decay = jnp.minimum(config.ema_decay, (1.0 + count) / (10.0 + count))
-            new["ema"] = jax.tree.map(
-                lambda a, p: (a + (1.0 - decay) * (p - a)).astype(p.dtype), state["ema"], params
-            )
-        return new, {"loss": value, "gradient_norm": optax.tree.norm(gradient)} | scalars
-
-    resident = not isinstance(data, Stream)
-    offsets = np.asarray(data.offsets, np.int32) if isinstance(data, Windows) else None
-
-    def gather(leaf: jax.Array, indices: jax.Array) -> jax.Array:
-        indices = indices if offsets is None else indices[:, None] + offsets
-        return (
-            jax.lax.with_sharding_constraint(leaf[indices], split)
-            if mesh.size > 1
-            else leaf[indices]
-        )
-
-    def many_steps(
-        state: dict[str, Any], feed: Any, *arrays: Any
-    ) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-        def body(state: dict[str, Any], item: Any) -> tuple[dict[str, Any], dict[str, jax.Array]]:
-            batch = jax.tree.map(lambda leaf: gather(leaf, item), arrays[0]) if resident else item
-            return one_step(state, batch)
-
-        if config.steps_per_call == 1:
-            state, scalars = body(state, jax.tree.map(lambda leaf: leaf[0], feed))
-            return state, jax.tree.map(lambda leaf: leaf[None], scalars)
-        return jax.lax.scan(body, state, feed, unroll=config.steps_per_call if unroll else 1)
-
-    return jax.jit(many_steps, donate_argnums=0)
