@@ -158,7 +158,7 @@ def test_a_table_drops_leading_zeros_but_never_a_digit(value, bounds, shown):
     from zoo.commands.bench import report
 
     assert (
-        report.shown(MetricValue(value=value, ci95=bounds), TableColumn(metric="rmse", label=""))
+        report.cell(MetricValue(value=value, ci95=bounds), TableColumn(metric="rmse", label=""))
         == shown
     )
 

@@ -69,7 +69,7 @@ def our_step(network: str, batch_size: int, steps_per_call: int) -> tuple[Callab
     from zoo.genomics.models.fold import FoldedConv
     from zoo.train import loop
     from zoo.train.devices import data_mesh, replicate
-    from zoo.train.step import compiled
+    from zoo.train.step import compiled_call
 
     first, *others = LAYERS[network]
 
@@ -116,7 +116,7 @@ def our_step(network: str, batch_size: int, steps_per_call: int) -> tuple[Callab
     }
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
     call, resident = (
-        compiled(graph, loss, optimiser, config, mesh, held_data),
+        compiled_call(graph, loss, optimiser, config, mesh, held_data),
         replicate(held_data, mesh),
     )
     order = alternate.Shuffled(SEQUENCES, batch_size)

@@ -92,7 +92,7 @@ def our_step(
 
     from zoo.train import loop
     from zoo.train.devices import data_mesh, replicate
-    from zoo.train.step import compiled
+    from zoo.train.step import compiled_call
 
     def loss(model: Any, batch: Any, key: Any) -> Any:
         logits = model(batch["features"], batch["vectors"], batch["mask"])
@@ -115,7 +115,10 @@ def our_step(
         "optimiser": optimiser.init(params),
     }
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
-    call, resident = (compiled(graph, loss, optimiser, config, mesh, jets), replicate(jets, mesh))
+    call, resident = (
+        compiled_call(graph, loss, optimiser, config, mesh, jets),
+        replicate(jets, mesh),
+    )
     order = alternate.Shuffled(JETS, batch_size)
 
     def steps() -> float:

@@ -64,7 +64,7 @@ def our_step(architecture: str, rollout: int, batch_size: int) -> Callable[[], f
     from zoo.train import loop
     from zoo.train.batches import Windows
     from zoo.train.devices import data_mesh, replicate
-    from zoo.train.step import compiled
+    from zoo.train.step import compiled_call
 
     states, ratio, area = data(rollout)
 
@@ -87,7 +87,7 @@ def our_step(architecture: str, rollout: int, batch_size: int) -> Callable[[], f
     }
     held = {"state": replicate(jax.tree.map(jnp.copy, state), mesh)}
     call, resident = (
-        compiled(graph, loss, optimiser, config, mesh, windows),
+        compiled_call(graph, loss, optimiser, config, mesh, windows),
         replicate(states, mesh),
     )
     order = Shuffled(batch_size)

@@ -339,11 +339,11 @@ def test_what_cannot_be_drawn_says_why(entries, zoo_command, arguments, code, sa
 
 def test_lines_of_every_task_with_an_axis_are_drawn():
     from zoo.cards import MetricValue
-    from zoo.commands.figures import Shown, _of_rows
+    from zoo.commands.figures import RowPictures, _of_rows
 
     spec = registry.task("climate/enso")
     metric = next(metric for metric in spec.metric if metric.positions)
-    row = Shown(
+    row = RowPictures(
         "net", {name: MetricValue(value=0.5, ci95=(0.4, 0.6)) for name in metric.names[1:]}, []
     )
     ((name, _, [(_, line)]),) = _of_rows(spec, [row])

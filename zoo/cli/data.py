@@ -81,7 +81,7 @@ def mirror(folder: Path, tasks: Tasks = None) -> None:
     a machine without a network."""
     from zoo.commands import mirror as copies
 
-    wanted = copies.needed(tasks or [])
+    wanted = copies.files_of(tasks or [])
     with terminal.progress() as progress:
         for path in copies.store(folder, wanted, progress=progress):
             print(path)

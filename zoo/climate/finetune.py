@@ -293,7 +293,7 @@ class WeatherTransfer:
 
     scratch_loss = loss
 
-    def probed(self) -> nnx.Module:
+    def linear_probe(self) -> nnx.Module:
         """The last layer's ridge regression, pulled towards the pretrained one; the penalty
         is chosen on the last training fifth.
 
@@ -574,7 +574,7 @@ class EnsoTransfer:
             "pretrained": self.evaluate(self._pretrained),
         }
 
-    def probed(self) -> nnx.Module:
+    def linear_probe(self) -> nnx.Module:
         """There is none: its mean and its spread are not one linear layer of features."""
         raise ValueError(
             f"{self.source.card.id} has no linear probe, its last layers give spreads too; leave "

@@ -111,7 +111,7 @@ def render(report: Report, console: Console) -> None:
     for finding in report.findings:
         cells = (
             finding.label,
-            shown(finding),
+            value_text(finding),
             Text(finding.verdict, style=COLOURS[finding.verdict]),
             finding.explanation,
         )
@@ -139,7 +139,7 @@ def render(report: Report, console: Console) -> None:
         console.print(Text(f"Nothing found in {len(report.findings)} checks.", style="green"))
 
 
-def shown(finding: Finding) -> str:
+def value_text(finding: Finding) -> str:
     """A finding's value as it is printed: a count with its share, a number, words, or a dash."""
     if finding.value is None:
         return "-"

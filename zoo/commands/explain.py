@@ -68,7 +68,7 @@ def explain(
         steps: of integrated gradients.
         seed: of noise and maskings.
         form: "png" or "svg".
-        log: told a line for each method and example.
+        log: called with a line for each method and example.
 
     Raises:
         NotExplainable: this model has no score of an input, or the method does not suit it;

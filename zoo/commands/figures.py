@@ -36,7 +36,7 @@ LETTERS = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class RowPictures:
     """One row: its name, its scores and what its record shows."""
 
     title: str
@@ -84,7 +84,7 @@ def draw(
             notes.append(f"no pictures of the data: {error}")
     if form == "json":
         return [_write_numbers(spec, figures, opened, out, notes)], notes
-    rows = _computed(task, models, data) if models is not None else _stored(task, notes)
+    rows = _computed_rows(task, models, data) if models is not None else _stored_rows(task, notes)
     sheets = [
         *_of_rows(spec, rows),
         *(("sample_" + figure.name, figure.title, [("", figure)]) for figure in figures),
@@ -99,7 +99,7 @@ def draw(
     ], notes
 
 
-def _computed(task: Any, models: str, data: Path | None) -> list[Shown]:
+def _computed_rows(task: Any, models: str, data: Path | None) -> list[RowPictures]:
     """Rows of a run now, best first."""
     from zoo.commands.bench import run as bench
 
@@ -108,12 +108,12 @@ def _computed(task: Any, models: str, data: Path | None) -> list[Shown]:
         reasons = [*result.unavailable, *(f"{name}: {reason}" for name, reason in result.skipped)]
         raise files.FileMissing(f"no row of {task.spec.id} could be computed: {'; '.join(reasons)}")
     return [
-        Shown(row.predictor.title, row.metrics, task.figures(row.record))
+        RowPictures(row.predictor.title, row.metrics, task.figures(row.record))
         for row in result.rows[:ROWS]
     ]
 
 
-def _stored(task: Any, notes: list[str]) -> list[Shown]:
+def _stored_rows(task: Any, notes: list[str]) -> list[RowPictures]:
     """Rows of the stored entries, best first; one whose record is missing, altered or unfit
     is left out and named."""
     from zoo.commands.bench.report import stored_entries
@@ -132,7 +132,7 @@ def _stored(task: Any, notes: list[str]) -> list[Shown]:
         except (record.RecordError, ValueError, KeyError) as error:
             notes.append(f"no pictures of {entry.id}'s record: {error}")
             figures = []
-        rows.append(Shown(entry.title, entry.metrics, figures))
+        rows.append(RowPictures(entry.title, entry.metrics, figures))
     if not entries:
         notes.append(
             f"no stored entry of {task.spec.key}; `zoo figures {task.spec.id} --model '*'` "
@@ -142,7 +142,7 @@ def _stored(task: Any, notes: list[str]) -> list[Shown]:
 
 
 def _of_rows(
-    spec: TaskSpec, rows: Sequence[Shown]
+    spec: TaskSpec, rows: Sequence[RowPictures]
 ) -> list[tuple[str, str, list[tuple[str, Figure]]]]:
     """(name, title, rows' figures) of every picture: records' own, then each metric that
     has an axis."""
@@ -169,7 +169,7 @@ def _of_rows(
     return sheets
 
 
-def _along(metric: cards.MetricSpec, row: Shown) -> Lines | None:
+def _along(metric: cards.MetricSpec, row: RowPictures) -> Lines | None:
     """A row's scores along a metric's axis, with their intervals where all have one."""
     points = [
         (x, row.metrics[name])

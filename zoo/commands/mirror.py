@@ -8,11 +8,11 @@ from pathlib import Path
 from zoo import files, registry
 from zoo.cards import FileCard
 
-Needed = tuple[FileCard, Path]
+Item = tuple[FileCard, Path]
 """(a file, the folder that may hold it already)"""
 
 
-def needed(patterns: Sequence[str] = ()) -> list[Needed]:
+def files_of(patterns: Sequence[str] = ()) -> list[Item]:
     """The data files of tasks and the weights of the models that are benched on them.
 
     Args:
@@ -41,7 +41,7 @@ def needed(patterns: Sequence[str] = ()) -> list[Needed]:
 
 
 def store(
-    folder: Path, wanted: Iterable[Needed], *, progress: files.Progress | None = None
+    folder: Path, wanted: Iterable[Item], *, progress: files.Progress | None = None
 ) -> Iterator[Path]:
     """Puts files at `<folder>/<host>/<path>` of their first address, each copied from where
     it lies or fetched; gives the paths of those that were not there yet.

@@ -36,7 +36,7 @@ class Problem(Protocol):
         examples: how many there are.
         batch_size, epochs: of training.
         rates: peak learning rates of a pretrained and of a random network.
-        notes: what the user should be told of the data.
+        notes: remarks on the data for the user.
         held_out: what the validation part is, in words.
     """
 
@@ -53,7 +53,7 @@ class Problem(Protocol):
         """Scores without any training on these data, by name."""
         ...
 
-    def probed(self) -> Any:
+    def linear_probe(self) -> Any:
         """The pretrained network with a last layer that is fitted on its frozen features."""
         ...
 

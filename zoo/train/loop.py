@@ -27,7 +27,7 @@ from zoo.train.batches import Order, Stream, Windows, example_count
 from zoo.train.checkpoints import Checkpoints
 from zoo.train.config import LoopConfig
 from zoo.train.devices import data_mesh, place, replicate
-from zoo.train.step import Loss, compiled
+from zoo.train.step import Loss, compiled_call
 
 __all__ = ["FitResult", "LoopConfig", "NonFiniteLoss", "fit"]
 
@@ -89,7 +89,7 @@ def fit(
         state, history = checkpoints.restore(latest, state, run=run)
         step = latest
 
-    call = compiled(graph, loss, optimiser, config, mesh, data)
+    call = compiled_call(graph, loss, optimiser, config, mesh, data)
     feed = _feed(data, config, mesh, start=step)
     window = _Window(checkpoints, last_saved=step or None)
     stopped = False

@@ -24,7 +24,7 @@ State = dict[str, Any]
 Step = Callable[[State, Any], tuple[State, dict[str, jax.Array]]]
 
 
-def compiled(
+def compiled_call(
     graph: Any,
     loss: Loss,
     optimiser: optax.GradientTransformation,

@@ -187,7 +187,7 @@ class Report(Events):
             )
         table.add_column("time", justify="right", width=6)
         for group, name, kind, track, metrics, seconds in rows:
-            scores = [shown(metrics.get(column.metric), column) for column in columns]
+            scores = [cell(metrics.get(column.metric), column) for column in columns]
             style = {
                 "model": "bold",
                 "solver": "cyan",
@@ -244,7 +244,7 @@ def short(name: str) -> str:
     return name.split("/", 1)[1] if name.count("/") == 1 and " " not in name else name
 
 
-def shown(value: MetricValue | None, column: TableColumn) -> str:
+def cell(value: MetricValue | None, column: TableColumn) -> str:
     """`520 ±21`, or a dash for a gap."""
     if value is None:
         return "-"

@@ -211,7 +211,7 @@ class Classification:
         )
         self.held_out = f"{len(self._validate):,} {noun} {where}"
         self.notes = [*task.notes, f"{len(label):,} {noun}: {of_class}"]
-        self._probed: Any = None
+        self._probe: Any = None
 
     def _rows(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {name: np.asarray(value)[rows] for name, value in self.task.inputs.items()}
@@ -242,12 +242,12 @@ class Classification:
             "majority class": self._evaluation(np.tile(np.log(shares), (len(self._validate), 1)))
         }
 
-    def probed(self) -> Any:
+    def linear_probe(self) -> Any:
         """The network with a head by penalised softmax regression; of several networks the
         one whose head does best inside the training part."""
         import jax.numpy as jnp
 
-        if self._probed is None:
+        if self._probe is None:
             label, groups, best = (
                 self._label[self._train],
                 np.asarray(self.task.groups)[self._train],
@@ -266,21 +266,21 @@ class Classification:
                 )
                 if best is None or error < best[0]:
                     best = (error, model, kernel, bias)
-            _, self._probed, kernel, bias = best
-            head = self._probed.head
+            _, self._probe, kernel, bias = best
+            head = self._probe.head
             head.kernel[...], head.bias[...] = (
                 jnp.asarray(kernel, jnp.float32),
                 jnp.asarray(bias, jnp.float32),
             )
-        return self._probed
+        return self._probe
 
     def start(self) -> Any:
         """The probe: a random head would push the features about before it has learned anything."""
-        return self.probed()
+        return self.linear_probe()
 
     def scratch(self, seed: int) -> Any:
         """The same design as the probe's with random weights."""
-        candidate = getattr(self.probed(), "candidate", self.task.candidates[0])
+        candidate = getattr(self.linear_probe(), "candidate", self.task.candidates[0])
         return self.task.network(candidate, seed=seed, pretrained=False)
 
     def loss(self, model: Any, batch: Mapping[str, Any], key: Any) -> Any:

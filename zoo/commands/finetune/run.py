@@ -20,7 +20,7 @@ other. What happens, in every domain:
    layer does not spoil the features). The last averaged weights are the model. An
    interrupted training goes on from its last checkpoint when the same command is given
    again.
-4. Scores on the validation part are told beside a reference without learning, and beside
+4. Scores on the validation part stand beside a reference without learning, and beside
    the same network from random weights.
 5. `<out>/model.safetensors` and `<out>/<architecture>.<name>.toml` are written;
    `zoo.load_model(out)` reads them.
@@ -98,7 +98,7 @@ class Training:
         steps, batch_size: of the optimiser.
         rates: peak learning rates of a pretrained and of a random network.
         seed: of the order of examples and of random weights.
-        log: told a line now and then.
+        log: called with a line now and then.
     """
 
     steps: int
@@ -212,7 +212,7 @@ def fine_tune(
         seed: of the split, the order of examples and the random weights.
         name: tag of the new model; default from the name of `data`.
         truth: whether the data are `observed`, `simulated`, `reanalysis` or `mixed`.
-        log: told a line now and then.
+        log: called with a line now and then.
 
     Raises:
         ValueError: a model that cannot be adapted or is of another domain, and whatever the
@@ -308,7 +308,7 @@ def _networks(
     """
     rows = problem.references()
     if probe:
-        title, final = "linear probe", problem.probed()
+        title, final = "linear probe", problem.linear_probe()
     else:
         title, start = "fine-tuned", problem.start()
         if isinstance(problem, Classification):
