@@ -13,6 +13,7 @@ import pytest
 
 from zoo import files, registry
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import write_entries
 
 
 def test_the_lists_show_names_one_a_line(toy, zoo_command):
@@ -167,7 +168,7 @@ def test_verify_exits_with_0_for_true_entries_1_for_false_ones_3_where_files_lac
     toy, tmp_path, zoo_command
 ):
     result = bench.bench("climate/toy", models="*best*", measure=True)[0]
-    true, bent = bench.write_entries(result, tmp_path / "entries", command="c", submitted_by="ada")
+    true, bent = write_entries(result, tmp_path / "entries", command="c", submitted_by="ada")
     done = zoo_command("verify", true, "--write", tmp_path / "verified")
     assert done.code == 0 and done.out.startswith("ok     climate/toy@3/")
     assert (tmp_path / "verified/climate/toy@3" / true.name).is_file()

@@ -17,6 +17,7 @@ import synthetic_task
 from zoo import files, registry
 from zoo.commands import verify
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import write_entries
 from zoo.scoring import protocol
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks/migrations/2026_11_protocol_hash.py"
@@ -71,9 +72,7 @@ def board(toy, kept) -> Path:
     """The leaderboard of a clone of the synthetic benchmark; cards and board are committed."""
     if not kept.exists():
         result = bench.bench("climate/toy", models="climate/best", measure=True)[0]
-        bench.write_entries(
-            result, kept / "entries", command="zoo bench climate/toy", submitted_by="ada"
-        )
+        write_entries(result, kept / "entries", command="zoo bench climate/toy", submitted_by="ada")
         verify.write(verify.verify(kept / "entries" / ENTRY), kept / "verified")
     shutil.rmtree(toy / "leaderboard", ignore_errors=True)
     shutil.copytree(kept, toy / "leaderboard")

@@ -18,6 +18,7 @@ import pytest
 from zoo import cards, files
 from zoo.commands import verify
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import ids_sha256, write_entries
 from zoo.scoring import record
 
 Bend = Callable[[Path], None]
@@ -34,7 +35,7 @@ def folder(toy, tmp_path, kept) -> Path:
     """A copy of the true entries of the synthetic task."""
     if not kept.exists():
         result = bench.bench("climate/toy", all_seeds=True, measure=True)[0]
-        bench.write_entries(result, kept, command="zoo bench climate/toy", submitted_by="ada")
+        write_entries(result, kept, command="zoo bench climate/toy", submitted_by="ada")
     shutil.copytree(kept, tmp_path / "entries")
     return tmp_path / "entries/climate/toy@3"
 
@@ -83,7 +84,7 @@ def arrays(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> 
         changed = change(record.read(beside))
         record.write(beside, changed)
         content = json.loads(path.read_text())
-        ids = bench.ids_sha256(changed["example_id"])
+        ids = ids_sha256(changed["example_id"])
         content["hashes"] |= {"record": files.sha256(beside), "example_ids": ids}
         path.write_text(json.dumps(content))
 

@@ -12,6 +12,7 @@ from zoo import cards, registry
 from zoo.cards import DatasetCard, Entry, TaskSpec
 from zoo.commands import revisions, verify
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import write_entries
 from zoo.scoring import protocol
 
 TASK, DATASET = "benchmarks/climate/toy.toml", "datasets/climate/toy/card.toml"
@@ -55,7 +56,7 @@ def entry(toy, tmp_path, kept) -> Path:
     folder = tmp_path / "entries"
     if not kept:
         result = bench.bench("climate/toy", models="climate/best", measure=True)[0]
-        bench.write_entries(result, folder, command="zoo bench climate/toy", submitted_by="ada")
+        write_entries(result, folder, command="zoo bench climate/toy", submitted_by="ada")
         kept |= {path.name: path.read_bytes() for path in (folder / "climate/toy@3").iterdir()}
     (folder / "climate/toy@3").mkdir(parents=True, exist_ok=True)
     for name, content in kept.items():

@@ -14,6 +14,7 @@ import synthetic_task
 from zoo import cards, files
 from zoo.commands import verify
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import ids_sha256, write_entries
 from zoo.registry import UnknownName
 from zoo.scoring import record
 
@@ -29,7 +30,7 @@ def entries(toy, tmp_path, kept) -> Path:
     """The folder with a copy of the true entries of the synthetic task."""
     if not kept.exists():
         result = bench.bench("climate/toy", all_seeds=True, measure=True)[0]
-        bench.write_entries(result, kept, command="zoo bench climate/toy", submitted_by="ada")
+        write_entries(result, kept, command="zoo bench climate/toy", submitted_by="ada")
     shutil.copytree(kept, tmp_path / "entries")
     return tmp_path / "entries/climate/toy@3"
 
@@ -51,7 +52,7 @@ def swap_record(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     def rehash(content):
         content["hashes"] |= {
             "record": files.sha256(beside),
-            "example_ids": bench.ids_sha256(arrays["example_id"]),
+            "example_ids": ids_sha256(arrays["example_id"]),
         }
 
     return bend(path, rehash)

@@ -105,8 +105,9 @@ def bench(
 ) -> None:
     """Scores every predictor on every task, with 95 % intervals and rank groups."""
     from zoo import files
+    from zoo.commands.bench import entry
     from zoo.commands.bench import run as harness
-    from zoo.commands.bench.report import Report
+    from zoo.commands.bench.report import TerminalReport
     from zoo.scoring import environment
 
     if entries is not None and environment.checkout_state(files.share())[1]:
@@ -119,7 +120,7 @@ def bench(
             "entries must be computable again from the files of the dataset's card: leave out "
             "--data or --entries"
         )
-    report = Report(console())
+    report = TerminalReport(console())
     results = harness.bench(
         pattern,
         models=model,
@@ -133,7 +134,7 @@ def bench(
         report.table(result)
         if entries is not None and result.rows:
             command = f"zoo bench {result.spec.id} --entries leaderboard/entries"
-            harness.write_entries(result, entries, command=command, submitted_by=submitted_by)
+            entry.write_entries(result, entries, command=command, submitted_by=submitted_by)
     if json_file is not None:
         content = [report.as_json(result) for result in results]
         files.write_text(json_file, json.dumps(content, indent=1) + "\n")

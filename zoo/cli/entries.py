@@ -106,9 +106,9 @@ def submit(
     """Benches a model, writes its entry, checks all that a reviewer checks, and prints the
     git commands for the pull request."""
     from zoo.commands import submit as submitter
-    from zoo.commands.bench.report import Report
+    from zoo.commands.bench.report import TerminalReport
 
-    report = Report(console())
+    report = TerminalReport(console())
     done = submitter.submit(
         task,
         model,

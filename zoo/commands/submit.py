@@ -18,7 +18,10 @@ from pathlib import Path
 from zoo import cards, files, registry
 from zoo.cards import CodeSource, Entry, TaskSpec, Verification, read
 from zoo.commands import review, verify
-from zoo.commands.bench import run as bench
+from zoo.commands.bench import entry as entries
+from zoo.commands.bench import predictor
+from zoo.commands.bench.row import BenchEvents, TaskResult
+from zoo.commands.bench.run import bench_one
 from zoo.leaderboard import board as boards
 from zoo.leaderboard import ranks
 from zoo.scoring import environment
@@ -51,7 +54,7 @@ def submit(
     submitted_by: str | None = None,
     base: str | None = None,
     level: str = "rerun",
-    events: bench.Events | None = None,
+    events: BenchEvents | None = None,
 ) -> Submission:
     """Benches one model on one task and prepares the pull request.
 
@@ -67,7 +70,7 @@ def submit(
         submitted_by: `github:<login>`; default from git's configuration.
         base: the branch that the pull request goes to; default `origin/main`, else `main`.
         level: how far the check climbs; the reviewer's re-runs.
-        events: told what is going on.
+        events: called as the run goes on.
 
     Raises:
         zoo.registry.UnknownName: no such task or model.
@@ -84,11 +87,11 @@ def submit(
     own = _code_path(model) if ":" in model else None
     _require_clean(root, own)
     submitted_by = submitted_by or _login(root)
-    result = bench.bench_one(spec, candidate, all_seeds=True, measure=True, events=events)
+    result = bench_one(spec, candidate, all_seeds=True, measure=True, events=events)
     _require_row(result, candidate[0])
     source = f"{own.name}:{model.rpartition(':')[2]}" if own else model
     options = {"--model": source, "--name": name, "--title": title, "--track": track}
-    (path,) = bench.write_entries(
+    (path,) = entries.write_entries(
         result,
         root / review.ENTRIES,
         command=_command(task, options),
@@ -126,7 +129,7 @@ def _require_clean(root: Path, own: Path | None) -> None:
         )
 
 
-def _require_row(result: bench.TaskResult, model: str) -> None:
+def _require_row(result: TaskResult, model: str) -> None:
     if not result.rows:
         lacking = [*result.unavailable, *(reason for _, reason in result.skipped)]
         raise files.FileMissing("\n".join(lacking) or f"{model} gave no row on {result.spec.id}")
@@ -155,7 +158,7 @@ def _of_request(reviewed: review.Review, mine: set[str]) -> list[str]:
 
 def _by_name(
     spec: TaskSpec, model: str, name: str | None, title: str | None, track: str | None
-) -> bench.Candidate:
+) -> predictor.Candidate:
     if given := [
         option
         for option, value in (("--name", name), ("--title", title), ("--track", track))
@@ -165,7 +168,7 @@ def _by_name(
             f"{', '.join(given)} belongs to a `module:factory`; the card of {model} says these "
             "already"
         )
-    found = {candidate[0]: candidate for candidate in bench.predictors(spec)}
+    found = {candidate[0]: candidate for candidate in predictor.predictors(spec)}
     if model not in found:
         raise registry.UnknownName(
             f"{spec.id} has no model or baseline {model!r}; {registry.did_you_mean(model, found)} "
@@ -212,7 +215,7 @@ def _from_factory(
     title: str | None,
     track: str | None,
     note: str | None,
-) -> bench.Candidate:
+) -> predictor.Candidate:
     where, _, function = model.rpartition(":")
     path = _code_path(model)
     name = name or function.lower().strip("_")
@@ -230,7 +233,7 @@ def _from_factory(
         raise ValueError(f"{identifier} is the name of another model: choose your own with --name")
     if path is None:
         (owner, *_) = importlib.metadata.packages_distributions()[where.partition(".")[0]]
-        code = bench.package_source(owner, where, factory=f"{where}:{function}")
+        code = predictor.package_source(owner, where, factory=f"{where}:{function}")
     else:
         code = CodeSource(
             factory=f"{path.stem}:{function}", file=f"{name}.py", sha256=files.sha256(path)
@@ -240,7 +243,7 @@ def _from_factory(
         made = registry.resolve(code.factory) if path is None else verify.load_file(path, code)
         return made(task)
 
-    return bench.from_factory(
+    return predictor.from_factory(
         identifier,
         factory,
         title=title or name.replace("_", " "),

@@ -22,7 +22,9 @@ from typing import Any
 from zoo import files, registry
 from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
 from zoo.commands import claims, revisions
-from zoo.commands.bench import run as bench
+from zoo.commands.bench import entry as entries
+from zoo.commands.bench import predictor
+from zoo.commands.bench.run import bench, bench_one
 from zoo.scoring import environment, record, stats
 
 RESCORE_TOLERANCE = 1e-6
@@ -154,7 +156,7 @@ def static_problems(path: Path, entry: Entry) -> list[str]:
     known = registry.models().get(entry.model)
     listed = known.weights if known else entry.code.weights if entry.code else []
     weights = [weight.sha256 for weight in listed]
-    expected = bench.hashes(spec, entry.model, arrays["example_id"], weights, beside)
+    expected = entries.hashes(spec, entry.model, arrays["example_id"], weights, beside)
     for name, value in expected.model_dump().items():
         if (claimed := getattr(entry.hashes, name)) != value:
             why = (
@@ -237,7 +239,7 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
         ("training_seeds", [each.seed for each in entry.training_seeds], seeds),
     ]
     if plugin:
-        installed = bench.package_source(plugin.distribution, plugin.package, model.weights)
+        installed = predictor.package_source(plugin.distribution, plugin.package, model.weights)
         facts += [
             (f"code.{field}", getattr(entry.code, field), getattr(installed, field))
             for field in ("distribution", "weights")
@@ -292,16 +294,16 @@ def _rerun(path: Path, entry: Entry, spec: TaskSpec) -> tuple[dict[str, CheckedM
     if entry.code is not None and (problems := _installed_problems(entry, entry.code)):
         return {}, problems
     if entry.code is not None and entry.code.factory is not None:
-        row = bench.from_factory(
+        row = predictor.from_factory(
             entry.model,
             factory_of(path, entry.code),
             title=entry.title,
             track=entry.track,
             code=entry.code,
         )
-        result = bench.bench_one(spec, row)
+        result = bench_one(spec, row)
     else:
-        result = bench.bench(spec.id, models=entry.model, all_seeds=bool(entry.training_seeds))[0]
+        result = bench(spec.id, models=entry.model, all_seeds=bool(entry.training_seeds))[0]
     lacking = [*result.unavailable, *(reason for _, reason in result.skipped)]
     if lacking:
         raise files.FileMissing("\n".join(lacking))
@@ -317,7 +319,7 @@ def _rerun(path: Path, entry: Entry, spec: TaskSpec) -> tuple[dict[str, CheckedM
             f"hashes.weights: claimed {entry.hashes.weights}, re-run reads "
             f"{list(row.predictor.weights)}"
         )
-    if bench.ids_sha256(row.record["example_id"]) != entry.hashes.example_ids:
+    if entries.ids_sha256(row.record["example_id"]) != entry.hashes.example_ids:
         problems.append(
             "hashes.example_ids: the task's examples are others than those of the entry"
         )
@@ -406,7 +408,7 @@ def _installed_problems(entry: Entry, code: CodeSource) -> list[str]:
         if code.factory is None
         else code.factory.partition(":")[0]
     )
-    digest = bench.code_sha256(registry.package_folders(package.partition(".")[0])[0])
+    digest = predictor.code_sha256(registry.package_folders(package.partition(".")[0])[0])
     return (
         []
         if code.sha256 == digest

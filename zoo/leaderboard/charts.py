@@ -45,7 +45,7 @@ DRAWN = 40
 
 
 @dataclasses.dataclass(frozen=True)
-class Series:
+class ChartSeries:
     """One line of a lead chart: `key` ties it to its table row; a None is a gap in the line."""
 
     key: str
@@ -107,7 +107,7 @@ def styled(draw: Callable[..., str]) -> Callable[..., str]:
 
 
 @styled
-def by_lead(metric: MetricSpec, series: Sequence[Series], *, name: str) -> str:
+def by_lead(metric: MetricSpec, series: Sequence[ChartSeries], *, name: str) -> str:
     """The chart of one metric family against its axis: lines with 95 % bands."""
     figure, axes = blank()
     positions = metric.positions

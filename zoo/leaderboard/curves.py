@@ -72,7 +72,7 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
         line = Line(f"r{position}", row.entry.title, numbers[id(row)], row in chosen, row, values)
         lines.append(line)
         series.append(
-            charts.Series(
+            charts.ChartSeries(
                 line.key,
                 line.name,
                 values,
@@ -85,7 +85,7 @@ def family(task: TaskBoard, metric: MetricSpec) -> Curve | None:
         if any(value is not None for value in values):
             line = Line(f"p{position}", f"{peer.name} (published)", -1, False, None, values)
             lines.append(line)
-            series.append(charts.Series(line.key, line.name, values, (), False, True))
+            series.append(charts.ChartSeries(line.key, line.name, values, (), False, True))
     if not series:
         return None
     ordered = sorted(

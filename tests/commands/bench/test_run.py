@@ -11,12 +11,14 @@ import synthetic_task
 
 from zoo import cards, files
 from zoo.commands.bench import run as bench
+from zoo.commands.bench.entry import write_entries
+from zoo.commands.bench.row import TaskResult
 from zoo.scoring import record
 
 PATTERN = "climate/toy"
 
 
-def one(**options) -> bench.TaskResult:
+def one(**options) -> TaskResult:
     return bench.bench(PATTERN, **options)[0]
 
 
@@ -170,7 +172,7 @@ def test_each_training_seed_is_scored_alone(toy):
 
 def test_entries_are_valid_and_name_everything_by_hash(toy, tmp_path):
     result = one(all_seeds=True, measure=True)
-    paths = bench.write_entries(
+    paths = write_entries(
         result, tmp_path / "entries", command="zoo bench climate/toy", submitted_by="ada"
     )
     assert sorted(path.name for path in paths) == [
@@ -211,7 +213,7 @@ def test_entries_of_a_dirty_checkout_are_refused(toy, tmp_path, monkeypatch):
 
     monkeypatch.setattr(environment, "checkout_state", lambda root, known=(): ("0" * 40, True))
     with pytest.raises(cards.CardError, match="commit first"):
-        bench.write_entries(
+        write_entries(
             one(models="*zero", measure=True), tmp_path / "entries", command="c", submitted_by="ada"
         )
     assert not list((tmp_path / "entries").rglob("*.json"))
@@ -219,7 +221,7 @@ def test_entries_of_a_dirty_checkout_are_refused(toy, tmp_path, monkeypatch):
 
 def test_entries_need_the_measured_cost(toy, tmp_path):
     with pytest.raises(ValueError, match="measure=True"):
-        bench.write_entries(one(models="*zero"), tmp_path, command="c", submitted_by="ada")
+        write_entries(one(models="*zero"), tmp_path, command="c", submitted_by="ada")
 
 
 def test_the_json_output_is_plain_data(toy, tmp_path, zoo_command):

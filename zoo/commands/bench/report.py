@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.cards import CardError, Entry, MetricValue, PeerTable, TableColumn, TaskSpec, read
-from zoo.commands.bench.run import Events, Predictor, Row, TaskResult
+from zoo.commands.bench.predictor import NamedPredictor
+from zoo.commands.bench.row import BenchEvents, BenchRow, TaskResult
 from zoo.scoring import stats
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MOST_ABSENT = 4
 """Files that a task lacks which are named one by one."""
 
 
-class Report(Events):
+class TerminalReport(BenchEvents):
     """Progress on stderr, tables on the console."""
 
     def __init__(self, console: Console):
@@ -65,12 +66,12 @@ class Report(Events):
         else:
             print(f"{spec.key}: {n_predictors} rows", file=sys.stderr, flush=True)
 
-    def predictor(self, predictor: Predictor) -> None:
+    def predictor(self, predictor: NamedPredictor) -> None:
         """A row begins."""
         if self.live is not None:
             self.live.update(self.position, description=predictor.id)
 
-    def done(self, row: Row) -> None:
+    def done(self, row: BenchRow) -> None:
         """A row is done."""
         if self.live is not None:
             self.live.advance(self.position)
