@@ -1,5 +1,5 @@
-"""`zoo`: list, info, data, bench, audit, explain, figures, train, predict, submit, verify,
-push, pull, leaderboard, mirror, doctor.
+"""`zoo`: list, info, data, bench, audit, explain, figures, train, publish, predict, submit,
+verify, push, pull, leaderboard, mirror, doctor.
 
 Exit codes: 0 done; 1 something was found wrong (an altered file, a claim that fails); 2 the
 command line or a name is wrong; 3 nothing could be computed because files cannot be had.
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli import bench, data, doctor, entries, models, names
+from zoo.cli.domain_options import with_domain_options
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +27,7 @@ for command in (
     names.info,
     data.mirror,
     bench.bench,
-    bench.audit,
+    with_domain_options("audit", bench.audit),
     bench.explain,
     bench.figures,
     entries.submit,
@@ -34,7 +35,8 @@ for command in (
     entries.push,
     entries.pull,
     models.train,
-    models.predict,
+    models.publish,
+    with_domain_options("predict", models.predict),
     doctor.doctor,
 ):
     app.command()(command)

@@ -40,17 +40,8 @@ Audited = Annotated[
     typer.Argument(help="Data sets (genomics/gue:tf_0), or one to three files: train, dev, test."),
 ]
 AuditKind = Annotated[
-    str | None, typer.Option(help="sequences, series or events; by default as the files say.")
+    str | None, typer.Option(help="What the files hold; by default as they say themselves.")
 ]
-SequenceColumn = Annotated[str, typer.Option(help="Column of letters in a table of sequences.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of labels; '' where there is none.")]
-TimeColumn = Annotated[str | None, typer.Option(help="Coordinate or column of times of a series.")]
-TrainUntil = Annotated[
-    str | None,
-    typer.Option(help="Last time of train, where one file holds train and test (2003-12)."),
-]
-TestFrom = Annotated[str | None, typer.Option(help="First time of test, likewise.")]
-Tree = Annotated[str | None, typer.Option(help="Name of the tree in ROOT files.")]
 
 # zoo explain
 ExplainSource = Annotated[
@@ -143,29 +134,12 @@ def bench(
 
 
 def audit(
-    names: Audited,
-    kind: AuditKind = None,
-    sequence: SequenceColumn = "sequence",
-    label: LabelColumn = "label",
-    time: TimeColumn = None,
-    train_until: TrainUntil = None,
-    test_from: TestFrom = None,
-    tree: Tree = None,
-    as_json: AsJson = False,
+    names: Audited, kind: AuditKind = None, as_json: AsJson = False, *, options: dict[str, str]
 ) -> None:
     """Duplicates, overlaps and one-feature scores of a data set or of your own files: what
     a score on them would really say."""
     from zoo.commands import audit as audits
 
-    given = {
-        "sequence": None if sequence == "sequence" else sequence,
-        "label": None if label == "label" else label,
-        "time": time,
-        "train_until": train_until,
-        "test_from": test_from,
-        "tree": tree,
-    }
-    options = {key: value for key, value in given.items() if value is not None}
     reports = []
     for report in audits.run(names, kind=kind, options=options):
         reports.append(report)

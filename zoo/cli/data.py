@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zoo.cli import terminal
+from zoo.cli import domain_options, terminal
 
 data_app = typer.Typer(no_args_is_help=True, help="Get, build and check datasets.")
 
 Target = Annotated[Path | None, typer.Option(help="Where to; default: the cache.")]
-Years = Annotated[
-    float | None, typer.Option(help="Simulated training years (climate; default 10).")
-]
-Size = Annotated[str | None, typer.Option(help="S or M (particle physics; default S).")]
 Tasks = Annotated[list[str] | None, typer.Argument(help="Tasks or domains; default all.")]
 
 
@@ -53,27 +48,19 @@ def check(name: str) -> None:
         raise typer.Exit(1)
 
 
-@data_app.command("build")
-def build(name: str, out: Target = None, years: Years = None, size: Size = None) -> None:
+def build(name: str, out: Target = None, *, options: dict[str, str]) -> None:
     """Makes a dataset of ours anew (simulations); started again after an interruption it
     continues."""
-    from zoo import files, registry
+    from zoo.commands.build import builder_of, default_folder
 
-    card = registry.dataset(name)
-    if card.build is None:
-        raise ValueError(f"{name} is not made by this project; `zoo data get {name}` fetches it")
-    target = out or files.home() / "build" / name
-    builder = registry.resolve(card.build)
-    takes = inspect.signature(builder).parameters
-    given = {key: value for key, value in (("years", years), ("size", size)) if value is not None}
-    for key in given.keys() - takes.keys():
-        raise ValueError(
-            f"--{key} means nothing to {name}; its builder takes "
-            f"{', '.join(each for each in takes if each != 'progress')}"
-        )
+    builder = builder_of(name, options)
+    target = out or default_folder(name)
     print(f"building {name} in {target}")
-    with terminal.progress(unit="days" if "years" in takes else "examples") as progress:
-        builder(target, progress=progress, **given)
+    with terminal.progress(unit="parts") as progress:
+        builder(target, progress=progress)
+
+
+data_app.command("build")(domain_options.with_domain_options("data build", build))
 
 
 def mirror(folder: Path, tasks: Tasks = None) -> None:

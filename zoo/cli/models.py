@@ -1,4 +1,5 @@
-"""`zoo train` and `zoo predict`: models trained by a recipe or fine-tuned, and applied to files."""
+"""`zoo train`, `publish` and `predict`: models trained by a recipe or fine-tuned, made public,
+applied to files."""
 
 from __future__ import annotations
 
@@ -79,7 +80,14 @@ Output = Annotated[
         help="Output: .nc or .zarr (climate), .root or .csv (jets), .csv (DNA, seasons)."
     ),
 ]
-Days = Annotated[int, typer.Option(help="Forecast length in days (climate).")]
+
+# zoo publish
+Runs = Annotated[
+    list[Path], typer.Argument(help="Folders that `zoo train` left, or folders of such folders.")
+]
+WeightsFolder = Annotated[
+    Path | None, typer.Option(help="Where to; default: zoo/<domain>/weights of this checkout.")
+]
 
 
 def train(
@@ -138,9 +146,19 @@ def _print_line(line: str) -> None:
     print(line, flush=True)
 
 
-def predict(model: Model, source: Input, target: Output, days: Days = 10) -> None:
+def predict(model: Model, source: Input, target: Output, *, options: dict[str, str]) -> None:
     """Applies a pretrained model to a file."""
     from zoo.commands.predict import predict as run
 
-    run(model, source, target, days=days)
+    run(model, source, target, **options)
     print(target)
+
+
+def publish(runs: Runs, out: WeightsFolder = None) -> None:
+    """Makes pretrained models of finished runs: the seeds of one recipe become one card with
+    its weights."""
+    from zoo.pretrained.publish import publish_runs
+    from zoo.pretrained.run import find_runs
+
+    for path in publish_runs(find_runs(runs), out):
+        print(path)

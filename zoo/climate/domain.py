@@ -31,6 +31,6 @@ DOMAIN = Domain(
             Option("test_from", str, "First time of test, likewise."),
         ),
         "data build": (Option("years", float, "Simulated training years (default 10)."),),
-        "predict": (Option("days", int, "Forecast length in days (default 10)."),),
+        "predict": (Option("days", int, "Forecast length in days (default 10).", 10),),
     },
 )

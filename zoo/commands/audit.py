@@ -225,15 +225,9 @@ def _files(paths: Sequence[str], kind: str | None, given: Mapping[str, Any]) -> 
             + ", ".join(f"{path}: {each}" for path, each in found.items())
         )
     domain = kinds()[found[paths[0]]]
-    legal = {option.name: option for option in domain.options.get("audit", ())}
-    for name in given:
-        if name not in legal:
-            raise AuditError(
-                f"--{name.replace('_', '-')} means nothing to {found[paths[0]]}; options are "
-                f"{', '.join(option.flag for option in legal.values()) or 'none'}"
-            )
+    options = domain.options_of("audit", given)
     assert domain.file_audit is not None
-    return registry.resolve(domain.file_audit.run)(paths, **given)
+    return registry.resolve(domain.file_audit.run)(paths, **options)
 
 
 def _kind(path: str, given: Mapping[str, Any]) -> str:

@@ -20,8 +20,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import registry
-
 Command = Literal["audit", "data build", "explain", "predict", "train"]
 
 
@@ -94,9 +92,33 @@ class Domain:
     adaptable: str | None = None
     options: Mapping[Command, tuple[Option, ...]] = dataclasses.field(default_factory=dict)
 
-    def recognises(self, path: Path) -> bool:
-        """Whether a file's or folder's ending is one that this domain's models are trained on."""
-        return ending(path, self.suffixes) is not None
+    def options_of(self, command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a command is called with: the given options in their type, and the defaults.
+
+        Args:
+            command: which.
+            given: by name, as typed or as values.
+
+        Raises:
+            ValueError: an option that means nothing in this domain, or a value that is none of
+                its type; says what would be right.
+        """
+        legal = {option.name: option for option in self.options.get(command, ())}
+        for name in given:
+            if name not in legal:
+                flags = ", ".join(option.flag for option in legal.values()) or "none"
+                raise ValueError(
+                    f"--{name.replace('_', '-')} means nothing to `zoo {command}` in "
+                    f"{self.name}; options there: {flags}"
+                )
+        values = {name: each.default for name, each in legal.items() if each.default is not None}
+        for name, value in given.items():
+            try:
+                values[name] = legal[name].type(value)
+            except ValueError as error:
+                kind = legal[name].type.__name__
+                raise ValueError(f"{legal[name].flag} {value!r} is no {kind}") from error
+        return values
 
 
 @functools.cache
@@ -124,6 +146,8 @@ def domain_of(name: str) -> Domain:
     """
     known, first = domains(), name.partition("/")[0]
     if first not in known:
+        from zoo import registry
+
         raise registry.UnknownName(
             f"no domain is called {first!r}; {registry.did_you_mean(first, known)} (a package "
             "brings one by the entry point `zoo.domains`)"

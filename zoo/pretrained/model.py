@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import FileCard, ModelCard, read
+from zoo.cards import FileCard, ModelCard, Run, read
 from zoo.interfaces.predictor import PretrainedPredictor
+
+RUN = "run.toml"
+"""What a training leaves beside its weights (`zoo.pretrained.run`)."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -136,7 +139,7 @@ def _tuples(value: Any) -> Any:
 
 def load_model(name: str | Path) -> PretrainedModel:
     """A pretrained model by name, e.g. `climate/convnext.held_suarez`, or one of your own by
-    the path of its card (`.toml`), or of the folder that holds one card.
+    the path of its card (`.toml`), or of the folder that holds one card or a run.
 
     Raises:
         zoo.registry.UnknownName: no such model; the nearest names are offered.
@@ -162,6 +165,8 @@ def _is_own_folder(name: str) -> bool:
 
 def _card_path(path: Path) -> Path:
     if path.is_dir():
+        if (path / RUN).is_file():  # what `zoo train` left: the model, perhaps with variants
+            return path / f"{read(path / RUN, Run).model[0].id.split('/')[1]}.toml"
         found = sorted(path.glob("*.toml"))
         if len(found) != 1:
             names = ", ".join(each.name for each in found) or "none"

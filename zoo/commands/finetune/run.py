@@ -25,8 +25,8 @@ other. What happens, in every domain:
 5. `<out>/model.safetensors` and `<out>/<architecture>.<name>.toml` are written;
    `zoo.load_model(out)` reads them.
 
-A domain takes part by `zoo.<domain>.finetune`, which has `ARCHITECTURES` (code paths that
-can be adapted) and `adapt(source, data, ...)`, which returns a `Labelled` or a `Problem`
+A domain takes part by what its descriptor names (`zoo.interfaces.domain`): the architectures
+that can be adapted, and `adapt(source, data, ...)`, which returns a `Labelled` or a `Problem`
 (`zoo.interfaces.finetune`).
 """
 
@@ -47,28 +47,12 @@ from zoo import registry
 from zoo.cards import ModelCard
 from zoo.commands.finetune import card, report
 from zoo.commands.finetune.classification import Classification
+from zoo.interfaces.domain import Domain, domain_of, domains
 from zoo.interfaces.finetune import Evaluation, Problem
 from zoo.pretrained.model import PretrainedModel, load_model
 
 __all__ = ["FineTuned", "adaptable", "fine_tune"]
 
-READS: dict[str, tuple[str, ...]] = {
-    "climate": (".nc", ".zarr"),
-    "genomics": (
-        ".csv",
-        ".tsv",
-        ".txt",
-        ".fa",
-        ".fna",
-        ".fasta",
-        ".ffn",
-        ".parquet",
-        ".pq",
-        ".zarr",
-    ),
-    "particle_physics": (".root", ".parquet"),
-}
-"""Endings of the files that each domain reads; text also in .gz."""
 EMA = 0.98
 UNFINISHED = ".unfinished"
 """Folder in `out` with the checkpoints of a training that has not ended; removed when it has."""
@@ -108,67 +92,49 @@ class Training:
     log: Callable[[str], None]
 
 
-def adaptable(domain: str) -> list[str]:
+def adaptable(domain: Domain) -> list[str]:
     """Names of the installed models of a domain that can be fine-tuned on other data."""
-    known = registry.resolve(f"zoo.{domain}.finetune:ARCHITECTURES")
+    known = _architectures(domain)
     return [
         name
         for name, other in registry.models().items()
-        if name.startswith(f"{domain}/") and other.architecture in known
+        if name.startswith(f"{domain.name}/") and other.architecture in known
     ]
 
 
-def _domain_of(source: ModelCard, data: Path) -> str:
+def _architectures(domain: Domain) -> tuple[str, ...]:
+    return () if domain.adaptable is None else registry.resolve(domain.adaptable)
+
+
+def _domain_of(source: ModelCard, data: Path) -> Domain:
     """The model's domain.
 
     Raises:
         ValueError: the model has no part that could be adapted, or reads other files; names
             those that would do.
     """
-    domain = source.id.split("/")[0]
-    if domain not in READS:
-        raise ValueError(f"{source.id} cannot be fine-tuned: only models of {', '.join(READS)} can")
-    if source.architecture not in registry.resolve(f"zoo.{domain}.finetune:ARCHITECTURES"):
+    domain = domain_of(source.id)
+    if source.architecture not in _architectures(domain):
         able = ", ".join(adaptable(domain)) or "none that is installed"
         raise ValueError(
             f"{source.id} ({source.architecture.split(':')[1]}) cannot be fine-tuned on other "
-            f"data; of {domain} these can: {able}"
+            f"data; of {domain.name} these can: {able}"
         )
+    legal = ", ".join(domain.suffixes)
     if not data.exists():
         raise FileNotFoundError(
-            f"{data} does not exist; a model of {domain} is fine-tuned on "
-            f"{', '.join(READS[domain])}"
+            f"{data} does not exist; a model of {domain.name} is fine-tuned on {legal}"
         )
-    ending = _ending(data)
-    others = [other for other, endings in READS.items() if ending in endings]
-    if ending not in READS[domain] and others:
-        able = adaptable(others[0])
+    others = [other for other in domains().values() if other.recognises(data)]
+    if others and domain not in others:
+        able_there = adaptable(others[0])
+        shown = ", ".join(able_there[:8]) or "not installed"
         raise ValueError(
-            f"{source.id} is a model of {domain} and reads {', '.join(READS[domain])}; {data.name} "
-            f"looks like data of {others[0]}, "
-            "whose models are "
-            f"{', '.join(able[:8]) or 'not installed'}{', ...' if len(able) > 8 else ''}"
+            f"{source.id} is a model of {domain.name} and reads {legal}; {data.name} looks like "
+            f"data of {others[0].name}, whose models are {shown}"
+            f"{', ...' if len(able_there) > 8 else ''}"
         )
     return domain
-
-
-def _ending(data: Path) -> str:
-    """The suffix of a file without `.gz`; of a folder that of the first file in it which
-    somebody reads."""
-    suffixes = [suffix.lower() for suffix in data.suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".bgz"):
-        suffixes.pop()
-    if data.is_dir() and not (suffixes and suffixes[-1] == ".zarr"):
-        known = {ending for endings in READS.values() for ending in endings}
-        return next(
-            (
-                path.suffix.lower()
-                for path in sorted(data.rglob("*"))
-                if path.suffix.lower() in known
-            ),
-            "",
-        )
-    return suffixes[-1] if suffixes else ""
 
 
 def fine_tune(
@@ -195,7 +161,7 @@ def fine_tune(
 
     Args:
         model: name, or the path of a card.
-        data: file or folder; see `READS`.
+        data: file or folder, in a format of the model's domain.
         out: folder for weights and card; must hold no other model.
         validation: file or folder to validate on, instead of a part of `data`.
         label: column (tables), key (FASTA headers) or branch (jets) of the class; default
@@ -267,9 +233,10 @@ def _check_options(out: Path, truth: str | None, **lengths: float | None) -> Non
         )
 
 
-def _problem(domain: str, source: PretrainedModel, data: Path, **options: Any) -> Problem:
+def _problem(domain: Domain, source: PretrainedModel, data: Path, **options: Any) -> Problem:
     """What the domain makes of the user's data."""
-    found = registry.resolve(f"zoo.{domain}.finetune:adapt")(source, data, **options)
+    assert domain.adapt is not None  # it has adaptable architectures
+    found = registry.resolve(domain.adapt)(source, data, **options)
     return Classification(found, seed=options["seed"]) if hasattr(found, "classes") else found
 
 
