@@ -57,7 +57,10 @@ def test_a_pattern_is_a_name_a_wildcard_or_a_whole_domain(pattern, expected):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(toy):
-    expected = r"no task is called 'climate/tyo'; did you mean climate/toy\? \(`zoo list tasks` shows all\)"
+    expected = (
+        r"no task is called 'climate/tyo'; did you mean climate/toy\? "
+        r"\(`zoo list tasks` shows all\)"
+    )
     with pytest.raises(registry.UnknownName, match=expected):
         registry.task("climate/tyo")
     assert registry.did_you_mean("Enso", NAMES) == "did you mean climate/enso?"

@@ -44,7 +44,9 @@ CACHED = {
         "weatherbench: nothing; held_suarez: the int16 series in host memory. Grain's threads "
         "read ahead"
     ),
-    "ours, resident": "the whole series on the device (int16 or float32); gathered and unpacked inside jit",
+    "ours, resident": (
+        "the whole series on the device (int16 or float32); gathered and unpacked inside jit"
+    ),
     "memmap": "nothing; a float32 .npy file with the channels last, written beforehand",
 }
 BASELINE, OURS, LIMIT = "xarray isel per sample", "ours, resident", "memmap"

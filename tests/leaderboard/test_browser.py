@@ -34,7 +34,8 @@ const errors = [];
 addEventListener("error", (event) => errors.push(event.message));
 addEventListener("load", () => {
   const table = document.querySelector("table.scores");
-  const names = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].innerText.trim().split("\\n")[0]);
+  const shown = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+  const names = () => shown().map((row) => row.cells[0].innerText.trim().split("\\n")[0]);
   const header = table.querySelector("th.num");
   const before = names();
   header.querySelector("button").click();
@@ -49,10 +50,12 @@ addEventListener("load", () => {
   const box = document.querySelector(".series-table input:not(:checked)");
   box.click();
   const key = box.closest("th").dataset.series;
-  const drawn = [...document.querySelectorAll(`figure [data-series="${key}"]`)].every((one) => !one.hasAttribute("display"));
+  const series = [...document.querySelectorAll(`figure [data-series="${key}"]`)];
+  const drawn = series.every((one) => !one.hasAttribute("display"));
   document.getElementById("theme").click();
   const theme = document.documentElement.dataset.theme;
-  const result = { errors, before, reversed, again, order, centres, said: form.querySelector("output").textContent, drawn, theme };
+  const said = form.querySelector("output").textContent;
+  const result = { errors, before, reversed, again, order, centres, said, drawn, theme };
   const written = document.createElement("pre");
   written.id = "probe";
   written.textContent = JSON.stringify(result);
@@ -93,7 +96,8 @@ addEventListener("load", () => {
   canary.addEventListener("error", () => setTimeout(() => {
     const written = document.createElement("pre");
     written.id = "probe";
-    written.textContent = JSON.stringify(performance.getEntriesByType("resource").map((one) => one.name));
+    const requests = performance.getEntriesByType("resource");
+    written.textContent = JSON.stringify(requests.map((one) => one.name));
     document.body.append(written);
   }, 50));
   canary.src = "https://example.org/canary.png";
@@ -153,8 +157,9 @@ addEventListener("load", () => {
     return performance.now() - begin;
   });
   table.tHead.querySelector("th.num button").click();
-  const values = shown().map((row) => Number(row.querySelector("td.num").dataset.v));
-  const lowest = rows.map((row) => Number(row.querySelector("td.num").dataset.v)).sort((a, b) => a - b).slice(0, first);
+  const value = (row) => Number(row.querySelector("td.num").dataset.v);
+  const values = shown().map(value);
+  const lowest = rows.map(value).sort((a, b) => a - b).slice(0, first);
   const form = document.querySelector("form.filter");
   form.elements.text.value = "number 1999 ";
   form.dispatchEvent(new Event("input"));
@@ -165,7 +170,9 @@ addEventListener("load", () => {
   rest.querySelector("button").click();
   const written = document.createElement("pre");
   written.id = "probe";
-  written.textContent = JSON.stringify({ first, said, times, values, lowest, found, again, all: shown().length, gone: rest.hidden });
+  const all = shown().length, gone = rest.hidden;
+  const result = { first, said, times, values, lowest, found, again, all, gone };
+  written.textContent = JSON.stringify(result);
   document.body.append(written);
 });
 """
@@ -217,7 +224,8 @@ addEventListener("load", () => axe.run({ resultTypes: ["violations"] }).then((fo
   parent.postMessage(JSON.stringify({ wide, dark, width: innerWidth, found: violations }), "*");
 }));
 """
-FRAME = """<!doctype html><html lang="en"><title>a page in a frame: a window of Chromium is never narrower than 500 pixels</title>
+FRAME = """<!doctype html><html lang="en">
+<title>a page in a frame: a window of Chromium is never narrower than 500 pixels</title>
 <script>addEventListener("message", (event) => {
   const written = document.createElement("pre");
   written.id = "probe";

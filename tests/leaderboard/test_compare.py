@@ -24,12 +24,15 @@ PROBE = """
 addEventListener("load", () => setTimeout(() => {
   const form = document.getElementById("compare");
   form.elements.reference.value = "net_1.held_out";
-  for (const box of form.querySelectorAll("input[type=checkbox]")) box.checked = box.value !== "net_1.held_out";
+  for (const box of form.querySelectorAll("input[type=checkbox]"))
+    box.checked = box.value !== "net_1.held_out";
   form.dispatchEvent(new Event("input", { bubbles: true }));
-  const rows = [...document.querySelectorAll("#compared tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const texts = (row) => [...row.cells].map((cell) => cell.textContent);
+  const rows = [...document.querySelectorAll("#compared tbody tr")].map(texts);
   const written = document.createElement("pre");
   written.id = "probe";
-  written.textContent = JSON.stringify({ rows, hash: location.hash, left: document.documentElement.scrollWidth - innerWidth });
+  const left = document.documentElement.scrollWidth - innerWidth;
+  written.textContent = JSON.stringify({ rows, hash: location.hash, left });
   document.body.append(written);
 }, 0));
 """

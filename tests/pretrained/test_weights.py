@@ -79,7 +79,10 @@ def test_equal_weights_are_equal_bytes(tmp_path, net):
 def test_parameters_that_lack_or_are_too_many_are_named(net):
     parameters = weights.flatten(net)
     value = parameters.pop("blocks.1.bias")
-    complaint = r"Net: 1 parameters missing \(first \['blocks.1.bias'\]\), 1 unexpected \(first \['extra'\]\)"
+    complaint = (
+        r"Net: 1 parameters missing \(first \['blocks.1.bias'\]\), "
+        r"1 unexpected \(first \['extra'\]\)"
+    )
     with pytest.raises(weights.WeightsError, match=complaint):
         weights.restore(net, parameters | {"extra": value})
 

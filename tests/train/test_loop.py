@@ -224,7 +224,10 @@ CHILD = """
     import test_loop
     from zoo.train.loop import LoopConfig
     config = LoopConfig(60, 8, log_every=5, checkpoint_every=5, ema_decay=0.9)
-    test_loop.train(config, directory=sys.argv[1], on_progress=lambda row: (print(row["step"], flush=True), time.sleep(.02)))
+    def report(row):
+        print(row["step"], flush=True)
+        time.sleep(.02)
+    test_loop.train(config, directory=sys.argv[1], on_progress=report)
 """
 
 

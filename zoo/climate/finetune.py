@@ -1,8 +1,10 @@
 """Pretrained climate models trained on with states of one's own: the climate side of
 `zoo train --from`.
 
-    zoo train --from climate/convnext.held_suarez my_states.zarr --out my_model      # fields in WeatherBench 2's layout
-    zoo train --from climate/enso_mlp.core my_indices.nc --out my_model              # monthly Nino34, Nino3 (K), Hm, Hw (m)
+    # fields in WeatherBench 2's layout
+    zoo train --from climate/convnext.held_suarez my_states.zarr --out my_model
+    # monthly Nino34, Nino3 (K), Hm, Hw (m)
+    zoo train --from climate/enso_mlp.core my_indices.nc --out my_model
 
 The target is what the network was pre-trained on (the state one step later; Niño3.4 in the
 next seasons), so its last layer goes on and nothing is new but the data. Time decides the

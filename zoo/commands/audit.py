@@ -3,9 +3,11 @@ set or anybody's own files.
 
     zoo audit genomics/gue:mouse_0            one subset of a data set
     zoo audit climate/enso particle_physics/quark_gluon
-    zoo audit train.csv dev.csv test.csv      a user's own tables of sequences (CSV, TSV, Parquet, FASTA, Zarr)
-    zoo audit train.nc test.nc                time series (NetCDF, Zarr, CSV); one file with --train-until 2003-12
+    zoo audit train.csv dev.csv test.csv      a user's own tables of sequences
+    zoo audit train.nc test.nc                time series; one file with --train-until 2003-12
     zoo audit 'train-*.root' 'test-*.root'    events
+
+Tables are CSV, TSV, Parquet, FASTA or Zarr; time series are NetCDF, Zarr or CSV.
 
 Each domain knows what to look for (`zoo.<domain>.audit`); this module finds out whose files
 they are and prints what was found.

@@ -33,10 +33,8 @@ def run() -> Iterator[tuple[bool, str]]:
     for mirror in files.mirrors():
         yield (
             mirror.is_dir(),
-            (
-                "ZOO_MIRROR folder "
-                f"{mirror}{'' if mirror.is_dir() else ' does not exist: correct or unset ZOO_MIRROR'}"
-            ),
+            f"ZOO_MIRROR folder {mirror}"
+            + ("" if mirror.is_dir() else " does not exist: correct or unset ZOO_MIRROR"),
         )
     allowed = "used for files that are in no local place (ZOO_OFFLINE=1 forbids it)"
     yield True, f"network: {'forbidden by ZOO_OFFLINE' if files.offline() else allowed}"
@@ -48,13 +46,8 @@ def run() -> Iterator[tuple[bool, str]]:
         ("dev", "pytest", "run the tests"),
     ):
         found = importlib.util.find_spec(module) is not None
-        yield (
-            True,
-            (
-                f"extra {extra!r}: "
-                f"{'installed' if found else f'not installed (pip install scizoo[{extra}] to {what})'}"
-            ),
-        )
+        missing = f"not installed (pip install scizoo[{extra}] to {what})"
+        yield True, f"extra {extra!r}: {'installed' if found else missing}"
 
 
 def _cache() -> Iterator[tuple[bool, str]]:

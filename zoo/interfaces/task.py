@@ -5,9 +5,11 @@ The split is WeatherBench-X's: a metric is a formula of *means of per-example st
 Everything else (intervals, paired differences, rank groups, rescoring a stored record) then
 needs nothing but those statistics:
 
-    inputs --predictor--> predictions --record--> named arrays, one row per example (stored, hashed)
-                                          --statistics--> float64 arrays whose mean over examples is meaningful
-                                              --values--> scores
+    inputs
+      --predictor-->   predictions
+      --record-->      named arrays, one row per example (stored, hashed)
+      --statistics-->  float64 arrays whose mean over examples is meaningful
+      --values-->      scores
 
 `record` may keep the predictions themselves where they are small (an ENSO forecast) or
 sufficient statistics where they are large (weighted squared errors per start date, lead and

@@ -18,7 +18,8 @@ WIDTH, LINE, HEAD, GAP = 490, 18, 34, 14
 NAME, SCALE = 246, (310, 438)
 LONGEST = 40
 STYLE = """
-text{font:11px system-ui,sans-serif;fill:#1b1f24}.t{font-weight:600;font-size:12px}.m,.g{fill:#5a626d}.s{stroke:#0b62a8;stroke-width:1.6}
+text{font:11px system-ui,sans-serif;fill:#1b1f24}.t{font-weight:600;font-size:12px}\
+.m,.g{fill:#5a626d}.s{stroke:#0b62a8;stroke-width:1.6}
 .p{fill:#0b62a8}.b .s{stroke:#8a4b2a}.b .p{fill:#8a4b2a}.r{fill:#fdfdfe}.l{stroke:#dfe3e8}
 @media(prefers-color-scheme:dark){text{fill:#e4e7eb}.m,.g{fill:#a2abb6}.s{stroke:#6ab6f2}.p{fill:#6ab6f2}
 .b .s{stroke:#d9a07c}.b .p{fill:#d9a07c}.r{fill:#14171b}.l{stroke:#2c323a}}

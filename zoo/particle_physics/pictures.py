@@ -1,8 +1,9 @@
 """What jets and their taggers look like, as plain data (`zoo.interfaces.figures`): ROC
 curves, confusion, sculpting, average jet images, spectra.
 
+    from zoo.particle_physics import pictures
     from zoo.particle_physics.data import read as data
-from zoo.particle_physics import pictures
+
     figures = pictures.of_jets(data.read_jets("folder-or-file"))
 
 `zoo figures particle_physics/jet_tagging` draws them into files.
@@ -77,12 +78,13 @@ def roc(
             ),
         }
     )
+    low, high = found["low"][shown], found["high"][shown]
     marks = [
         Mark(
             x=float(x[i]),
             y=_round(y[i]),
             short=f"{left[i]} left",
-            text=f"efficiency {x[i]:g}: 1/eB = {y[i]:.4g} [{found['low'][shown][i]:.4g}, {found['high'][shown][i]:.4g}], "
+            text=f"efficiency {x[i]:g}: 1/eB = {y[i]:.4g} [{low[i]:.4g}, {high[i]:.4g}], "
             f"{left[i]} of {total} {names[1]} jets left",
         )
         for i in marked

@@ -134,7 +134,8 @@ def test_models_are_chosen_by_wildcard_and_an_empty_choice_is_an_error(toy):
     }
     with pytest.raises(
         UnknownName,
-        match="no model or baseline of climate/toy matches 'climate/bset'; did you mean climate/best",
+        match="no model or baseline of climate/toy matches 'climate/bset'; "
+        "did you mean climate/best",
     ):
         one(models="climate/bset")
     with pytest.raises(UnknownName, match="no task matches 'climat'"):

@@ -513,7 +513,8 @@ def test_models_that_cannot_do_it_are_refused_by_name(sources, tmp_path):
         )
     with pytest.raises(
         ValueError,
-        match=r"SeasonalInverse\) cannot be fine-tuned.*climate/convnext.held_suarez.*climate/enso_mlp.core",
+        match=r"SeasonalInverse\) cannot be fine-tuned"
+        r".*climate/convnext.held_suarez.*climate/enso_mlp.core",
     ):
         transfer.fine_tune("climate/seasonal_inverse.modes", table, out=tmp_path / "out", log=quiet)
     with pytest.raises(

@@ -4,7 +4,8 @@ their authors.
 `energy_flow_expected.json` was made with energyflow 1.4.0 (which needs NumPy 1.26, so in an
 environment of its own):
 
-    python3 -m venv ef && ef/bin/pip install energyflow && ef/bin/python tests/particle_physics/generation/make_energy_flow_expected.py
+    python3 -m venv ef && ef/bin/pip install energyflow
+    ef/bin/python tests/particle_physics/generation/make_energy_flow_expected.py
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ forecasts honest.
 | file of the card | what | kind | months |
 |---|---|---|---|
 | `oisst_nino34.nc` | Niño3.4 SST, OISSTv2 (NOAA) | observed | 1981-11..2020-12 |
-| `oras5_core.nc` | Nino34, Nino3, Hm, Hw | ocean reanalysis ORAS5 | 1958-01..2020-12 |
-| `oras5_modes.nc` | ten indices of the XRO paper, detrended over 1979-2024 | ocean reanalysis ORAS5 | 1979-01..2024-12 |
+| `oras5_core.nc` | Nino34, Nino3, Hm, Hw | reanalysis (ORAS5) | 1958-01..2020-12 |
+| `oras5_modes.nc` | ten indices, detrended (below) | reanalysis (ORAS5) | 1979-01..2024-12 |
 | `cmip6_core.nc` | the core indices in 48 coupled models | simulated | 1332 months each |
-| `iri_plume.json` | the IRI/CPC forecast plume, season by season | real-time forecasts | issues 2004-01..2022-06 |
+| `iri_plume.json` | the IRI/CPC plume, by season | real-time | issues 2004-01..2022-06 |
+
+The ten indices are those of the XRO paper; their trends over 1979-2024 are taken out.
 
 **Information cut-off.** A forecast *issued in month M* knows data up to the end of month
 M-1. Its step k = 0..8 is the mean of the three months M+k, M+1+k, M+2+k, named by its

@@ -1,8 +1,11 @@
 """Recipes of the learned ENSO models.
 
-    python -m zoo.climate.enso.train enso_mlp.core            pre-trained on 48 CMIP6 models, fine-tuned on ORAS5
-    python -m zoo.climate.enso.train enso_mlp.core_scratch    the same without pre-training
+    python -m zoo.climate.enso.train enso_mlp.core
+    python -m zoo.climate.enso.train enso_mlp.core_scratch
     python -m zoo.climate.enso.train seasonal_inverse.modes | seasonal_inverse.modes_causal
+
+`enso_mlp.core` is pre-trained on 48 CMIP6 models and fine-tuned on ORAS5; `core_scratch` is
+the same without pre-training.
 
 Every recipe runs twice. *Choice*: fitted to 1993-12, scored on the seasons 1994-2003;
 settings were chosen by the mean over k of that correlation, and the spread is calibrated

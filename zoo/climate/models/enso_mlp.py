@@ -5,7 +5,8 @@ One module holds all members on a leading axis, so a whole ensemble trains and p
 few batched products. Forecast of step k from the last months x of the core indices, m the
 calendar month of the last one:
 
-    mean_k = Σ_h F_h(m) W_hk · x  +  MLP_k(x, F(m)),    log sd_k = Σ_h F_h(m) s_hk,    F = 1, cos, sin of the annual cycle
+    mean_k = Σ_h F_h(m) W_hk · x  +  MLP_k(x, F(m)),    log sd_k = Σ_h F_h(m) s_hk,
+    F = 1, cos, sin of the annual cycle
 
 Transfer learning as in Ham, Kim & Luo (2019), doi:10.1038/s41586-019-1559-7: trained on
 CMIP6 models, then on the reanalysis; here on four indices instead of maps. What is

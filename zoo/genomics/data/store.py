@@ -1,7 +1,9 @@
 """Tokens in Zarr v3: int8 in chunks of rows, so that a set or a genome larger than memory
 is read piece by piece.
 
-    <store>/  attributes: format, ids, classes, names, lengths     tokens  int8 [sequence, position] or [base]     labels  int64 [sequence]
+    <store>/  attributes: format, ids, classes, names, lengths
+        tokens  int8 [sequence, position] or [base]
+        labels  int64 [sequence]
 
 A store is written under a temporary name beside its own and renamed when it is whole.
 """

@@ -1,9 +1,12 @@
 """Other people's gene finders on `genomics/ecoli_genes`: the arcs go out as FASTA, their
 GFF3 comes in and is scored.
 
-    python -m zoo.genomics.ecoli.gene_finders write FOLDER                  train.fna, test.fna
-    pyrodigal -i FOLDER/test.fna -f gff -o FOLDER/genes.gff           (or any other program that writes GFF3 with CDS rows)
+    python -m zoo.genomics.ecoli.gene_finders write FOLDER
+    pyrodigal -i FOLDER/test.fna -f gff -o FOLDER/genes.gff
     python -m zoo.genomics.ecoli.gene_finders score FOLDER/genes.gff
+
+`write` leaves train.fna and test.fna; any other program that writes GFF3 with CDS rows may
+stand in pyrodigal's place.
 
 The second pyrodigal row learned from the train arc instead (its command line can't), in an
 environment of its own:

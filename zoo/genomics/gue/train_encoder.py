@@ -2,12 +2,13 @@
 sequences, then a network for each subset.
 
     python -m zoo.genomics.gue.train_encoder pretrain --seeds 0 --out RUNS
-    python -m zoo.genomics.gue.train_encoder tune --seeds 0 1 2 --out RUNS          # from RUNS/pretrain.seed0
+    python -m zoo.genomics.gue.train_encoder tune --seeds 0 1 2 --out RUNS
     python -m zoo.genomics.gue.train_encoder curve --subsets tf_2 prom_core_tata --out RUNS
 
-`tune` learns one subset from its own training set. The kernels of the attention blocks and
-of the widest convolution keep their pre-trained values, the same for all subsets and seeds,
-and get a low-rank update; everything else is trained (`models/low_rank.py`).
+`tune` learns one subset from its own training set, starting from RUNS/pretrain.seed0. The
+kernels of the attention blocks and of the widest convolution keep their pre-trained values,
+the same for all subsets and seeds, and get a low-rank update; everything else is trained
+(`models/low_rank.py`).
 
 The subsets' splits cross: a training sequence of one may be a test sequence of another, or
 overlap it in the genome. Pre-training, which reads all of them, must not see those, so

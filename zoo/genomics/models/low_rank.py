@@ -1,7 +1,8 @@
 """Fine-tuning with few parameters: frozen kernels with a low-rank update each (LoRA; Hu et
 al. 2021, arXiv:2106.09685).
 
-    kernel = pre-trained kernel + down @ up          down [inputs, rank], up [rank, outputs], up = 0 at first
+    kernel = pre-trained kernel + down @ up
+    down [inputs, rank], up [rank, outputs], up = 0 at first
 
 The frozen kernels are shared by all networks that start from one encoder; what belongs to
 one network is small. `SequenceEncoders` holds several such networks with their kernels

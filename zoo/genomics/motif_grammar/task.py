@@ -8,7 +8,8 @@ well these numbers find the positions where a motif was planted, sequence by seq
 A predictor maps `MotifInputs` to a dictionary:
 
     "score"         [sequence]              higher: more like a positive (logits, or any scale)
-    "threshold"     a number                the score from which it says "positive"; may be left out (accuracy is a gap then)
+    "threshold"     a number                the score from which it says "positive"; may be left
+                                            out (accuracy is a gap then)
     "attribution"   {method: [explained, position]}
     "declared"      the method that stands for it, chosen without test data; a key of "attribution"
     "completeness_error" [explained]        of integrated gradients; may be left out

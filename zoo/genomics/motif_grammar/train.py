@@ -1,7 +1,8 @@
 """Recipes of the networks of `genomics/motif_grammar` and `genomics/motif_grammar_hard`.
 
     zoo train genomics/motif_grammar cnn_dist.exponential --seed 0
-    python -m zoo.genomics.motif_grammar.train motif_grammar/cnn_dist.exponential --seeds 0 1 2 --out RUNS
+    python -m zoo.genomics.motif_grammar.train motif_grammar/cnn_dist.exponential \\
+        --seeds 0 1 2 --out RUNS
 
 Adam with a cosine schedule, batches of 100 as published; no augmentation by the other
 strand, since the authors use none. The weights kept are those of the epoch with the highest

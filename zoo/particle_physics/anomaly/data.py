@@ -1,7 +1,9 @@
 """Dijet events of `particle_physics/anomaly`: the chunks that the simulation writes, the
 splits, the test file, the features.
 
-    python -m zoo.particle_physics.anomaly.data CHUNKS datasets/particle_physics/anomaly/test.zarr.zip     writes the test file
+    python -m zoo.particle_physics.anomaly.data CHUNKS FOLDER/test.zarr.zip
+
+writes the test file from a folder of chunks (its place is datasets/particle_physics/anomaly).
 
 Everything is SIMULATED: QCD dijets, W'(3.5 TeV) -> WZ and Z'(3.5 TeV) -> tt, all hadronic
 as far as their decays are, leading jet above 1.2 TeV. A folder of chunks holds

@@ -1,9 +1,13 @@
 """Recipes of the learned searches of `particle_physics/anomaly`.
 
-    python -m zoo.particle_physics.anomaly.train jet_autoencoder.qcd --data CHUNKS            unsupervised: QCD jets alone
-    python -m zoo.particle_physics.anomaly.train event_classifier.cwola --data CHUNKS         unlabelled data with injected signal
-    python -m zoo.particle_physics.anomaly.train event_classifier.cwola_zero --data CHUNKS    the same without any signal
-    python -m zoo.particle_physics.anomaly.train event_classifier.supervised --data CHUNKS    labelled: the bound
+    python -m zoo.particle_physics.anomaly.train RECIPE --data CHUNKS
+
+| recipe | learns from |
+|---|---|
+| `jet_autoencoder.qcd` | QCD jets alone (unsupervised) |
+| `event_classifier.cwola` | unlabelled data with injected signal |
+| `event_classifier.cwola_zero` | the same without any signal |
+| `event_classifier.supervised` | labelled events: the bound |
 
 Classification without labels (Metodiev, Nachman & Thaler, arXiv:1708.02949; for resonances
 Collins, Howe & Nachman, arXiv:1902.02634): a classifier of signal region against side bands

@@ -2,7 +2,8 @@
 TTree or RNTuple, local or remote.
 
     jets = read_jets("folder-or-glob", max_particles=64, columns=COLUMNS["kinpid"])
-    for batch in stream_batches(paths, batch_size=512, max_particles=64, columns=COLUMNS["kin"], shuffle_buffer=50_000, seed=0): ...
+    for batch in stream_batches(paths, batch_size=512, max_particles=64,
+                                columns=COLUMNS["kin"], shuffle_buffer=50_000, seed=0): ...
 
 Basket-wise, into float32 and a mask, without a jagged array in between (`padding`, `root`).
 Constituents come hardest first whatever the file's order. Where `part_deta`, `part_dphi`

@@ -1,7 +1,8 @@
 """Energy-flow polynomials (Komiske, Metodiev & Thaler 2018, doi:10.1007/JHEP04(2018)013) of
 every multigraph with up to four edges.
 
-    EFP_G = Σ_{i1} ... Σ_{iN} z_{i1} ... z_{iN} Π_{(k,l) in G} θ_{ik il},     θ_ij = (Δη² + Δφ²)^{β/2}, β = 1
+    EFP_G = Σ_{i1} ... Σ_{iN} z_{i1} ... z_{iN} Π_{(k,l) in G} θ_{ik il}
+    θ_ij = (Δη² + Δφ²)^{β/2}, β = 1
 
 One sum per vertex, one factor per edge; `z` are the given transverse momenta, not
 normalised. There are 36 such graphs without isolated vertices: 21 connected ones ("prime")

@@ -4,7 +4,9 @@
 Works on NumPy and on JAX arrays alike, so that raw constituents stay on the device and are
 standardised inside the jitted step:
 
-    features, vectors = network_inputs(particles, mask, jet_pt, jet_energy, names=FEATURE_SETS["kinpid"], columns=columns)
+    features, vectors = network_inputs(
+        particles, mask, jet_pt, jet_energy, names=FEATURE_SETS["kinpid"], columns=columns
+    )
 
 The last two features of every set are (deta, dphi): the coordinates in which ParticleNet
 looks for neighbours.

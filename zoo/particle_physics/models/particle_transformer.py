@@ -4,7 +4,8 @@ to each other.
 Paper: Qu, Li & Qian, "Particle Transformer for Jet Tagging", arXiv:2202.03772. For
 particles i, j (their eq. 3)
 
-    u_ij = (ln kT, ln z, ln Δ, ln m²),   kT = min(pT) Δ,   z = min(pT) / (pT_i + pT_j),   Δ² = Δη² + Δφ²
+    u_ij = (ln kT, ln z, ln Δ, ln m²)
+    kT = min(pT) Δ,   z = min(pT) / (pT_i + pT_j),   Δ² = Δη² + Δφ²
     attention = softmax( Q Kᵀ / √d + MLP(u) ) V        (one MLP for all layers, one output a head)
 
 and a class token that attends to the particles at the end. Smaller than the paper's 2.1 M

@@ -1,12 +1,12 @@
-"""Fits the boosted trees and the Gaussians of the tagging tasks on training files and
-writes their arrays.
+"""Fits the boosted trees and the Gaussians of the tagging tasks and writes their arrays.
 
-    python -m zoo.particle_physics.tagging.fit_trees --data FOLDER [--task jet_tagging|top_tagging|quark_gluon] [--out FOLDER]
+    python -m zoo.particle_physics.tagging.fit_trees --data FOLDER [--task TASK] [--out FOLDER]
 
-FOLDER holds the `train-<class>-<k>.root` files that `zoo data build` makes; only the scalar
-branches of whole jets are read. The settings are fixed, not searched; validation files, if
-there, are only reported on. Needs scikit-learn (extra `dev`); the result needs NumPy alone.
-The last lines are what the task's TOML must say.
+TASK is jet_tagging, top_tagging or quark_gluon. FOLDER holds the `train-<class>-<k>.root`
+files that `zoo data build` makes; only the scalar branches of whole jets are read. The
+settings are fixed, not searched; validation files, if there, are only reported on. Needs
+scikit-learn (extra `dev`); the result needs NumPy alone. The last lines are what the task's
+TOML must say.
 """
 
 from __future__ import annotations

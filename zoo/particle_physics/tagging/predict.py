@@ -2,7 +2,9 @@
 
     tagger = zoo.load_model("particle_physics/particle_net.jetclass")
     jets = read_jets("my_jets.root", columns=tagger.columns)
-    tagger(jets)["probability"]                                     # [jet, class], the classes of `jets.classes`
+    tagger(jets)["probability"]
+
+The last is [jet, class], with the classes of `jets.classes`.
 
 Jets are sorted by multiplicity and padded no further than their batch needs: padding is
 invisible to every architecture (tested), so this only saves time.

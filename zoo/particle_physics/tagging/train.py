@@ -1,7 +1,8 @@
 """Recipes of the jet taggers.
 
     zoo train particle_physics/jet_tagging particle_transformer --data BUILD --seed 0
-    python -m zoo.particle_physics.tagging.train jet_tagging/particle_transformer --data BUILD --seeds 0 1 2 --out RUNS
+    python -m zoo.particle_physics.tagging.train jet_tagging/particle_transformer \\
+        --data BUILD --seeds 0 1 2 --out RUNS
 
 Every network sees the hardest constituents, standardised as JetClass's configuration does,
 each jet turned by a random angle about its axis and mirrored at random: the physics of a
