@@ -169,8 +169,8 @@ def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]
                 if digest != stated:
                     raise FileAltered(
                         f"{path} was altered or is incomplete: {kind.upper()} {digest}, the card "
-                        f"of {card.id} says {stated}; "
-                        f"delete it and fetch it again from {each.urls[0]}"
+                        f"of {card.id} says {stated}; delete it and fetch it again from "
+                        f"{each.urls[0]}"
                     )
             else:
                 verify(path, each)
@@ -259,8 +259,8 @@ def fetch(
         free = shutil.disk_usage(_existing(target)).free
         raise OSError(
             f"cannot write {target} ({error.strerror or error}; {free / 1e6:.0f} MB free, "
-            f"{file.bytes / 1e6:.1f} MB needed); "
-            "free some space or point ZOO_HOME at a folder that can be written"
+            f"{file.bytes / 1e6:.1f} MB needed); free some space or point ZOO_HOME at a folder "
+            "that can be written"
         ) from error
     return target
 

@@ -115,8 +115,8 @@ def _weather(
 
     def draw(row: int, explained: Explained) -> Figure:
         title = (
-            f"{model.card.id}, {names[row]}: {said} = "
-            f"{explained.score[row]:.6g}.\n{TITLES[explained.method].capitalize()}; lines: "
+            f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.6g}.\n"
+            f"{TITLES[explained.method].capitalize()}; lines: "
         )
         marked = longitude[place[0]], latitude[place[1]]
         title += f"{found[1]} at the start ({unit})"

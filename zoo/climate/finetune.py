@@ -253,9 +253,8 @@ class WeatherTransfer:
             (variable, level), channel = CHANNELS[int(np.argmax(far))], int(np.argmax(far))
             self.notes.append(
                 f"another climate than the pre-training's ({variable} at {level} hPa is "
-                f"{fitted.mean[channel]:.6g} on average, there "
-                f"{transforms.mean[channel]:.6g}): normalised by your training times. If a unit "
-                "is wrong, mend it first"
+                f"{fitted.mean[channel]:.6g} on average, there {transforms.mean[channel]:.6g}): "
+                "normalised by your training times. If a unit is wrong, mend it first"
             )
             transforms = fitted
         ones = np.ones((1, len(CHANNELS)), np.float32)
@@ -436,8 +435,7 @@ def _by_time(series: States, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if len(train) < FEWEST_STATES // 2:
         raise TransferDataError(
             f"{path}: {len(train)} pairs of states are left to train on before the gap and the "
-            "last fifth; bring a longer series, or a "
-            "validation file"
+            "last fifth; bring a longer series, or a validation file"
         )
     return train, held
 
@@ -457,8 +455,7 @@ def read_indices(path: Path) -> tuple[np.ndarray, np.ndarray]:
         there = ", ".join(map(str, dataset.variables)) or "nothing"
         raise TransferDataError(
             f"{path} lacks {', '.join(lacking) or 'the coordinate time'}; needed are "
-            f"{', '.join(indices.CORE)} (K, K, m, m) by month along "
-            f"'time'; it has {there}"
+            f"{', '.join(indices.CORE)} (K, K, m, m) by month along 'time'; it has {there}"
         )
     wrong = [name for name in indices.CORE if dataset[name].dims != ("time",)]
     if wrong:

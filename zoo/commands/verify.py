@@ -78,8 +78,7 @@ def verify(path: str | Path, *, level: str = "rerun", run_code: bool = False) ->
         if entry.code is not None and entry.code.file is not None and not run_code:
             raise CodeNotTrusted(
                 f"a re-run of {entry.id} executes {path.with_name(entry.code.file)}, which its "
-                "submitter wrote: "
-                f"read it, then `zoo verify {path} --run-code`"
+                f"submitter wrote: read it, then `zoo verify {path} --run-code`"
             )
         checked, more = _rerun(path, entry, spec)
         problems += more

@@ -72,9 +72,8 @@ def first_of_each_class(
         title=f"One sequence of each class, {kind}",
         caption=(
             "SIMULATED: the first positive and the first negative of the test split, with every "
-            "motif that was planted. A name that "
-            f"ends in a minus sign is the reverse complement.{decoys} All other bases are "
-            "independent and uniform."
+            "motif that was planted. A name that ends in a minus sign is the reverse "
+            f"complement.{decoys} All other bases are independent and uniform."
         ),
         rows=rows,
     )

@@ -22,16 +22,13 @@ def markdown(board: Board) -> str:
     parts = [
         "# Leaderboard",
         "Written by `zoo leaderboard build` from the files in `entries/`, `peers/` and "
-        "`verified/`; do not edit. "
-        "The same command writes pages with charts, every metric and every entry to `_site/`: "
-        "open `_site/index.html`.",
+        "`verified/`; do not edit. The same command writes pages with charts, every metric and "
+        "every entry to `_site/`: open `_site/index.html`.",
         "![The best rows of every task](board.svg)",
         "Intervals are 95 % bootstrap intervals over the test set. **Rows that share a letter are "
-        "tied**: "
-        "their paired difference is not significant once all pairs of the table are allowed for "
-        "(Holm). "
-        "A dash is a gap, never averaged over. Published rows were *not* re-run and are never "
-        "ranked with ours.",
+        "tied**: their paired difference is not significant once all pairs of the table are "
+        "allowed for (Holm). A dash is a gap, never averaged over. Published rows were *not* "
+        "re-run and are never ranked with ours.",
     ]
     parts += [_task(task) for task in board.tasks if task.rows or task.peers]
     if not any(task.rows for task in board.tasks):

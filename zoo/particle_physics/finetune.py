@@ -289,8 +289,7 @@ def _label_branches(path: str) -> tuple[str, ...]:
     if not names:
         raise JetFileError(
             f"{path} has no branches {PREFIX}<class> that say the class of a jet; name the branch "
-            "that does (--label BRANCH). "
-            "Of one number for each jet it has "
+            "that does (--label BRANCH). Of one number for each jet it has "
             f"{', '.join([name for name in known if 'part_' not in name][:40])}"
         )
     return names

@@ -94,11 +94,10 @@ def roc(
         title=f"ROC curve: {names[0]} against {names[1]}",
         caption=(
             f"Rejection of {names[1]} 1/eB (logarithmic) against the share of {names[0]} kept. A "
-            f"line begins where ten of the {total} "
-            f"{names[1]} jets survive: below that it would be luck. Marks tell how many survive; "
-            "bands are Garwood's 95 % intervals "
-            "of that number. No interpolation: the cut is the first threshold, coming down, that "
-            "keeps the wanted share."
+            f"line begins where ten of the {total} {names[1]} jets survive: below that it would be "
+            "luck. Marks tell how many survive; bands are Garwood's 95 % intervals of that number. "
+            "No interpolation: the cut is the first threshold, coming down, that keeps the wanted "
+            "share."
         ),
         x_label=f"{names[0]} efficiency",
         y_label=f"{names[1]} rejection 1/eB",
@@ -165,11 +164,10 @@ def sculpting(
         title="What a cut does to the background's mass spectrum",
         caption=(
             "Dijet mass of QCD alone, as shares per 100 GeV, after a cut that keeps "
-            f"{100 * rate:g} % of it (of a method's two cuts the "
-            "one that changes it more, of its seeds the one in the middle). A line that follows "
-            "the dotted one, the spectrum before any "
-            "cut, sculpts nothing; one that makes a bump would fake a resonance. Bands are 95 % "
-            "Poisson intervals."
+            f"{100 * rate:g} % of it (of a method's two cuts the one that changes it more, of its "
+            "seeds the one in the middle). A line that follows the dotted one, the spectrum before "
+            "any cut, sculpts nothing; one that makes a bump would fake a resonance. Bands are "
+            "95 % Poisson intervals."
         ),
         x_label="dijet mass (GeV)",
         y_label="share per 100 GeV",
@@ -234,9 +232,9 @@ def _averages(
         title="The average jet of each class",
         caption=(
             f"Mean share of {what} by cell, {len(label)} SIMULATED jets. Each jet was centred, "
-            "turned so that its longest axis is "
-            "upright, and mirrored so that the upper and the right half are the harder ones. "
-            f"Each square is {2 * REACH:g} wide in pseudorapidity and in azimuth (rad)."
+            "turned so that its longest axis is upright, and mirrored so that the upper and the "
+            f"right half are the harder ones. Each square is {2 * REACH:g} wide in pseudorapidity "
+            "and in azimuth (rad)."
         ),
         x_label="across (rad)",
         y_label="along the longest axis (rad)",
@@ -294,11 +292,10 @@ def dijet_spectrum(events: Dijets) -> Histograms:
         title="Dijet mass of the test events",
         caption=(
             f"Counts of the {len(events)} SIMULATED test events by dijet mass (logarithmic): QCD "
-            "as it falls (at the left the cut on the "
-            f"leading jet bends it), and the two resonances in the signal region, {low:g} to "
-            f"{high:g} GeV. The file holds no signal "
-            "outside of it, and how many events there are of each process means nothing. Empty "
-            "bins stand on the lower edge."
+            "as it falls (at the left the cut on the leading jet bends it), and the two resonances "
+            f"in the signal region, {low:g} to {high:g} GeV. The file holds no signal outside of "
+            "it, and how many events there are of each process means nothing. Empty bins stand on "
+            "the lower edge."
         ),
         x_label="dijet mass (GeV)",
         y_label="events per 50 GeV",

@@ -140,9 +140,8 @@ def restore(model: nnx.Module, parameters: Mapping[str, np.ndarray]) -> nnx.Modu
     if missing or extra:
         raise WeightsError(
             f"weights do not fit {type(model).__name__}: {len(missing)} parameters missing (first "
-            f"{missing[:3]}), "
-            f"{len(extra)} unexpected (first {extra[:3]}); the card's [config] must be the one "
-            "the weights were trained with"
+            f"{missing[:3]}), {len(extra)} unexpected (first {extra[:3]}); the card's [config] "
+            "must be the one the weights were trained with"
         )
     for name, (_, leaf) in expected.items():
         if leaf.shape != parameters[name].shape:

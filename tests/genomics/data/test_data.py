@@ -407,8 +407,9 @@ def test_a_genome_that_is_refused(tmp_path, content, what):
 
 
 HEAD = (
-    "##gff-version "
-    "3\nchr0\tx\tregion\t1\t997\t.\t+\t.\tID=r;Is_circular=true\nchr0\tx\tgene\t5\t30\t.\t+\t.\tID=g\n"
+    "##gff-version 3\n"
+    "chr0\tx\tregion\t1\t997\t.\t+\t.\tID=r;Is_circular=true\n"
+    "chr0\tx\tgene\t5\t30\t.\t+\t.\tID=g\n"
 )
 
 

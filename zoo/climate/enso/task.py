@@ -147,11 +147,10 @@ class Enso(Task):
                 title="The observed Niño3.4 index over the test seasons",
                 caption=(
                     "OBSERVED (OISSTv2): sea surface temperature anomaly 5S-5N 170W-120W, "
-                    f"three-month means centred on {centres[0]} to "
-                    f"{centres[-1]}, the {len(centres)} seasons that are forecast; every row's "
-                    "stored record holds the same numbers. "
-                    "Inputs, simulations and the centres' forecasts are not shown: their files "
-                    "are fetched, not shipped."
+                    f"three-month means centred on {centres[0]} to {centres[-1]}, the "
+                    f"{len(centres)} seasons that are forecast; every row's stored record holds "
+                    "the same numbers. Inputs, simulations and the centres' forecasts are not "
+                    "shown: their files are fetched, not shipped."
                 ),
                 y_label="Niño3.4 anomaly (K)",
                 zero="the mean of 1982-2010",

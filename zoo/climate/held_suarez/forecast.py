@@ -292,9 +292,8 @@ def check_analysis(
         elif len(given) != len(expected) or not np.allclose(given, expected, atol=1e-3):
             raise ForecastInputError(
                 f"{name} differs from the model's grid: given {len(given)} points {given[0]:g} to "
-                f"{given[-1]:g}, expected "
-                f"{len(expected)} points {expected[0]:g} to {expected[-1]:g}; regrid to "
-                "WeatherBench 2's 64x32 equiangular grid"
+                f"{given[-1]:g}, expected {len(expected)} points {expected[0]:g} to "
+                f"{expected[-1]:g}; regrid to WeatherBench 2's 64x32 equiangular grid"
             )
     for name in VARIABLES:
         _check_values(name, analysis[name], transforms, area_weights(grid.latitude))
@@ -327,7 +326,6 @@ def _check_values(
         usual, spread = float(transforms.mean[channel]), float(transforms.anomaly[channel])
         if abs(value - usual) > 20 * spread:
             raise ForecastInputError(
-                f"{name} at {level} hPa has an area mean of {value:.6g}, the training climate's "
-                f"is {usual:.6g} {UNITS[name]} "
-                f"(s.d. {spread:.3g}): is it in {UNITS[name]}?"
+                f"{name} at {level} hPa has an area mean of {value:.6g}, the training climate's is "
+                f"{usual:.6g} {UNITS[name]} (s.d. {spread:.3g}): is it in {UNITS[name]}?"
             )

@@ -130,8 +130,8 @@ class _HeldSuarezTask(Task):
         )
         told = (
             f"SIMULATED state at the first of the {self.analysis.sizes['time']} start dates (the "
-            "planet's own calendar, no date on "
-            "Earth), on the 64x32 grid. No continents: the planet is smooth."
+            "planet's own calendar, no date on Earth), on the 64x32 grid. No continents: the "
+            "planet is smooth."
         )
         return [
             pictures.globe(

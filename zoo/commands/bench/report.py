@@ -208,8 +208,7 @@ class TerminalReport(BenchEvents):
         head = spec.metric_of(spec.headline)
         legend = (
             f"Sorted by {spec.headline} ({head.direction} is better). Rows that share a letter "
-            "cannot be told apart "
-            "(paired, all pairs allowed for). ± is half the 95 % interval, "
+            "cannot be told apart (paired, all pairs allowed for). ± is half the 95 % interval, "
             f"{spec.resampling.unit} resampled.\n"
         )
         self.console.print(

@@ -235,8 +235,8 @@ class EColiGenes(EColi):
             if probability.shape != (*shape, len(CLASSES)) or not np.isfinite(probability).all():
                 raise ValueError(
                     f"predictions['probability'] has shape {probability.shape} or values that are "
-                    f"not finite; {self.spec.id} needs finite "
-                    f"{(*shape, len(CLASSES))}: [window, position, class]"
+                    f"not finite; {self.spec.id} needs finite {(*shape, len(CLASSES))}: [window, "
+                    "position, class]"
                 )
             label = probability.argmax(-1)
         else:

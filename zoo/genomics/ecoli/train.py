@@ -341,9 +341,9 @@ def first_weights(out: Path, name: str, seed: int) -> Path:
         return load_model("genomics/sequence_encoder.ecoli").weights[0]
     except registry.UnknownName as error:
         raise FileNotFoundError(
-            f"no language model to start from: {out.parent / f'{name}.seed{seed}'} does not "
-            "exist; `zoo train genomics/ecoli_lm "
-            f"sequence_encoder --out {out.parent / f'{name}.seed{seed}'}` makes it"
+            f"no language model to start from: {out.parent / f'{name}.seed{seed}'} does not exist; "
+            "`zoo train genomics/ecoli_lm sequence_encoder --out "
+            f"{out.parent / f'{name}.seed{seed}'}` makes it"
         ) from error
 
 

@@ -388,8 +388,8 @@ def tune(
     (out / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     log(
         f"{name} {subset} seed {seed}: {len(table)} sequences, {loop.steps} steps, "
-        f"{facts['wall_seconds']:.0f} s, "
-        f"loss {facts['loss']:.4f}, dev MCC {facts['dev']['mcc']:.4f}"
+        f"{facts['wall_seconds']:.0f} s, loss {facts['loss']:.4f}, dev MCC "
+        f"{facts['dev']['mcc']:.4f}"
     )
     return facts
 

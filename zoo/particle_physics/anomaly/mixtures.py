@@ -45,8 +45,7 @@ def inject(qcd: Dijets, signal: Dijets, fraction: float, *, seed: int) -> Dijets
     if not len(inside) or inside[-1] < wanted:
         raise ValueError(
             f"S/B = {fraction} needs {wanted} signal events in the signal region, there are "
-            f"{int(drawn.in_signal_region.sum())}; "
-            "simulate more, or inject less"
+            f"{int(drawn.in_signal_region.sum())}; simulate more, or inject less"
         )
     return dijets.concatenate([qcd, drawn[: int(np.searchsorted(inside, wanted)) + 1]])
 

@@ -92,8 +92,7 @@ class Anomaly(Task):
         if lacking:
             raise ValueError(
                 f"{self.spec.id} needs predictions['score'], or one per signal: "
-                f"{', '.join(SIGNALS)}; "
-                f"given: {', '.join(predictions) or 'none'}"
+                f"{', '.join(SIGNALS)}; given: {', '.join(predictions) or 'none'}"
             )
         arrays = []
         for name in wanted:

@@ -71,9 +71,8 @@ class Selection:
             if name.startswith(TRUTH_PREFIXES):
                 raise JetFileError(
                     f"{name} is the generator's truth and never a feature; columns are "
-                    f"{', '.join(PARTICLE_BRANCHES)}, "
-                    f"scalars {', '.join(JET_BRANCHES)} (`read_branches` opens anything, to look "
-                    "at)"
+                    f"{', '.join(PARTICLE_BRANCHES)}, scalars {', '.join(JET_BRANCHES)} "
+                    "(`read_branches` opens anything, to look at)"
                 )
 
     def settled(self, branches: Sequence[str], path: str) -> Selection:
@@ -294,8 +293,7 @@ def fill(
             jet = int(np.flatnonzero(branch.counts != counts)[0])
             raise JetFileError(
                 f"{tree.path}: jet {start + jet} has {counts[jet]} numbers in part_px and "
-                f"{branch.counts[jet]} in {name}; "
-                "the branches are not of the same particles"
+                f"{branch.counts[jet]} in {name}; the branches are not of the same particles"
             )
     if not padding.all_sorted(px, py, engine=engine):
         branches = dict(
@@ -367,10 +365,9 @@ def _fill_directions(
     if far.any():
         jet = int(of_jet[far][0])
         raise JetFileError(
-            f"{tree.path}: a particle of jet {start + jet} lies "
-            f"{np.hypot(deta, dphi)[far][0]:.1f} from the axis "
-            f"(jet_eta {jet_eta[jet]:.3f}, jet_phi {jet_phi[jet]:.3f}), farther than {FARTHEST}: "
-            "momenta and axis are not of the same jet"
+            f"{tree.path}: a particle of jet {start + jet} lies {np.hypot(deta, dphi)[far][0]:.1f} "
+            f"from the axis (jet_eta {jet_eta[jet]:.3f}, jet_phi {jet_phi[jet]:.3f}), farther than "
+            f"{FARTHEST}: momenta and axis are not of the same jet"
         )
     for name, value in zip(DIRECTION, (deta, dphi), strict=True):
         if name in names:

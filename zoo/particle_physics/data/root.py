@@ -254,8 +254,8 @@ class Tree:
                 if isinstance(branch, Ragged) and not branch.is_sound():
                     raise JetFileError(
                         f"{self.path}: the offsets of branch {name}, entries {start} to {stop}, "
-                        "are not those of numbers of type "
-                        f"{branch.dtype}: the file is damaged; fetch or build it again"
+                        f"are not those of numbers of type {branch.dtype}: the file is damaged; "
+                        "fetch or build it again"
                     )
             return read
         except JetFileError:
@@ -263,8 +263,7 @@ class Tree:
         except Exception as error:
             raise JetFileError(
                 f"{self.path}: entries {start} to {stop} cannot be read ({type(error).__name__}: "
-                f"{_first_line(error)}): "
-                "the file is damaged or truncated; fetch or build it again"
+                f"{_first_line(error)}): the file is damaged or truncated; fetch or build it again"
             ) from error
 
     def _baskets(

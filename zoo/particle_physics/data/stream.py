@@ -74,8 +74,7 @@ def stream_batches(
     if batch_size < 1 or shuffle_buffer < 0 or prefetch < 0 or threads < 1:
         raise ValueError(
             f"batch_size={batch_size} and threads={threads} must be at least 1, "
-            f"shuffle_buffer={shuffle_buffer} and "
-            f"prefetch={prefetch} at least 0"
+            f"shuffle_buffer={shuffle_buffer} and prefetch={prefetch} at least 0"
         )
     if last not in ("keep", "pad", "drop"):
         raise ValueError(f"last={last!r}; choose from keep, pad, drop")

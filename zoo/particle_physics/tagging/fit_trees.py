@@ -147,8 +147,8 @@ def main() -> None:
                 else lambda features, arrays=arrays: gaussian_probability(features, arrays)
             )
             print(
-                f"{kind}: validation accuracy "
-                f"{(of(held[0]).argmax(axis=1) == held[1]).mean():.4f} on {len(held[1])} jets"
+                f"{kind}: validation accuracy {(of(held[0]).argmax(axis=1) == held[1]).mean():.4f} "
+                f"on {len(held[1])} jets"
             )
         print(f'config = {{ file = "{name}", sha256 = "{digest}" }}')
 

@@ -150,8 +150,7 @@ def card(feature_set: str) -> dict[str, Any]:
         "caveats": [
             "Trained by its authors, not by us: the wall time is not known.",
             "JetClass has a detector simulation: on jets without one, such as those of "
-            "`particle_physics/jet_tagging`, "
-            "its scores are zero-shot.",
+            "`particle_physics/jet_tagging`, its scores are zero-shot.",
             *(
                 ["It expects displacements as a tracker measures them, with their errors."]
                 if feature_set == "full"

@@ -95,9 +95,8 @@ class JetTagger:
         missing = [name for name in self.columns if name not in jets.columns]
         if missing:
             raise ValueError(
-                f"these jets lack {', '.join(missing)}, which the feature set "
-                f"{self.feature_set!r} needs; "
-                f"read them with read_jets(..., columns=COLUMNS[{self.feature_set!r}])"
+                f"these jets lack {', '.join(missing)}, which the feature set {self.feature_set!r} "
+                f"needs; read them with read_jets(..., columns=COLUMNS[{self.feature_set!r}])"
             )
         jets = jets.hardest(self.particles)
         order = np.argsort(jets.mask.sum(1), kind="stable")

@@ -121,8 +121,8 @@ class Tagging(Task):
         if bad.any():
             raise ValueError(
                 f"predictions[{name!r}] is not finite for {int(bad.sum())} jets, the first is "
-                f"{examples.ids[int(np.argmax(bad))]}; "
-                "every nominal jet needs a prediction (NaN is allowed for shifted jets only)"
+                f"{examples.ids[int(np.argmax(bad))]}; every nominal jet needs a prediction (NaN "
+                "is allowed for shifted jets only)"
             )
 
     def of_truth(self, examples: Examples) -> Arrays:

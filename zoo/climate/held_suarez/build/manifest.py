@@ -48,8 +48,8 @@ class Manifest:
             if manifest.content.get(key) != wanted:
                 raise ValueError(
                     f"{folder} was built with other settings ({key}: {manifest.content.get(key)}) "
-                    f"than asked now ({wanted}). "
-                    "Give the same settings to continue, or another folder to start anew."
+                    f"than asked now ({wanted}). Give the same settings to continue, or another "
+                    "folder to start anew."
                 )
         for name, entry in list(manifest.files.items()):
             file = folder / name
@@ -58,8 +58,8 @@ class Manifest:
             elif file.stat().st_size != entry["bytes"]:
                 raise ValueError(
                     f"{file} has {file.stat().st_size} bytes where the manifest says "
-                    f"{entry['bytes']}: it was changed or "
-                    "damaged. Delete it and run the same command again."
+                    f"{entry['bytes']}: it was changed or damaged. Delete it and run the same "
+                    "command again."
                 )
         return manifest
 

@@ -116,8 +116,8 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
     if daily[-1] >= truth.sizes["time"]:
         raise ValueError(
             f"The test trajectory has {truth.sizes['time'] // 4} days; {STARTS} starts and "
-            f"{max(LEADS)} days of lead need "
-            f"{daily[-1] // 4 + 1}. Let `zoo data build climate/held_suarez` finish first."
+            f"{max(LEADS)} days of lead need {daily[-1] // 4 + 1}. Let `zoo data build "
+            "climate/held_suarez` finish first."
         )
     dims = ("time", "level", "longitude", "latitude")
     analysis = xr.Dataset(
@@ -179,9 +179,8 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                 times += values.shape[0]
         if times < 4 * CLIMATOLOGY_DAYS:
             raise FileNotFoundError(
-                f"{build_dir} has {times // 4} of the {CLIMATOLOGY_DAYS} days of {trajectory} "
-                "that the climatology needs. "
-                "Run: zoo data build climate/held_suarez"
+                f"{build_dir} has {times // 4} of the {CLIMATOLOGY_DAYS} days of {trajectory} that "
+                "the climatology needs. Run: zoo data build climate/held_suarez"
             )
     variables: dict[str, Any] = {}
     for name in VARIABLES:
@@ -202,8 +201,7 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
         {"level": _LEVEL, "latitude": _HORIZONTAL["latitude"]},
         {
             "title": (
-                "Held-Suarez climatology of the training trajectories: no seasons, no diurnal "
-                "cycle"
+                "Held-Suarez climatology of the training trajectories: no seasons, no diurnal cycle"
             ),
             "symmetry": "means are symmetric about the equator (v antisymmetric), as the forcing is",
             "days": int(sums["temperature"][2][0, 0] // (4 * len(LONGITUDE))),

@@ -190,9 +190,8 @@ def build(
         raise OSError(
             error.errno,
             f"{error.strerror or error}, in {error.filename or out_dir}. Finished chunks are kept "
-            "and nothing is half "
-            "written: make room (or make the folder writable) and run the same command again, "
-            "or give another folder: zoo data build climate/held_suarez --out DIR",
+            "and nothing is half written: make room (or make the folder writable) and run the same "
+            "command again, or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
     manifest.add([p for t in todo for p in sorted((out_dir / t.name).iterdir()) if not p.name.startswith(".")])
     return manifest.path

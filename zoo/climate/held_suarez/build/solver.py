@@ -194,9 +194,8 @@ class Solver:
         if have[-2] < orders or have[0] != self.layers:
             raise ValueError(
                 f"A state of shape {have} cannot start a T{self.truncation} solver with "
-                f"{self.layers} layers: "
-                f"it needs at least ({self.layers}, {orders}, {degrees}). Start from a higher "
-                "truncation."
+                f"{self.layers} layers: it needs at least ({self.layers}, {orders}, {degrees}). "
+                "Start from a higher truncation."
             )
         cut = {name: np.array(arrays[name][..., :orders, :degrees], np.float32) for name in STATE_NAMES}
         # a state of this very truncation stays bit-identical: restarts rely on it

@@ -31,8 +31,7 @@ def pad_sphere(
     if longitudes % 2 or width > min(longitudes, latitudes):
         raise ValueError(
             f"padding by {width} over the poles needs an even number of longitudes and at least "
-            f"{width} points each way, "
-            f"got {longitudes}x{latitudes}"
+            f"{width} points each way, got {longitudes}x{latitudes}"
         )
     if not width:
         return field

@@ -52,8 +52,7 @@ class Grid:
         if self.truncation >= min(self.latitudes, self.longitudes // 2):
             raise ValueError(
                 f"T{self.truncation} is not determined by {self.longitudes}x{self.latitudes} "
-                "points: "
-                f"at most T{min(self.latitudes, self.longitudes // 2) - 1}"
+                f"points: at most T{min(self.latitudes, self.longitudes // 2) - 1}"
             )
 
     @property
