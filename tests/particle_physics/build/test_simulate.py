@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from zoo.particle_physics.build import generator, simulate
-from zoo.particle_physics.data.jets import LABELS
 from zoo.particle_physics.build.processes import DIJETS, PROCESSES
+from zoo.particle_physics.data.jets import LABELS
 
 needs_pythia = pytest.mark.generate
 SHIPPED = Path(__file__).parents[3] / "datasets" / "particle_physics" / "jet_tagging" / "test.root"
@@ -24,7 +24,11 @@ def pythia():
 
 
 def test_no_two_files_share_a_seed():
-    parts = [part for name in ("jet_tagging", "quark_gluon", "jet_generation", "anomaly") for part in simulate.plan(name, "M")]
+    parts = [
+        part
+        for name in ("jet_tagging", "quark_gluon", "jet_generation", "anomaly")
+        for part in simulate.plan(name, "M")
+    ]
     used = [part.seed + variant for part in parts for variant in (0, 1)]
     assert len(used) == len(set(used))
     assert max(used) <= 900_000_000
@@ -34,7 +38,14 @@ def test_the_small_plan_is_part_of_the_large_one():
     for name in ("jet_tagging", "quark_gluon", "jet_generation", "anomaly"):
         small, large = simulate.plan(name, "S"), simulate.plan(name, "M")
         assert set(small) < set(large)
-    assert sum(part.count for part in simulate.plan("jet_tagging", "S") if part.name.startswith("train")) == 10 * 20_000
+    assert (
+        sum(
+            part.count
+            for part in simulate.plan("jet_tagging", "S")
+            if part.name.startswith("train")
+        )
+        == 10 * 20_000
+    )
 
 
 @pytest.mark.parametrize(("dataset", "size"), [("jets", "S"), ("jet_tagging", "XL")])
@@ -59,14 +70,18 @@ def test_lists_are_taken_in_the_order_asked_for():
 
 
 def test_delta_r_wraps_in_phi():
-    assert generator.delta_r(np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])) == pytest.approx(2 * np.pi - 6.2)
+    assert generator.delta_r(
+        np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])
+    ) == pytest.approx(2 * np.pi - 6.2)
 
 
 def test_digests_see_names_types_shapes_and_values():
     a = {"x": np.arange(4.0), "n": np.int64(1)}
     changed = [
-        {"y": np.arange(4.0), "n": np.int64(1)}, {"x": np.arange(4, dtype=np.float32), "n": np.int64(1)},
-        {"x": np.arange(4.0).reshape(2, 2), "n": np.int64(1)}, {"x": np.arange(4.0) + 1e-12, "n": np.int64(1)},
+        {"y": np.arange(4.0), "n": np.int64(1)},
+        {"x": np.arange(4, dtype=np.float32), "n": np.int64(1)},
+        {"x": np.arange(4.0).reshape(2, 2), "n": np.int64(1)},
+        {"x": np.arange(4.0) + 1e-12, "n": np.int64(1)},
     ]
     digests = {simulate.content_digest(each) for each in (a, *changed)}
     assert len(digests) == 5
@@ -78,8 +93,15 @@ def test_digests_see_names_types_shapes_and_values():
 def test_one_seed_gives_one_digest_whatever_the_batch_size(pythia, name):
     digests = []
     for batch in (37, 110):
-        columns, offsets, scalars = generator.generate_jets(PROCESSES[name], 12, seed=4242, batch=batch)
-        digests.append(simulate.content_digest(simulate.jet_arrays(columns, offsets, scalars, [name] * 12, LABELS) | {"offsets": offsets}))
+        columns, offsets, scalars = generator.generate_jets(
+            PROCESSES[name], 12, seed=4242, batch=batch
+        )
+        digests.append(
+            simulate.content_digest(
+                simulate.jet_arrays(columns, offsets, scalars, [name] * 12, LABELS)
+                | {"offsets": offsets}
+            )
+        )
     assert digests[0] == digests[1]
 
 
@@ -99,7 +121,9 @@ def test_the_shipped_test_jets_come_out_again(pythia, name):
         np.testing.assert_array_equal(ak.to_numpy(ak.flatten(jets[f"part_{axis}"])), columns[axis])
     np.testing.assert_array_equal(ak.to_numpy(jets["aux_event"]), scalars["event"])
     for observable in ("sdmass", "tau3"):
-        np.testing.assert_allclose(ak.to_numpy(jets[f"jet_{observable}"]), scalars[observable], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            ak.to_numpy(jets[f"jet_{observable}"]), scalars[observable], rtol=1e-5, atol=1e-5
+        )
 
 
 @needs_pythia
@@ -112,10 +136,16 @@ def test_top_jets_hold_their_decay_and_weigh_as_a_top(pythia):
     assert 165 < np.median(scalars["sdmass"]) < 185
     assert 60 < np.diff(offsets).mean() < 105
     assert np.all((scalars["pt"] > 500) & (scalars["pt"] < 1000) & (np.abs(scalars["eta"]) < 2))
-    sums = {name: np.add.reduceat(columns[name].astype(float), offsets[:-1]) for name in ("px", "py", "energy")}
+    sums = {
+        name: np.add.reduceat(columns[name].astype(float), offsets[:-1])
+        for name in ("px", "py", "energy")
+    }
     assert np.allclose(np.hypot(sums["px"], sums["py"]), scalars["pt"], rtol=1e-3)
     assert np.allclose(sums["energy"], scalars["energy"], rtol=1e-3)
-    flags = sum(columns[name].astype(int) for name in ("isChargedHadron", "isNeutralHadron", "isPhoton", "isElectron", "isMuon"))
+    flags = sum(
+        columns[name].astype(int)
+        for name in ("isChargedHadron", "isNeutralHadron", "isPhoton", "isElectron", "isMuon")
+    )
     assert np.all(flags == 1)
     charged = columns["charge"] != 0
     assert np.all(columns["d0err"][charged] > 0) and not columns["d0val"][~charged].any()
@@ -125,7 +155,9 @@ def test_top_jets_hold_their_decay_and_weigh_as_a_top(pythia):
 def test_resonances_appear_in_the_dijet_mass(pythia):
     events = generator.generate_dijets(DIJETS["zprime"], 25, seed=3)
     assert events["events"].shape == (25, 2, 9)
-    assert np.all(events["events"][:, 0, 0] > 1200) and np.all(events["events"][:, 0, 0] >= events["events"][:, 1, 0])
+    assert np.all(events["events"][:, 0, 0] > 1200) and np.all(
+        events["events"][:, 0, 0] >= events["events"][:, 1, 0]
+    )
     assert 2800 < np.median(events["mjj"]) < 3600
 
 
@@ -135,7 +167,12 @@ def test_a_build_resumes_and_refuses_a_changed_file(pythia, tmp_path, monkeypatc
     monkeypatch.setattr(simulate, "plan", lambda dataset, size="S": parts)
     seen = []
     simulate.build(tmp_path, dataset="jet_tagging", processes=1, first=1)
-    simulate.build(tmp_path, dataset="jet_tagging", processes=1, progress=lambda name, done, total: seen.append((done, total)))
+    simulate.build(
+        tmp_path,
+        dataset="jet_tagging",
+        processes=1,
+        progress=lambda name, done, total: seen.append((done, total)),
+    )
     assert seen == [(4, 8), (8, 8)], "the finished file was not made again"
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert sorted(manifest["files"]) == sorted(part.name for part in parts)

@@ -1,6 +1,7 @@
 """Pythia events into jets, whole batches at a time: no Python loop over events or particles.
 
-    events (Pythia.nextBatch, one awkward array) -> visible particles -> anti-kT jets (FastJet) -> truth match
+    events (Pythia.nextBatch, one awkward array) -> visible particles
+        -> anti-kT jets (FastJet) -> truth match
         -> constituents, soft-drop mass, N-subjettiness -> flat arrays
 
 Truth level: hadrons, photons and leptons as Pythia leaves them, no detector and no pile-up.
@@ -41,7 +42,9 @@ def import_generators() -> tuple[Any, Any]:
         import fastjet
         import pythia8mc
     except ImportError as error:
-        raise ImportError(f'simulating jets needs Pythia {PYTHIA} and FastJet: pip install "scizoo[generate]"') from error
+        raise ImportError(
+            f'simulating jets needs Pythia {PYTHIA} and FastJet: pip install "scizoo[generate]"'
+        ) from error
     return pythia8mc, fastjet
 
 
@@ -61,7 +64,12 @@ def make_pythia(process: Process, variant: int, *, seed: int, extra: tuple[str, 
         raise ValueError(f"seed={seed} is outside Pythia's range 1 .. 900000000")
     pythia8mc, _ = import_generators()
     pythia = pythia8mc.Pythia("", False)
-    fixed = ("Print:quiet=on", f"Beams:eCM={process.energy}", "Random:setSeed=on", f"Random:seed={seed}")
+    fixed = (
+        "Print:quiet=on",
+        f"Beams:eCM={process.energy}",
+        "Random:setSeed=on",
+        f"Random:seed={seed}",
+    )
     for line in (*fixed, *process.settings[variant], *extra):
         if not pythia.readString(line):
             raise ValueError(f"Pythia {PYTHIA} does not understand the setting {line!r}")
@@ -91,9 +99,14 @@ def flatten(batch: Any) -> EventBatch:
     particles = batch.prt
     counts = ak.to_numpy(ak.num(particles.id))
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    flat = {name: ak.to_numpy(ak.flatten(particles[name])) for name in ("id", "status", "mother1", "m")}
+    flat = {
+        name: ak.to_numpy(ak.flatten(particles[name])) for name in ("id", "status", "mother1", "m")
+    }
     flat |= {name: ak.to_numpy(ak.flatten(particles.p[name])) for name in ("px", "py", "pz", "e")}
-    vertex = {axis: ak.flatten(particles.vProd[name]) for axis, name in (("x", "px"), ("y", "py"), ("z", "pz"))}
+    vertex = {
+        axis: ak.flatten(particles.vProd[name])
+        for axis, name in (("x", "px"), ("y", "py"), ("z", "pz"))
+    }
     flat |= {axis: ak.to_numpy(ak.fill_none(value, 0.0)) for axis, value in vertex.items()}
     flat["mother"] = flat.pop("mother1") + np.repeat(offsets[:-1], counts)
     return EventBatch(flat, offsets)
@@ -109,7 +122,9 @@ def visible(event: EventBatch) -> np.ndarray:
     """Indices of stable particles but neutrinos, |eta| < 5."""
     c = event.columns
     eta = pseudorapidity(c["px"], c["py"], c["pz"])
-    return np.flatnonzero((c["status"] > 0) & ~np.isin(np.abs(c["id"]), NEUTRINOS) & (np.abs(eta) < MAX_ETA))
+    return np.flatnonzero(
+        (c["status"] > 0) & ~np.isin(np.abs(c["id"]), NEUTRINOS) & (np.abs(eta) < MAX_ETA)
+    )
 
 
 def decay_products(event: EventBatch, resonance: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +136,9 @@ def decay_products(event: EventBatch, resonance: int) -> tuple[np.ndarray, np.nd
     """
     c = event.columns
     kind = np.abs(c["id"])
-    wanted = (np.abs(c["status"]) == 23) & (np.isin(kind, (1, 2, 3, 4, 5, 11, 13, 15)) | (kind == 21))
+    wanted = (np.abs(c["status"]) == 23) & (
+        np.isin(kind, (1, 2, 3, 4, 5, 11, 13, 15)) | (kind == 21)
+    )
     first = np.flatnonzero(wanted)
     line = c["mother"][first]
     found = np.zeros(len(first), np.int64)
@@ -136,7 +153,9 @@ def decay_products(event: EventBatch, resonance: int) -> tuple[np.ndarray, np.nd
     return first[found != 0], found[found != 0]
 
 
-def delta_r(eta_a: np.ndarray, phi_a: np.ndarray, eta_b: np.ndarray, phi_b: np.ndarray) -> np.ndarray:
+def delta_r(
+    eta_a: np.ndarray, phi_a: np.ndarray, eta_b: np.ndarray, phi_b: np.ndarray
+) -> np.ndarray:
     """Distance in the (eta, phi) plane, phi wrapped."""
     dphi = np.mod(phi_a - phi_b + np.pi, 2.0 * np.pi) - np.pi
     return np.hypot(eta_a - eta_b, dphi)
@@ -161,14 +180,20 @@ def cluster(event: EventBatch, selection: Selection) -> FoundJets:
     _, fastjet = import_generators()
     c, index = event.columns, visible(event)
     counts = np.bincount(event.of[index], minlength=len(event.offsets) - 1)
-    four = {new: ak.unflatten(c[old][index], counts) for new, old in (("px", "px"), ("py", "py"), ("pz", "pz"), ("E", "e"))}
+    four = {
+        new: ak.unflatten(c[old][index], counts)
+        for new, old in (("px", "px"), ("py", "py"), ("pz", "pz"), ("E", "e"))
+    }
     sequence = fastjet.ClusterSequence(
-        ak.zip(four, with_name="Momentum4D"), fastjet.JetDefinition(fastjet.antikt_algorithm, selection.radius)
+        ak.zip(four, with_name="Momentum4D"),
+        fastjet.JetDefinition(fastjet.antikt_algorithm, selection.radius),
     )
     least = selection.pt[0]
     found, members = sequence.inclusive_jets(min_pt=least), sequence.constituent_index(min_pt=least)
     of = np.repeat(np.arange(len(counts)), ak.to_numpy(ak.num(found.px)))
-    px, py, pz, energy = (ak.to_numpy(ak.flatten(found[name])).astype(np.float64) for name in ("px", "py", "pz", "E"))
+    px, py, pz, energy = (
+        ak.to_numpy(ak.flatten(found[name])).astype(np.float64) for name in ("px", "py", "pz", "E")
+    )
     sizes = ak.to_numpy(ak.flatten(ak.num(members, axis=2)))
     starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
     content = index[ak.to_numpy(ak.flatten(members, axis=None)) + np.repeat(starts[of], sizes)]
@@ -181,10 +206,14 @@ def cluster(event: EventBatch, selection: Selection) -> FoundJets:
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     chosen, new_offsets = take_lists(content, offsets, order)
     scalars = {"pt": pt, "eta": eta, "phi": phi, "energy": energy, "mass": mass}
-    return FoundJets({name: value[order] for name, value in scalars.items()}, of[order], chosen, new_offsets)
+    return FoundJets(
+        {name: value[order] for name, value in scalars.items()}, of[order], chosen, new_offsets
+    )
 
 
-def take_lists(content: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def take_lists(
+    content: np.ndarray, offsets: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Some of the lists of (content, offsets), in the given order."""
     sizes = np.diff(offsets)[order]
     new = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -198,17 +227,27 @@ def matched(event: EventBatch, jets: FoundJets, process: Process) -> np.ndarray:
         return np.ones(len(jets.event), bool)
     index, sign = decay_products(event, process.resonance)
     c, of = event.columns, event.of[index]
-    eta, phi = pseudorapidity(c["px"][index], c["py"][index], c["pz"][index]), np.arctan2(c["py"][index], c["px"][index])
+    eta, phi = (
+        pseudorapidity(c["px"][index], c["py"][index], c["pz"][index]),
+        np.arctan2(c["py"][index], c["px"][index]),
+    )
     good = np.zeros(len(jets.event), bool)
     for which in (-1, 1):
         mine = sign == which
         counts = np.bincount(of[mine], minlength=len(event.offsets) - 1)
         starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
         # Every jet with every product of its event.
-        pairs, pair_offsets = take_lists(np.flatnonzero(mine), np.append(starts, mine.sum()), jets.event)
+        pairs, pair_offsets = take_lists(
+            np.flatnonzero(mine), np.append(starts, mine.sum()), jets.event
+        )
         jet = np.repeat(np.arange(len(jets.event)), np.diff(pair_offsets))
-        near = delta_r(eta[pairs], phi[pairs], jets.scalars["eta"][jet], jets.scalars["phi"][jet]) < process.selection.radius
-        good |= (np.bincount(jet[near], minlength=len(good)) == process.products) & (counts[jets.event] == process.products)
+        near = (
+            delta_r(eta[pairs], phi[pairs], jets.scalars["eta"][jet], jets.scalars["phi"][jet])
+            < process.selection.radius
+        )
+        good |= (np.bincount(jet[near], minlength=len(good)) == process.products) & (
+            counts[jets.event] == process.products
+        )
     return good
 
 
@@ -231,11 +270,22 @@ def substructure(columns: Flat, offsets: np.ndarray, radius: float) -> Flat:
 
     _, fastjet = import_generators()
     names = (("px", "px"), ("py", "py"), ("pz", "pz"), ("E", "e"))
-    lists = ak.zip({new: ak.unflatten(columns[old], np.diff(offsets)) for new, old in names}, with_name="Momentum4D")
-    sequence = fastjet.ClusterSequence(lists, fastjet.JetDefinition(fastjet.cambridge_algorithm, 10.0 * radius))
-    groomed = sequence.exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=0.1, R0=radius)
+    lists = ak.zip(
+        {new: ak.unflatten(columns[old], np.diff(offsets)) for new, old in names},
+        with_name="Momentum4D",
+    )
+    sequence = fastjet.ClusterSequence(
+        lists, fastjet.JetDefinition(fastjet.cambridge_algorithm, 10.0 * radius)
+    )
+    groomed = sequence.exclusive_jets_softdrop_grooming(
+        njets=1, beta=0.0, symmetry_cut=0.1, R0=radius
+    )
     tau = sequence.njettiness(
-        measure_definition="NormalizedMeasure", axes_definition="OnePass_KT_Axes", njets=[1, 2, 3, 4], beta=1.0, R0=radius
+        measure_definition="NormalizedMeasure",
+        axes_definition="OnePass_KT_Axes",
+        njets=[1, 2, 3, 4],
+        beta=1.0,
+        R0=radius,
     )
     tau = np.asarray(ak.to_numpy(tau), np.float64)
     mass = np.maximum(ak.to_numpy(groomed.msoftdrop).astype(np.float64), 0.0)
@@ -260,7 +310,9 @@ def track_resolution(pt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.hypot(0.015, 0.08 / pt), np.hypot(0.03, 0.15 / pt)
 
 
-def constituents(event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of: Any) -> tuple[Flat, np.ndarray]:
+def constituents(
+    event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of: Any
+) -> tuple[Flat, np.ndarray]:
     """The constituents of the kept jets, hardest first: JetClass's columns but deta and
     dphi, displacements still exact."""
     index, offsets = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
@@ -269,17 +321,34 @@ def constituents(event: EventBatch, jets: FoundJets, keep: np.ndarray, charge_of
     jet = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     index = index[np.lexsort((index, -pt, jet))]
     kinds, inverse = np.unique(c["id"][index], return_inverse=True)
-    charge = np.array([charge_of(int(kind)) for kind in kinds], np.float32)[inverse] if len(kinds) else np.zeros(0, np.float32)
+    charge = (
+        np.array([charge_of(int(kind)) for kind in kinds], np.float32)[inverse]
+        if len(kinds)
+        else np.zeros(0, np.float32)
+    )
     px, py, pz = (round_mantissa(c[name][index], MOMENTUM_BITS) for name in ("px", "py", "pz"))
-    energy = np.sqrt(c["m"][index] ** 2 + px.astype(np.float64) ** 2 + py.astype(np.float64) ** 2 + pz.astype(np.float64) ** 2)
+    energy = np.sqrt(
+        c["m"][index] ** 2
+        + px.astype(np.float64) ** 2
+        + py.astype(np.float64) ** 2
+        + pz.astype(np.float64) ** 2
+    )
     pt, kind = np.hypot(px, py).astype(np.float64), np.abs(c["id"][index])
     x, y, z = c["x"][index], c["y"][index], c["z"][index]
     charged, electron, muon = charge != 0, kind == 11, kind == 13
     return {
-        "px": px, "py": py, "pz": pz, "energy": round_mantissa(energy, ENERGY_BITS),
-        "d0val": np.where(charged, (x * py - y * px) / pt, 0.0), "dzval": np.where(charged, z - (x * px + y * py) / pt * (pz / pt), 0.0),
-        "charge": charge, "isChargedHadron": charged & ~electron & ~muon, "isNeutralHadron": ~charged & (kind != 22),
-        "isPhoton": kind == 22, "isElectron": electron, "isMuon": muon,
+        "px": px,
+        "py": py,
+        "pz": pz,
+        "energy": round_mantissa(energy, ENERGY_BITS),
+        "d0val": np.where(charged, (x * py - y * px) / pt, 0.0),
+        "dzval": np.where(charged, z - (x * px + y * py) / pt * (pz / pt), 0.0),
+        "charge": charge,
+        "isChargedHadron": charged & ~electron & ~muon,
+        "isNeutralHadron": ~charged & (kind != 22),
+        "isPhoton": kind == 22,
+        "isElectron": electron,
+        "isMuon": muon,
     }, offsets
 
 
@@ -292,7 +361,9 @@ def measure_tracks(columns: Flat, *, seed: int) -> Flat:
     out = dict(columns)
     for name, error in zip(("d0", "dz"), track_resolution(pt), strict=True):
         error = np.where(charged, error, 0.0)
-        out[f"{name}val"] = round_mantissa(columns[f"{name}val"] + error * rng.standard_normal(len(error)), DISPLACEMENT_BITS)
+        out[f"{name}val"] = round_mantissa(
+            columns[f"{name}val"] + error * rng.standard_normal(len(error)), DISPLACEMENT_BITS
+        )
         out[f"{name}err"] = round_mantissa(error, DISPLACEMENT_BITS)
     return out
 
@@ -308,7 +379,9 @@ def generate_jets(
     """
     parts = []
     for variant in range(len(process.settings)):
-        wanted = count * (variant + 1) // len(process.settings) - count * variant // len(process.settings)
+        wanted = count * (variant + 1) // len(process.settings) - count * variant // len(
+            process.settings
+        )
         if wanted:
             batches = _batches(process, variant, seed=seed + variant, extra=extra, batch=batch)
             parts.append(_first(batches, wanted))
@@ -316,7 +389,9 @@ def generate_jets(
     return measure_tracks(columns, seed=seed), offsets, scalars
 
 
-def _batches(process: Process, variant: int, *, seed: int, extra: tuple[str, ...], batch: int) -> Iterator[tuple[Flat, np.ndarray, Flat]]:
+def _batches(
+    process: Process, variant: int, *, seed: int, extra: tuple[str, ...], batch: int
+) -> Iterator[tuple[Flat, np.ndarray, Flat]]:
     pythia = make_pythia(process, variant, seed=seed, extra=extra)
     done = 0
     while True:
@@ -324,8 +399,12 @@ def _batches(process: Process, variant: int, *, seed: int, extra: tuple[str, ...
         jets = cluster(event, process.selection)
         keep = matched(event, jets, process)
         columns, offsets = constituents(event, jets, keep, pythia.particleData.charge)
-        scalars = {name: value[keep] for name, value in jets.scalars.items()} | {"nparticles": np.diff(offsets)}
-        scalars["event"] = (jets.event[keep] + done).astype(np.int64) * len(process.settings) + variant
+        scalars = {name: value[keep] for name, value in jets.scalars.items()} | {
+            "nparticles": np.diff(offsets)
+        }
+        scalars["event"] = (jets.event[keep] + done).astype(np.int64) * len(
+            process.settings
+        ) + variant
         if len(offsets) > 1:
             members, _ = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
             exact = {name: event.columns[name][members] for name in ("px", "py", "pz", "e")}
@@ -334,13 +413,19 @@ def _batches(process: Process, variant: int, *, seed: int, extra: tuple[str, ...
         done += len(event.offsets) - 1
 
 
-def _first(batches: Iterator[tuple[Flat, np.ndarray, Flat]], count: int) -> tuple[Flat, np.ndarray, Flat]:
+def _first(
+    batches: Iterator[tuple[Flat, np.ndarray, Flat]], count: int
+) -> tuple[Flat, np.ndarray, Flat]:
     parts, found = [], 0
     for columns, offsets, scalars in batches:
         take = min(count - found, len(offsets) - 1)
         end = int(offsets[take])
         parts.append(
-            ({k: v[:end] for k, v in columns.items()}, offsets[: take + 1], {k: v[:take] for k, v in scalars.items()})
+            (
+                {k: v[:end] for k, v in columns.items()},
+                offsets[: take + 1],
+                {k: v[:take] for k, v in scalars.items()},
+            )
         )
         found += take
         if found == count:
@@ -359,7 +444,9 @@ DIJET_FEATURES = ("pt", "eta", "phi", "mass", "sdmass", "tau1", "tau2", "tau3", 
 """Per jet of a dijet event, in this order; GeV and rad."""
 
 
-def generate_dijets(process: Process, count: int, *, seed: int, batch: int = 250) -> dict[str, np.ndarray]:
+def generate_dijets(
+    process: Process, count: int, *, seed: int, batch: int = 250
+) -> dict[str, np.ndarray]:
     """The first `count` dijet events of a seed whose leading jet has pT > 1.2 TeV; equal
     for every batch size.
 
@@ -380,12 +467,25 @@ def generate_dijets(process: Process, count: int, *, seed: int, batch: int = 250
         if not keep.any():
             continue
         index, offsets = take_lists(jets.constituents, jets.offsets, np.flatnonzero(keep))
-        shape = substructure({name: event.columns[name][index] for name in ("px", "py", "pz", "e")}, offsets, process.selection.radius)
-        jet = {name: value[keep] for name, value in jets.scalars.items()} | shape | {"nparticles": np.diff(offsets)}
-        table = np.stack([np.asarray(jet[name], np.float64) for name in DIJET_FEATURES], -1).reshape(-1, 2, len(DIJET_FEATURES))
+        shape = substructure(
+            {name: event.columns[name][index] for name in ("px", "py", "pz", "e")},
+            offsets,
+            process.selection.radius,
+        )
+        jet = (
+            {name: value[keep] for name, value in jets.scalars.items()}
+            | shape
+            | {"nparticles": np.diff(offsets)}
+        )
+        table = np.stack(
+            [np.asarray(jet[name], np.float64) for name in DIJET_FEATURES], -1
+        ).reshape(-1, 2, len(DIJET_FEATURES))
         pt, eta, phi, energy = (jet[name].reshape(-1, 2) for name in ("pt", "eta", "phi", "energy"))
         total = [(pt * np.cos(phi)).sum(1), (pt * np.sin(phi)).sum(1), (pt * np.sinh(eta)).sum(1)]
         masses.append(np.sqrt(np.maximum(energy.sum(1) ** 2 - sum(p**2 for p in total), 0.0)))
         events.append(table)
         found += len(table)
-    return {"events": np.concatenate(events)[:count].astype(np.float32), "mjj": np.concatenate(masses)[:count].astype(np.float32)}
+    return {
+        "events": np.concatenate(events)[:count].astype(np.float32),
+        "mjj": np.concatenate(masses)[:count].astype(np.float32),
+    }

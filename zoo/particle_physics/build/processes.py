@@ -71,27 +71,48 @@ PROCESSES: dict[str, Process] = {
     "Hbb": Process(_one(*_HIGGS, "25:onIfMatch=5 -5", *_HARD), 25, 2),
     "Hcc": Process(_one(*_HIGGS, "25:onIfMatch=4 -4", *_HARD), 25, 2),
     "Hgg": Process(_one(*_HIGGS, "25:onIfMatch=21 21", *_HARD), 25, 2),
-    "H4q": Process(_one(*_HIGGS, "25:onIfMatch=24 -24", "24:onMode=off", f"24:onIfAny={_QUARK_LIST}", *_HARD), 25, 4),
+    "H4q": Process(
+        _one(*_HIGGS, "25:onIfMatch=24 -24", "24:onMode=off", f"24:onIfAny={_QUARK_LIST}", *_HARD),
+        25,
+        4,
+    ),
     # One W to quarks and the other to a lepton; both charges, half of the jets each.
     "Hqql": Process(
         (
             (*_HQQL, f"24:onPosIfAny={_QUARK_LIST}", "24:onNegIfAny=11 13"),
             (*_HQQL, f"24:onNegIfAny={_QUARK_LIST}", "24:onPosIfAny=11 13"),
         ),
-        25, 3,
+        25,
+        3,
     ),
-    "Zqq": Process(_one(*_Z_RECOIL, "WeakZ0:gmZmode=2", "23:onMode=off", f"23:onIfAny={_QUARK_LIST}", *_HARD), 23, 2),
+    "Zqq": Process(
+        _one(*_Z_RECOIL, "WeakZ0:gmZmode=2", "23:onMode=off", f"23:onIfAny={_QUARK_LIST}", *_HARD),
+        23,
+        2,
+    ),
     "Wqq": Process(
         _one(
-            "WeakBosonAndParton:qqbar2Wg=on", "WeakBosonAndParton:qg2Wq=on", "24:onMode=off", f"24:onIfAny={_QUARK_LIST}", *_HARD
-        ), 24, 2,
+            "WeakBosonAndParton:qqbar2Wg=on",
+            "WeakBosonAndParton:qg2Wq=on",
+            "24:onMode=off",
+            f"24:onIfAny={_QUARK_LIST}",
+            *_HARD,
+        ),
+        24,
+        2,
     ),
     "Tbqq": Process(_one(*_TOPS, f"24:onIfAny={_QUARK_LIST}", *_HARD), 6, 3),
     "Tbl": Process(_one(*_TOPS, "24:onIfAny=11 13", *_HARD), 6, 2),
     "gluon": Process(
-        _one("WeakBosonAndParton:qqbar2gmZg=on", *_INVISIBLE_Z, *_KMT_HARD), energy=14000.0, selection=_KMT
+        _one("WeakBosonAndParton:qqbar2gmZg=on", *_INVISIBLE_Z, *_KMT_HARD),
+        energy=14000.0,
+        selection=_KMT,
     ),
-    "quark": Process(_one("WeakBosonAndParton:qg2gmZq=on", *_INVISIBLE_Z, *_KMT_HARD), energy=14000.0, selection=_KMT),
+    "quark": Process(
+        _one("WeakBosonAndParton:qg2gmZq=on", *_INVISIBLE_Z, *_KMT_HARD),
+        energy=14000.0,
+        selection=_KMT,
+    ),
     "dijet_gluon": Process(_one("HardQCD:gg2gg=on", *_HARD)),
     "dijet_quark": Process(_one("HardQCD:qq2qq=on", *_HARD)),
 }
@@ -105,12 +126,24 @@ _DIJET = Selection(radius=1.0, pt=(200.0, float("inf")), eta=2.5)
 DIJETS: dict[str, Process] = {
     "qcd": Process(_one("HardQCD:all=on", "PhaseSpace:pTHatMin=1100"), selection=_DIJET),
     "wprime": Process(
-        _one("NewGaugeBoson:ffbar2Wprime=on", "Wprime:coup2WZ=1.0", "34:m0=3500", "34:onMode=off", "34:onIfMatch=23 24"), selection=_DIJET,
+        _one(
+            "NewGaugeBoson:ffbar2Wprime=on",
+            "Wprime:coup2WZ=1.0",
+            "34:m0=3500",
+            "34:onMode=off",
+            "34:onIfMatch=23 24",
+        ),
+        selection=_DIJET,
     ),
     "zprime": Process(
         _one(
-            "NewGaugeBoson:ffbar2gmZZprime=on", "Zprime:gmZmode=3", "32:m0=3500", "32:onMode=off", "32:onIfMatch=6 -6"
-        ), selection=_DIJET,
+            "NewGaugeBoson:ffbar2gmZZprime=on",
+            "Zprime:gmZmode=3",
+            "32:m0=3500",
+            "32:onMode=off",
+            "32:onIfMatch=6 -6",
+        ),
+        selection=_DIJET,
     ),
 }
 """Whole dijet events by name: background and the two resonances of `anomaly`. Bosons and

@@ -1,10 +1,14 @@
 """How the data of particle physics are made: Pythia jets in ROOT files of the JetClass
 layout, resumable, two processes at a time.
 
-    zoo data build particle_physics/jet_tagging --size S      20,000 jets a class to train on (M: 100,000)
-    zoo data build particle_physics/quark_gluon               10,000 a class (M: 50,000)
-    zoo data build particle_physics/anomaly                   60,000 background and 2 x 10,000 signal events
-    zoo data build particle_physics/jet_generation            20,000 gluon and quark jets; its top jets are jet_tagging's
+    zoo data build particle_physics/jet_tagging --size S
+
+| data set | what there is to train on |
+|---|---|
+| `jet_tagging` | 20,000 jets a class (size M: 100,000) |
+| `quark_gluon` | 10,000 jets a class (size M: 50,000) |
+| `anomaly` | 60,000 background and 2 x 10,000 signal events |
+| `jet_generation` | 20,000 gluon and quark jets; its top jets are jet_tagging's |
 
 Every file has a Pythia seed of its own, so no event is shared between files, and both jets
 of an event lie in one file. A file appears under its final name only when it is whole;
@@ -36,8 +40,8 @@ from zoo.particle_physics.build.generator import (
     generate_jets,
     import_generators,
 )
-from zoo.particle_physics.data.jets import LABELS, QUARK_GLUON_LABELS
 from zoo.particle_physics.build.processes import DIJETS, MPI_OFF, PROCESSES
+from zoo.particle_physics.data.jets import LABELS, QUARK_GLUON_LABELS
 
 Progress = Callable[[str, int, int], None]
 SIZES = {"S": 2, "M": 10}
@@ -73,7 +77,12 @@ class Part:
 
 def seed_of(dataset: str, split: str, index: int, chunk: int) -> int:
     """Pythia's seed of a file: no two files of any dataset share one."""
-    return 100_000_000 * (1 + _SETS[dataset]) + 10_000_000 * _SPLITS[split] + 100_000 * index + 10 * chunk
+    return (
+        100_000_000 * (1 + _SETS[dataset])
+        + 10_000_000 * _SPLITS[split]
+        + 100_000 * index
+        + 10 * chunk
+    )
 
 
 def plan(dataset: str, size: str = "S") -> list[Part]:
@@ -88,10 +97,20 @@ def plan(dataset: str, size: str = "S") -> list[Part]:
         raise ValueError(f"size {size!r} is not known; sizes: {', '.join(SIZES)}")
     rounds = range(SIZES[size])
 
-    def part(split: str, name: str, chunk: int, count: int, labels: Sequence[str] = LABELS, index: int | None = None, **more: Any) -> Part:
+    def part(
+        split: str,
+        name: str,
+        chunk: int,
+        count: int,
+        labels: Sequence[str] = LABELS,
+        index: int | None = None,
+        **more: Any,
+    ) -> Part:
         number = list(labels).index(name) if index is None else index
         file = f"{split}-{name}-{chunk}" + (".npz" if not labels else ".root")
-        return Part(file, name, count, seed_of(dataset, split, number, chunk), labels=tuple(labels), **more)
+        return Part(
+            file, name, count, seed_of(dataset, split, number, chunk), labels=tuple(labels), **more
+        )
 
     if dataset == "jet_tagging":
         parts = [part("test", name, 0, 2000) for name in LABELS]
@@ -100,16 +119,26 @@ def plan(dataset: str, size: str = "S") -> list[Part]:
         return parts + [part("train", name, chunk, 10_000) for chunk in rounds for name in LABELS]
     if dataset == "quark_gluon":
         two = QUARK_GLUON_LABELS
-        parts = [part("test", name, 0, 3000, two) for name in two] + [part("validation", name, 0, 1000, two) for name in two]
+        parts = [part("test", name, 0, 3000, two) for name in two] + [
+            part("validation", name, 0, 1000, two) for name in two
+        ]
         return parts + [part("train", name, chunk, 5000, two) for chunk in rounds for name in two]
     if dataset == "jet_generation":
         kinds = ("dijet_gluon", "dijet_quark")
         return [part("train", name, chunk, 10_000, kinds) for chunk in rounds for name in kinds]
     if dataset == "anomaly":
         counts = {"qcd": 20_000, "wprime": 5000, "zprime": 5000}
-        parts = [part("test", name, 0, count, (), index) for index, (name, count) in enumerate(counts.items())]
-        parts += [part("train", name, 0, 5000, (), index) for index, name in ((1, "wprime"), (2, "zprime"))]
-        return parts + [part("train", "qcd", chunk, 10_000, (), 0) for chunk in range(4 if size == "S" else 12)]
+        parts = [
+            part("test", name, 0, count, (), index)
+            for index, (name, count) in enumerate(counts.items())
+        ]
+        parts += [
+            part("train", name, 0, 5000, (), index)
+            for index, name in ((1, "wprime"), (2, "zprime"))
+        ]
+        return parts + [
+            part("train", "qcd", chunk, 10_000, (), 0) for chunk in range(4 if size == "S" else 12)
+        ]
     raise ValueError(f"dataset {dataset!r} is not simulated here; there are {', '.join(_SETS)}")
 
 
@@ -122,26 +151,59 @@ def make(part: Part, folder: Path) -> dict[str, Any]:
         with files.whole(path) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
     else:
-        columns, offsets, scalars = generate_jets(PROCESSES[part.process], part.count, seed=part.seed, extra=part.extra)
+        columns, offsets, scalars = generate_jets(
+            PROCESSES[part.process], part.count, seed=part.seed, extra=part.extra
+        )
         arrays = jet_arrays(columns, offsets, scalars, [part.process] * part.count, part.labels)
         digest = content_digest(arrays | {"offsets": offsets})
         with files.whole(path) as partial:
             write_jets(partial, arrays, offsets)
-    return {"process": part.process, "count": part.count, "seed": part.seed, "content": digest, "bytes": path.stat().st_size}
+    return {
+        "process": part.process,
+        "count": part.count,
+        "seed": part.seed,
+        "content": digest,
+        "bytes": path.stat().st_size,
+    }
 
 
-def jet_arrays(columns: Flat, offsets: np.ndarray, scalars: Flat, processes: Sequence[str], labels: Sequence[str]) -> dict[str, np.ndarray]:
+def jet_arrays(
+    columns: Flat,
+    offsets: np.ndarray,
+    scalars: Flat,
+    processes: Sequence[str],
+    labels: Sequence[str],
+) -> dict[str, np.ndarray]:
     """JetClass's branches of generated jets: `part_*` flat, the others `[jet]`."""
-    flags = {name: (value.astype(np.int8) if value.dtype == bool else value.astype(np.float32)) for name, value in columns.items()}
+    flags = {
+        name: (value.astype(np.int8) if value.dtype == bool else value.astype(np.float32))
+        for name, value in columns.items()
+    }
     arrays = {f"part_{name}": value for name, value in flags.items()}
     arrays["part_charge"] = arrays["part_charge"].astype(np.int8)
-    arrays |= {f"label_{name}": np.array([process == name for process in processes], bool) for name in labels}
-    for name in ("pt", "eta", "phi", "energy", "nparticles", "sdmass", "tau1", "tau2", "tau3", "tau4"):
+    arrays |= {
+        f"label_{name}": np.array([process == name for process in processes], bool)
+        for name in labels
+    }
+    for name in (
+        "pt",
+        "eta",
+        "phi",
+        "energy",
+        "nparticles",
+        "sdmass",
+        "tau1",
+        "tau2",
+        "tau3",
+        "tau4",
+    ):
         arrays[f"jet_{name}"] = scalars[name].astype(np.float32)
     return arrays | {"aux_event": scalars["event"].astype(np.int64)}
 
 
-def write_jets(path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray, *, small: bool = False) -> None:
+def write_jets(
+    path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray, *, small: bool = False
+) -> None:
     """A ROOT file with one TTree `tree`: LZ4 as JetClass, or the best compression that is
     still read quickly.
 
@@ -155,12 +217,20 @@ def write_jets(path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray
     import uproot
 
     compression = uproot.ZSTD(19) if small else uproot.LZ4(4)
-    jagged = {name.removeprefix("part_"): value for name, value in arrays.items() if name.startswith("part_")}
+    jagged = {
+        name.removeprefix("part_"): value
+        for name, value in arrays.items()
+        if name.startswith("part_")
+    }
     flat = {name: value for name, value in arrays.items() if not name.startswith("part_")}
     with uproot.recreate(path, compression=compression) as file:
         file.mktree(
             "tree",
-            {"part": "var * {" + ", ".join(f"{name}: {value.dtype.name}" for name, value in jagged.items()) + "}"}
+            {
+                "part": "var * {"
+                + ", ".join(f"{name}: {value.dtype.name}" for name, value in jagged.items())
+                + "}"
+            }
             | {name: value.dtype for name, value in flat.items()},
             title="simulated jets, JetClass layout",
         )
@@ -168,8 +238,12 @@ def write_jets(path: Path, arrays: Mapping[str, np.ndarray], offsets: np.ndarray
             stop = min(start + BASKET, len(offsets) - 1)
             counts = np.diff(offsets[start : stop + 1])
             inside = slice(int(offsets[start]), int(offsets[stop]))
-            records = ak.zip({name: ak.unflatten(value[inside], counts) for name, value in jagged.items()})
-            file["tree"].extend({"part": records} | {name: value[start:stop] for name, value in flat.items()})
+            records = ak.zip(
+                {name: ak.unflatten(value[inside], counts) for name, value in jagged.items()}
+            )
+            file["tree"].extend(
+                {"part": records} | {name: value[start:stop] for name, value in flat.items()}
+            )
 
 
 def join(folder: str | Path, names: Sequence[str], target: str | Path) -> str:
@@ -190,7 +264,12 @@ def join(folder: str | Path, names: Sequence[str], target: str | Path) -> str:
             arrays = file["tree"].arrays()
         sizes.append(ak.to_numpy(arrays["npart"]))
         flat = {field: arrays[field] for field in arrays.fields if field != "npart"}
-        parts.append({field: ak.to_numpy(ak.flatten(value) if field.startswith("part_") else value) for field, value in flat.items()})
+        parts.append(
+            {
+                field: ak.to_numpy(ak.flatten(value) if field.startswith("part_") else value)
+                for field, value in flat.items()
+            }
+        )
     joined = {field: np.concatenate([part[field] for part in parts]) for field in parts[0]}
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
     with files.whole(Path(target)) as partial:
@@ -209,7 +288,13 @@ def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def build(
-    out: str | Path, *, dataset: str, size: str = "S", processes: int = 2, progress: Progress | None = None, first: int | None = None
+    out: str | Path,
+    *,
+    dataset: str,
+    size: str = "S",
+    processes: int = 2,
+    progress: Progress | None = None,
+    first: int | None = None,
 ) -> Path:
     """Makes the files of a dataset that are not there yet.
 
@@ -231,7 +316,10 @@ def build(
     parts = plan(dataset, size)[:first]
     manifest = _Manifest(folder / "manifest.json", dataset)
     todo = [part for part in parts if not manifest.has(part)]
-    total, done = sum(part.count for part in parts), sum(part.count for part in parts if part not in todo)
+    total, done = (
+        sum(part.count for part in parts),
+        sum(part.count for part in parts if part not in todo),
+    )
     tell = progress or (lambda name, done, total: None)
     tell(dataset, done, total)
     spawn = multiprocessing.get_context("spawn")
@@ -248,17 +336,23 @@ def build(
     return folder
 
 
-def build_jet_tagging(out: str | Path, *, size: str = "S", progress: Progress | None = None) -> Path:
+def build_jet_tagging(
+    out: str | Path, *, size: str = "S", progress: Progress | None = None
+) -> Path:
     """Behind `zoo data build particle_physics/jet_tagging`."""
     return build(out, dataset="jet_tagging", size=size, progress=progress)
 
 
-def build_quark_gluon(out: str | Path, *, size: str = "S", progress: Progress | None = None) -> Path:
+def build_quark_gluon(
+    out: str | Path, *, size: str = "S", progress: Progress | None = None
+) -> Path:
     """Behind `zoo data build particle_physics/quark_gluon`."""
     return build(out, dataset="quark_gluon", size=size, progress=progress)
 
 
-def build_jet_generation(out: str | Path, *, size: str = "S", progress: Progress | None = None) -> Path:
+def build_jet_generation(
+    out: str | Path, *, size: str = "S", progress: Progress | None = None
+) -> Path:
     """Behind `zoo data build particle_physics/jet_generation`."""
     return build(out, dataset="jet_generation", size=size, progress=progress)
 
@@ -274,29 +368,38 @@ class _Manifest:
 
     def __init__(self, path: Path, dataset: str):
         self.path = path
-        self.content: dict[str, Any] = {"dataset": f"particle_physics/{dataset}", "format": 1, "pythia": PYTHIA, "files": {}}
+        self.content: dict[str, Any] = {
+            "dataset": f"particle_physics/{dataset}",
+            "format": 1,
+            "pythia": PYTHIA,
+            "files": {},
+        }
         if path.exists():
             self.content = json.loads(path.read_text(encoding="utf-8"))
         if self.content["dataset"] != f"particle_physics/{dataset}":
-            raise ValueError((
+            raise ValueError(
                 f"{path.parent} holds {self.content['dataset']}, not particle_physics/{dataset}; "
                 "give another folder"
-            ))
+            )
 
     def has(self, part: Part) -> bool:
         known, file = self.content["files"].get(part.name), self.path.parent / part.name
         if known is None or not file.exists():
             return False
-        if (known["seed"], known["count"], known["process"]) != (part.seed, part.count, part.process):
-            raise ValueError((
+        if (known["seed"], known["count"], known["process"]) != (
+            part.seed,
+            part.count,
+            part.process,
+        ):
+            raise ValueError(
                 f"{file} was made with other settings ({known}); delete it, or build in another "
                 "folder"
-            ))
+            )
         if file.stat().st_size != known["bytes"]:
-            raise ValueError((
+            raise ValueError(
                 f"{file} has {file.stat().st_size} bytes where the manifest says "
                 f"{known['bytes']}; delete it and build again"
-            ))
+            )
         return True
 
     def add(self, part: Part, entry: dict[str, Any]) -> None:

@@ -24,7 +24,9 @@ pytest.importorskip("dinosaur")
 pytestmark = pytest.mark.generate
 
 T21 = solver.Solver(truncation=21)
-SHORT = dict(years=4 / 365, trajectories=1, validation_days=2, test_days=4, spinup_days=2, chunk_days=2)
+SHORT = dict(
+    years=4 / 365, trajectories=1, validation_days=2, test_days=4, spinup_days=2, chunk_days=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +96,15 @@ def test_solid_body_rotation_has_the_wind_of_solid_body_rotation():
     state = T21.initial_state(0)
     speed = float(T21.constants.nondimensionalize(30 * units.m / units.s))
     vorticity = 2 * speed * grid.nodal_mesh[1]
-    modal = np.asarray(grid.to_modal(np.broadcast_to(vorticity, (8, *vorticity.shape)).astype(np.float32)))
+    modal = np.asarray(
+        grid.to_modal(np.broadcast_to(vorticity, (8, *vorticity.shape)).astype(np.float32))
+    )
     arrays = solver.state_to_arrays(state) | {"vorticity": modal}
     fields = T21.fields_now(T21.state_from_arrays(arrays))
     expected = 30 * np.cos(np.deg2rad(solver.LATITUDE))
-    np.testing.assert_allclose(fields["u_component_of_wind"][2], np.broadcast_to(expected, (64, 32)), atol=0.01)
+    np.testing.assert_allclose(
+        fields["u_component_of_wind"][2], np.broadcast_to(expected, (64, 32)), atol=0.01
+    )
     np.testing.assert_allclose(fields["v_component_of_wind"][2], 0, atol=0.01)
 
 
@@ -114,7 +120,9 @@ def test_packing_rounds_to_half_a_step_and_refuses_what_does_not_fit():
 
 def test_manifest_lists_every_file_with_its_hash(finished):
     manifest = json.loads((finished / "manifest.json").read_text())
-    on_disk = {str(p.relative_to(finished).as_posix()) for p in finished.rglob("*") if p.is_file()} - {"manifest.json"}
+    on_disk = {
+        str(p.relative_to(finished).as_posix()) for p in finished.rglob("*") if p.is_file()
+    } - {"manifest.json"}
     assert set(manifest["files"]) == on_disk
     for name, entry in manifest["files"].items():
         assert hashlib.sha256((finished / name).read_bytes()).hexdigest() == entry["sha256"]
@@ -127,7 +135,9 @@ def test_chunks_join_without_gap_and_starts_are_the_truth(finished):
     truth = xr.concat([simulate.open_chunk(p) for p in chunks], "time")
     assert np.unique(np.diff(truth.time.values)) == np.timedelta64(6, "h")
     starts = packed.load_npz(finished / "test" / "starts-0001.npz")  # day 2
-    fields = T21.fields_now(T21.state_from_arrays({name: values[0] for name, values in starts.items()}))
+    fields = T21.fields_now(
+        T21.state_from_arrays({name: values[0] for name, values in starts.items()})
+    )
     now = truth.isel(time=8).temperature.values
     np.testing.assert_allclose(np.asarray(fields["temperature"]), now, atol=0.0026)
 
@@ -147,7 +157,9 @@ def test_an_interrupted_build_continues_bit_identically(finished, tmp_path, monk
     (tmp_path / ".manifest.json.99.tmp").write_bytes(b"half")
     simulate.build(tmp_path, processes=1, solver=T21, **SHORT)
     assert not list(tmp_path.rglob("*.tmp"))
-    one, two = (json.loads((folder / "manifest.json").read_text()) for folder in (finished, tmp_path))
+    one, two = (
+        json.loads((folder / "manifest.json").read_text()) for folder in (finished, tmp_path)
+    )
     assert one == two
 
 
@@ -235,8 +247,12 @@ def test_the_same_solver_repeats_the_truth(published):
 def test_climatology_is_symmetric_and_counts_every_training_time(published, finished):
     climate = packed.open_zarr_zip(published / "climatology.zarr.zip")
     np.testing.assert_allclose(climate.temperature, climate.temperature[:, ::-1], atol=1e-4)
-    np.testing.assert_allclose(climate.v_component_of_wind, -climate.v_component_of_wind[:, ::-1], atol=1e-4)
-    train = xr.concat([simulate.open_chunk(p) for p in simulate.finished_chunks(finished, "train-0")], "time")
+    np.testing.assert_allclose(
+        climate.v_component_of_wind, -climate.v_component_of_wind[:, ::-1], atol=1e-4
+    )
+    train = xr.concat(
+        [simulate.open_chunk(p) for p in simulate.finished_chunks(finished, "train-0")], "time"
+    )
     field, weights = train.temperature.values, products.area_weights()
     mean = (field * weights).mean((0, 2, 3))
     np.testing.assert_allclose(climate.temperature_mean, mean, rtol=1e-6)
@@ -244,7 +260,9 @@ def test_climatology_is_symmetric_and_counts_every_training_time(published, fini
     np.testing.assert_allclose(climate.temperature_std, expected, rtol=1e-3)
     for steps, name in ((1, "temperature_increment_std_6h"), (4, "temperature_increment_std_24h")):
         difference = field[steps:] - field[:-steps]
-        np.testing.assert_allclose(climate[name], np.sqrt((difference**2 * weights).mean((0, 2, 3))), rtol=1e-5)
+        np.testing.assert_allclose(
+            climate[name], np.sqrt((difference**2 * weights).mean((0, 2, 3))), rtol=1e-5
+        )
 
 
 def test_an_unfinished_build_cannot_be_published(tmp_path):
@@ -257,7 +275,9 @@ def test_an_unfinished_build_cannot_be_published(tmp_path):
 def test_area_weights_are_shares_of_the_sphere():
     weights = products.area_weights()
     assert weights.mean() == pytest.approx(1)
-    assert weights[16] / weights[0] == pytest.approx(np.sin(np.deg2rad(5.625)) / (1 - np.sin(np.deg2rad(84.375))))
+    assert weights[16] / weights[0] == pytest.approx(
+        np.sin(np.deg2rad(5.625)) / (1 - np.sin(np.deg2rad(84.375)))
+    )
 
 
 def test_missing_dinosaur_says_how_to_install_it(monkeypatch):
@@ -276,7 +296,9 @@ def test_missing_dinosaur_says_how_to_install_it(monkeypatch):
 _BUILD = """
 import sys
 from zoo.climate.held_suarez.build import simulate, solver
-lengths = dict(years=4 / 365, trajectories=1, validation_days=2, test_days=6, spinup_days=1, chunk_days=2)
+lengths = dict(
+    years=4 / 365, trajectories=1, validation_days=2, test_days=6, spinup_days=1, chunk_days=2
+)
 simulate.build(sys.argv[1], processes=2, solver=solver.Solver(21), **lengths)
 """
 
@@ -296,6 +318,8 @@ def test_kill_9_loses_only_the_running_chunk(tmp_path):
     killed.wait()
     assert first.exists()
     subprocess.run([*command, str(tmp_path / "killed")], check=True, timeout=600)
-    whole, again = ((tmp_path / name / "manifest.json").read_bytes() for name in ("whole", "killed"))
+    whole, again = (
+        (tmp_path / name / "manifest.json").read_bytes() for name in ("whole", "killed")
+    )
     assert whole == again
     assert not list((tmp_path / "killed").rglob("*.tmp"))

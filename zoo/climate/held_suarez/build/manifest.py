@@ -40,8 +40,17 @@ class Manifest:
         path = folder / "manifest.json"
         if not path.exists():
             versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-            machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-            content = {"dataset": "climate/held_suarez", "format": 1, **settings, "versions": versions | machine}
+            machine = {
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+                "system": platform.system(),
+            }
+            content = {
+                "dataset": "climate/held_suarez",
+                "format": 1,
+                **settings,
+                "versions": versions | machine,
+            }
             return cls(path, content | {"xla": dict(xla), "files": {}})
         manifest = cls(path, json.loads(path.read_text()))
         for key, wanted in settings.items():

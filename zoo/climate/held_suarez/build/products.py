@@ -3,18 +3,22 @@
 
 All are small Zarr v3 zips (`zoo.climate.data.packed`) in `datasets/climate/held_suarez/`:
 
-    test.zarr.zip            group "analysis":     the four variables (time, level, longitude, latitude) at 96 start
-                                                   dates, 48 h apart: what a forecast may start from
-                             group "verification": daily truth for all starts and ten days of lead, variables
-                                                   `VERIFIED` (time, longitude, latitude); attribute `level` in hPa
-    climatology.zarr.zip     from training data only (the first 600 days of train-0 and of train-1); the planet has no
-                             seasons and no day, so this is one number per level and latitude: <variable> (level, latitude)
-                             zonal and time mean, made symmetric about the equator (v antisymmetric);
-                             <variable>_mean, _std, _increment_std_6h, _increment_std_24h (level), area-weighted
-    solver_t21.zarr.zip,     root: forecasts of the same equations at lower resolution from the truncated truth,
-    solver_t31.zarr.zip            `VERIFIED` (init_time, lead_time, longitude, latitude), leads 1, 2, 3, 5, 7, 10 days
-                             group "drift": temperature (init_time, lead_time, level, latitude), zonal means of four
-                                            100-day runs every ten days
+    test.zarr.zip
+        group "analysis": the four variables (time, level, longitude, latitude) at 96 start
+            dates, 48 h apart: what a forecast may start from
+        group "verification": daily truth for all starts and ten days of lead, variables
+            `VERIFIED` (time, longitude, latitude); attribute `level` in hPa
+    climatology.zarr.zip
+        from training data only (the first 600 days of train-0 and of train-1); the planet has
+        no seasons and no day, so this is one number per level and latitude
+        <variable> (level, latitude): zonal and time mean, made symmetric about the equator
+            (v antisymmetric)
+        <variable>_mean, _std, _increment_std_6h, _increment_std_24h (level): area-weighted
+    solver_t21.zarr.zip, solver_t31.zarr.zip
+        root: forecasts of the same equations at lower resolution from the truncated truth,
+            `VERIFIED` (init_time, lead_time, longitude, latitude), leads 1, 2, 3, 5, 7, 10 days
+        group "drift": temperature (init_time, lead_time, level, latitude), zonal means of four
+            100-day runs every ten days
 
 `write_products(build_dir, out_dir)` makes all of them again; the SHA-256 of the first two
 are then those of the cards on any machine that starts from the same chunks, those of the
@@ -96,7 +100,12 @@ def area_weights() -> np.ndarray:
     return weights / weights.mean()
 
 
-def write_products(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str], *, progress: Progress | None = None) -> list[Path]:
+def write_products(
+    build_dir: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+) -> list[Path]:
     """Writes the test set, the climatology and both solver baselines; about 20 minutes,
     nearly all for the solvers."""
     return [
@@ -122,7 +131,13 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
     dims = ("time", "level", "longitude", "latitude")
     analysis = xr.Dataset(
         {
-            name: packed_variable(dims, truth[name].values[start], ANALYSIS_PACKING[name], units=UNITS[name], long_name=name)
+            name: packed_variable(
+                dims,
+                truth[name].values[start],
+                ANALYSIS_PACKING[name],
+                units=UNITS[name],
+                long_name=name,
+            )
             for name in VARIABLES
         },
         {"time": hours_since_1900(truth["time"].values[start]), "level": _LEVEL, **_HORIZONTAL},
@@ -144,7 +159,9 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
         {"title": "Held-Suarez test set: daily truth (nominal dates)", "references": _REFERENCE},
     )
     path = Path(out_dir) / "test.zarr.zip"
-    write_atomically(path, zarr_zip({"analysis": analysis, "verification": verification}, longitude_last=True))
+    write_atomically(
+        path, zarr_zip({"analysis": analysis, "verification": verification}, longitude_last=True)
+    )
     return path
 
 
@@ -156,7 +173,9 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
     weights = area_weights()
     # of x, x**2, and the count
     sums = {name: np.zeros((3, len(LEVELS), len(LATITUDE))) for name in VARIABLES}
-    increments = {(name, hours): np.zeros((2, len(LEVELS))) for name in VARIABLES for hours in (6, 24)}
+    increments = {
+        (name, hours): np.zeros((2, len(LEVELS))) for name in VARIABLES for hours in (6, 24)
+    }
     for trajectory in CLIMATOLOGY_FROM:
         last: dict[str, np.ndarray] = {}
         times = 0
@@ -167,14 +186,21 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                 for name in VARIABLES:
                     values = chunk[name].values
                     count = values.shape[0] * values.shape[2]
-                    sums[name] += [values.sum((0, 2)), (values**2).sum((0, 2)), np.full(sums[name].shape[1:], count)]
+                    sums[name] += [
+                        values.sum((0, 2)),
+                        (values**2).sum((0, 2)),
+                        np.full(sums[name].shape[1:], count),
+                    ]
                     joined = np.concatenate([last[name], values]) if name in last else values
                     for hours in (6, 24):
                         steps = hours // 6
                         # the last `steps` times before the chunk give its first increments
                         run = joined[max(0, joined.shape[0] - values.shape[0] - steps) :]
                         squares = ((run[steps:] - run[:-steps]) ** 2 * weights).mean((2, 3))
-                        increments[name, hours] += [squares.sum(0), np.full(len(LEVELS), squares.shape[0])]
+                        increments[name, hours] += [
+                            squares.sum(0),
+                            np.full(len(LEVELS), squares.shape[0]),
+                        ]
                     last[name] = values[-4:]
                 times += values.shape[0]
         if times < 4 * CLIMATOLOGY_DAYS:
@@ -195,7 +221,11 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
         variables[f"{name}_std"] = (("level",), std.astype(np.float32), units)
         for hours in (6, 24):
             total, count = increments[name, hours]
-            variables[f"{name}_increment_std_{hours}h"] = (("level",), np.sqrt(total / count).astype(np.float32), units)
+            variables[f"{name}_increment_std_{hours}h"] = (
+                ("level",),
+                np.sqrt(total / count).astype(np.float32),
+                units,
+            )
     dataset = xr.Dataset(
         variables,
         {"level": _LEVEL, "latitude": _HORIZONTAL["latitude"]},
@@ -203,7 +233,9 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
             "title": (
                 "Held-Suarez climatology of the training trajectories: no seasons, no diurnal cycle"
             ),
-            "symmetry": "means are symmetric about the equator (v antisymmetric), as the forcing is",
+            "symmetry": (
+                "means are symmetric about the equator (v antisymmetric), as the forcing is"
+            ),
             "days": int(sums["temperature"][2][0, 0] // (4 * len(LONGITUDE))),
             "references": _REFERENCE,
         },
@@ -232,10 +264,10 @@ def write_solver(
     solver = Solver(truncation=truncation)
     states = list(_start_states(build_dir))
     if len(states) < STARTS:
-        raise ValueError((
+        raise ValueError(
             f"{len(states)} of {STARTS} start states are there. Let `zoo data build "
             "climate/held_suarez` finish first."
-        ))
+        )
     times = _trajectory(build_dir, "test")["time"].values[:: START_EVERY_DAYS * 4][:STARTS]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in VERIFIED}
     drift = []
@@ -244,7 +276,9 @@ def write_solver(
         forecast = run_forecast(solver, arrays, days=max(DRIFT_DAYS) if long_run else max(LEADS))
         lead_fields = {day: fields for day, fields in forecast if day in LEADS or day in DRIFT_DAYS}
         for name, (variable, level) in VERIFIED.items():
-            parts[name].append(np.stack([lead_fields[d][variable][LEVELS.index(level)] for d in LEADS]))
+            parts[name].append(
+                np.stack([lead_fields[d][variable][LEVELS.index(level)] for d in LEADS])
+            )
         if long_run:
             drift.append(np.stack([lead_fields[d]["temperature"].mean(1) for d in DRIFT_DAYS]))
         if progress is not None:
@@ -273,15 +307,21 @@ def write_solver(
                 f"Held-Suarez forecasts of the dynamical core at T{truncation} from the truncated "
                 "truth"
             ),
-            "source": f"dinosaur-dycore, T{truncation}, {solver.layers} sigma layers, {solver.step_minutes} min steps, "
-            f"biharmonic diffusion {solver.diffusion_hours:.1f} h",
+            "source": (
+                f"dinosaur-dycore, T{truncation}, {solver.layers} sigma layers, "
+                f"{solver.step_minutes} min steps, biharmonic diffusion "
+                f"{solver.diffusion_hours:.1f} h"
+            ),
             "references": _REFERENCE,
         },
     )
     drifts = xr.Dataset(
         {
             "temperature": packed_variable(
-                ("init_time", "lead_time", "level", "latitude"), np.stack(drift), PACKING["temperature"], units="K"
+                ("init_time", "lead_time", "level", "latitude"),
+                np.stack(drift),
+                PACKING["temperature"],
+                units="K",
             )
         },
         {
@@ -290,14 +330,19 @@ def write_solver(
             "level": _LEVEL,
             "latitude": _HORIZONTAL["latitude"],
         },
-        {"title": f"zonal-mean temperature of four 100-day runs at T{truncation}", "references": _REFERENCE},
+        {
+            "title": f"zonal-mean temperature of four 100-day runs at T{truncation}",
+            "references": _REFERENCE,
+        },
     )
     path = Path(out_dir) / f"solver_t{truncation}.zarr.zip"
     write_atomically(path, zarr_zip({"": forecasts, "drift": drifts}, longitude_last=True))
     return path
 
 
-def run_forecast(solver: Solver, arrays: dict[str, np.ndarray], *, days: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+def run_forecast(
+    solver: Solver, arrays: dict[str, np.ndarray], *, days: int
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Yields (lead in days, fields (level, longitude, latitude)) day by day from a state of
     higher or equal truncation."""
     state = solver.state_from_arrays(arrays)
@@ -312,7 +357,9 @@ def _trajectory(build_dir: str | os.PathLike[str], name: str) -> Any:
 
     chunks = finished_chunks(build_dir, name)
     if not chunks:
-        raise FileNotFoundError(f"No finished {name} chunk in {build_dir}. Run: zoo data build climate/held_suarez")
+        raise FileNotFoundError(
+            f"No finished {name} chunk in {build_dir}. Run: zoo data build climate/held_suarez"
+        )
     return xr.concat([open_chunk(path) for path in chunks], "time")
 
 

@@ -2,11 +2,16 @@
 
 Layout of a build folder (`build(out_dir)`):
 
-    manifest.json                   settings, seeds, package versions, and size + SHA-256 of every finished file
-    <trajectory>/chunk-0000.zarr.zip   fields every six hours, 30 days per chunk (the last may be shorter)
-    <trajectory>/state-0000.npz        the solver's state at the END of that chunk (restart; float32)
-    <trajectory>/spinup.npz            the state at the start of chunk 0, after 200 days of spin-up
-    test/starts-0000.npz               the states at the start dates in that chunk: arrays (start, layer, order, degree)
+    manifest.json
+        settings, seeds, package versions, and size + SHA-256 of every finished file
+    <trajectory>/chunk-0000.zarr.zip
+        fields every six hours, 30 days per chunk (the last may be shorter)
+    <trajectory>/state-0000.npz
+        the solver's state at the END of that chunk (restart; float32)
+    <trajectory>/spinup.npz
+        the state at the start of chunk 0, after 200 days of spin-up
+    test/starts-0000.npz
+        the states at the start dates in that chunk: arrays (start, layer, order, degree)
 
 Trajectories: `test`, `validation`, `train-0` ... `train-3`. Each starts from its own random
 noise and spins up on its own for 200 days, so that none shares weather with another. A file
@@ -47,7 +52,6 @@ from typing import Any
 
 import numpy as np
 
-from zoo.climate.held_suarez.build.manifest import Manifest
 from zoo.climate.data.packed import (
     PACKING,
     hours_since_1900,
@@ -59,6 +63,7 @@ from zoo.climate.data.packed import (
     write_atomically,
     zarr_zip,
 )
+from zoo.climate.held_suarez.build.manifest import Manifest
 from zoo.climate.held_suarez.build.solver import (
     LATITUDE,
     LEVELS,
@@ -121,14 +126,25 @@ def plan(
     if trajectories < 1 or years <= 0:
         raise ValueError(f"years={years} and trajectories={trajectories} must be positive.")
     if chunk_days < 1 or chunk_days % START_EVERY_DAYS:
-        raise ValueError(f"chunk_days={chunk_days} must be a positive multiple of {START_EVERY_DAYS}.")
+        raise ValueError(
+            f"chunk_days={chunk_days} must be a positive multiple of {START_EVERY_DAYS}."
+        )
     common = {"spinup_days": spinup_days, "chunk_days": chunk_days}
     train_days = int(np.ceil(years * 365 / trajectories))
     spacing = int(np.ceil(train_days / 365)) + 1
     return [
         Trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True, **common),
         Trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days, **common),
-        *(Trajectory(f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days, **common) for k in range(trajectories)),
+        *(
+            Trajectory(
+                f"train-{k}",
+                _SEEDS["train"] + k,
+                f"{1900 + spacing * k}-01-01",
+                train_days,
+                **common,
+            )
+            for k in range(trajectories)
+        ),
     ]
 
 
@@ -159,10 +175,16 @@ def build(
     """
     import_dinosaur()
     out_dir, solver = Path(out_dir), solver or Solver()
-    lengths = dict(validation_days=validation_days, test_days=test_days, spinup_days=spinup_days, chunk_days=chunk_days)
+    lengths = dict(
+        validation_days=validation_days,
+        test_days=test_days,
+        spinup_days=spinup_days,
+        chunk_days=chunk_days,
+    )
     todo = plan(years=years, trajectories=trajectories, **lengths)
     settings = {
-        "solver": dataclasses.asdict(solver) | {"diffusion_hours": round(solver.diffusion_hours, 3)},
+        "solver": dataclasses.asdict(solver)
+        | {"diffusion_hours": round(solver.diffusion_hours, 3)},
         "trajectories": {t.name: dataclasses.asdict(t) for t in todo},
     }
     try:
@@ -171,10 +193,15 @@ def build(
             for left_over in folder.glob(".*.tmp"):  # of a build that was killed
                 left_over.unlink(missing_ok=True)
         manifest = Manifest.open(out_dir, settings, xla=_WORKER_ENVIRONMENT)
-        need = sum(_DAY_BYTES * t.days for t in todo) - sum(f["bytes"] for f in manifest.files.values())
+        need = sum(_DAY_BYTES * t.days for t in todo) - sum(
+            f["bytes"] for f in manifest.files.values()
+        )
         free = shutil.disk_usage(out_dir).free
         if free < need:
-            raise OSError(errno.ENOSPC, f"only {free / 1e6:.0f} MB free where about {need / 1e6:.0f} MB more are needed")
+            raise OSError(
+                errno.ENOSPC,
+                f"only {free / 1e6:.0f} MB free where about {need / 1e6:.0f} MB more are needed",
+            )
 
         def report(name: str, done: int, total: int, written: list[Path]) -> None:
             manifest.add(written)
@@ -193,11 +220,23 @@ def build(
             "and nothing is half written: make room (or make the folder writable) and run the same "
             "command again, or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
-    manifest.add([p for t in todo for p in sorted((out_dir / t.name).iterdir()) if not p.name.startswith(".")])
+    manifest.add(
+        [
+            p
+            for t in todo
+            for p in sorted((out_dir / t.name).iterdir())
+            if not p.name.startswith(".")
+        ]
+    )
     return manifest.path
 
 
-def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report: Callable[[str, int, int, list[Path]], None]) -> None:
+def run_trajectory(
+    out_dir: Path,
+    trajectory: Trajectory,
+    solver: Solver,
+    report: Callable[[str, int, int, list[Path]], None],
+) -> None:
     """Spins up and integrates one trajectory, from its last finished chunk on; writes each
     chunk when complete."""
     folder, total = out_dir / trajectory.name, trajectory.spinup_days + trajectory.days
@@ -208,14 +247,24 @@ def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report
     if first:
         state = solver.state_from_arrays(load_npz(folder / f"state-{first - 1:04d}.npz"))
     else:
-        state = _spin_up(folder / "spinup.npz", trajectory, solver, lambda day: report(trajectory.name, day, total, []))
+        state = _spin_up(
+            folder / "spinup.npz",
+            trajectory,
+            solver,
+            lambda day: report(trajectory.name, day, total, []),
+        )
     for index in range(first, trajectory.chunks):
         days, starts = [], []
         for day in range(trajectory.chunk_length(index)):
             if trajectory.keep_starts and day % START_EVERY_DAYS == 0:
                 starts.append(state_to_arrays(state))
             state, fields = solver.day(state)
-            days.append({name: pack(np.asarray(fields[name]), *PACKING[name], name=name) for name in VARIABLES})
+            days.append(
+                {
+                    name: pack(np.asarray(fields[name]), *PACKING[name], name=name)
+                    for name in VARIABLES
+                }
+            )
             done = trajectory.spinup_days + index * trajectory.chunk_days + day + 1
             report(trajectory.name, done, total, [])
         packed = {name: np.concatenate([d[name] for d in days]) for name in VARIABLES}
@@ -223,7 +272,9 @@ def run_trajectory(out_dir: Path, trajectory: Trajectory, solver: Solver, report
         written = [folder / f"state-{index:04d}.npz", folder / f"chunk-{index:04d}.zarr.zip"]
         if starts:
             written.insert(0, folder / f"starts-{index:04d}.npz")
-            write_atomically(written[0], npz({k: np.stack([s[k] for s in starts]) for k in starts[0]}))
+            write_atomically(
+                written[0], npz({k: np.stack([s[k] for s in starts]) for k in starts[0]})
+            )
         write_atomically(written[-2], npz(state_to_arrays(state)))
         times = begin + 6 * np.arange(len(packed["temperature"]))
         # last: it says "done"
@@ -241,7 +292,9 @@ def open_chunk(path: str | os.PathLike[str]) -> Any:
     return open_zarr_zip(path)
 
 
-def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver | None = None) -> Any:
+def simulate(
+    days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver | None = None
+) -> Any:
     """A short run in memory as an `xarray.Dataset`, six-hourly: for tests and for a first
     look (default solver: T21)."""
     import xarray as xr
@@ -254,7 +307,9 @@ def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver |
     parts = []
     for _ in range(days):
         state, fields = solver.day(state)
-        parts.append({name: pack(np.asarray(fields[name]), *PACKING[name], name=name) for name in VARIABLES})
+        parts.append(
+            {name: pack(np.asarray(fields[name]), *PACKING[name], name=name) for name in VARIABLES}
+        )
     packed = {name: np.concatenate([p[name] for p in parts]) for name in VARIABLES}
     times = np.datetime64(trajectory.start, "h") + 6 * np.arange(4 * days)
     return xr.decode_cf(_dataset(packed, times, trajectory, solver))
@@ -262,7 +317,11 @@ def simulate(days: int, *, seed: int = 0, spinup_days: int = 0, solver: Solver |
 
 # One thread per process: two such processes are faster than one with two threads, and sums
 # keep their order.
-_WORKER_ENVIRONMENT = {"NPROC": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_PLATFORMS": "cpu"}
+_WORKER_ENVIRONMENT = {
+    "NPROC": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "JAX_PLATFORMS": "cpu",
+}
 _messages: Any = None
 _stop: Any = None
 
@@ -314,14 +373,17 @@ def _run_parallel(
                         future.result()
         except concurrent.futures.process.BrokenProcessPool as error:
             raise ChildProcessError(
-                errno.ECHILD, f"a worker process ended (out of memory? each of {processes} needs about 1 GB)"
+                errno.ECHILD,
+                f"a worker process ended (out of memory? each of {processes} needs about 1 GB)",
             ) from error
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _spin_up(path: Path, trajectory: Trajectory, solver: Solver, report: Callable[[int], None]) -> Any:
+def _spin_up(
+    path: Path, trajectory: Trajectory, solver: Solver, report: Callable[[int], None]
+) -> Any:
     """The state after the spin-up; its progress is kept every `chunk_days`, too."""
     import jax
 
@@ -338,14 +400,19 @@ def _spin_up(path: Path, trajectory: Trajectory, solver: Solver, report: Callabl
     return state
 
 
-def _dataset(packed: dict[str, np.ndarray], times: np.ndarray, trajectory: Trajectory, solver: Solver) -> Any:
+def _dataset(
+    packed: dict[str, np.ndarray], times: np.ndarray, trajectory: Trajectory, solver: Solver
+) -> Any:
     """Packed arrays (time, level, longitude, latitude) as a dataset in WeatherBench 2's
     layout, still int16."""
     import xarray as xr
 
     dims = ("time", "level", "longitude", "latitude")
     return xr.Dataset(
-        {name: packed_variable(dims, packed[name], PACKING[name], units=UNITS[name]) for name in PACKING},
+        {
+            name: packed_variable(dims, packed[name], PACKING[name], units=UNITS[name])
+            for name in PACKING
+        },
         {
             "time": hours_since_1900(times),
             "level": ("level", np.array(LEVELS, np.int32), {"units": "hPa"}),
@@ -353,15 +420,19 @@ def _dataset(packed: dict[str, np.ndarray], times: np.ndarray, trajectory: Traje
             "latitude": ("latitude", LATITUDE, {"units": "degrees_north"}),
         },
         {
-            "title": f"Held-Suarez benchmark planet, trajectory {trajectory.name}, dates are nominal",
+            "title": (
+                f"Held-Suarez benchmark planet, trajectory {trajectory.name}, dates are nominal"
+            ),
             "source": (
                 f"dinosaur-dycore, T{solver.truncation}, {solver.layers} sigma layers, "
                 f"{solver.step_minutes} min steps"
             ),
             "references": "Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2",
-            "interpolation": "Gaussian grid, linear in ln p to pressure (continued below the lowest layer centre), "
-            "then truncated to total wavenumber 21 (wind as vorticity and divergence), then "
-            "evaluated on this grid",
+            "interpolation": (
+                "Gaussian grid, linear in ln p to pressure (continued below the lowest layer "
+                "centre), then truncated to total wavenumber 21 (wind as vorticity and "
+                "divergence), then evaluated on this grid"
+            ),
             "seed": trajectory.seed,
         },
     )

@@ -99,12 +99,14 @@ class Solver:
 
     def __post_init__(self) -> None:
         if self.truncation not in _GAUSSIAN_NODES:
-            raise ValueError(f"truncation={self.truncation} is not one of {sorted(_GAUSSIAN_NODES)}.")
+            raise ValueError(
+                f"truncation={self.truncation} is not one of {sorted(_GAUSSIAN_NODES)}."
+            )
         if self.step_minutes <= 0 or 360 % self.step_minutes:
-            raise ValueError((
+            raise ValueError(
                 f"step_minutes={self.step_minutes} must divide 360 (fields are written every six "
                 "hours)."
-            ))
+            )
 
     @functools.cached_property
     def grid(self) -> Any:
@@ -152,8 +154,12 @@ class Solver:
         dinosaur = import_dinosaur()
         integration, hour = dinosaur.time_integration, dinosaur.scales.units.hour
         flat = np.zeros(self.grid.modal_shape)
-        dynamics = dinosaur.primitive_equations.PrimitiveEquations(self._reference_temperature, flat, self.coords, self.constants)
-        forcing = dinosaur.held_suarez.HeldSuarezForcing(self.coords, self.constants, self._reference_temperature)
+        dynamics = dinosaur.primitive_equations.PrimitiveEquations(
+            self._reference_temperature, flat, self.coords, self.constants
+        )
+        forcing = dinosaur.held_suarez.HeldSuarezForcing(
+            self.coords, self.constants, self._reference_temperature
+        )
         equation = integration.compose_equations([dynamics, forcing])
         dt = self.constants.nondimensionalize(self.step_minutes / 60 * hour)
         tau = self.constants.nondimensionalize(self.diffusion_hours * hour)
@@ -177,7 +183,9 @@ class Solver:
         noise = np.random.default_rng(seed).normal(scale=0.16, size=shape)
         full = np.zeros(state.temperature_variation.shape, np.float32)
         full[:, : shape[1], 1 : OUTPUT_TRUNCATION + 1] = noise[:, :, 1 : OUTPUT_TRUNCATION + 1]
-        return dataclasses.replace(state, temperature_variation=state.temperature_variation + full * self.grid.mask)
+        return dataclasses.replace(
+            state, temperature_variation=state.temperature_variation + full * self.grid.mask
+        )
 
     def state_from_arrays(self, arrays: dict[str, np.ndarray]) -> State:
         """A state from spectral coefficients of any higher (or equal) truncation, truncated
@@ -197,7 +205,9 @@ class Solver:
                 f"{self.layers} layers: it needs at least ({self.layers}, {orders}, {degrees}). "
                 "Start from a higher truncation."
             )
-        cut = {name: np.array(arrays[name][..., :orders, :degrees], np.float32) for name in STATE_NAMES}
+        cut = {
+            name: np.array(arrays[name][..., :orders, :degrees], np.float32) for name in STATE_NAMES
+        }
         # a state of this very truncation stays bit-identical: restarts rely on it
         if have[-2] > orders:
             for value in cut.values():
@@ -221,15 +231,23 @@ class Solver:
             self.constants.g,
             self.constants.R,
         )
-        temperature = grid.to_nodal(state.temperature_variation) + self._reference_temperature[:, None, None]
+        temperature = (
+            grid.to_nodal(state.temperature_variation) + self._reference_temperature[:, None, None]
+        )
         wind = harmonic.vor_div_to_uv_nodal(grid, state.vorticity, state.divergence, clip=False)
         sigma_fields = jnp.stack([grid.to_nodal(geopotential), temperature, *wind])
         # 2. to pressure levels, linear in ln p
         interpolation = dinosaur.vertical_interpolation
-        interpolate = interpolation.vectorize_vertical_interpolation(interpolation.linear_interp_with_linear_extrap)
-        pressure = np.array([float(self.constants.nondimensionalize(p * units.hPa)) for p in LEVELS])
+        interpolate = interpolation.vectorize_vertical_interpolation(
+            interpolation.linear_interp_with_linear_extrap
+        )
+        pressure = np.array(
+            [float(self.constants.nondimensionalize(p * units.hPa)) for p in LEVELS]
+        )
         log_sigma = np.log(pressure)[:, None, None] - grid.to_nodal(state.log_surface_pressure)
-        phi, temperature, u, v = interpolate(log_sigma, jnp.log(jnp.asarray(self.coords.vertical.centers)), sigma_fields)
+        phi, temperature, u, v = interpolate(
+            log_sigma, jnp.log(jnp.asarray(self.coords.vertical.centers)), sigma_fields
+        )
         # 3. truncate, 4. evaluate
         output = _output_grid()
         scalars = output.to_nodal(_truncate(grid.to_modal(jnp.stack([phi, temperature]))))
@@ -284,7 +302,9 @@ def state_to_arrays(state: State) -> dict[str, np.ndarray]:
 def _output_grid() -> Any:
     """The 64x32 equiangular grid with T21 harmonics."""
     harmonic = import_dinosaur().spherical_harmonic
-    return harmonic.Grid.construct(OUTPUT_TRUNCATION, _GAUSSIAN_NODES[21], latitude_spacing="equiangular")
+    return harmonic.Grid.construct(
+        OUTPUT_TRUNCATION, _GAUSSIAN_NODES[21], latitude_spacing="equiangular"
+    )
 
 
 def _truncate(coefficients: Float[Array, "... order degree"]) -> Float[Array, "... 43 23"]:
