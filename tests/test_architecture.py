@@ -38,6 +38,27 @@ def test_imports_keep_their_contracts():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["rules", "layout"])
+def test_ruff_has_nothing_to_say(command):
+    """Over the tracked files by name, so that no default of an ignored folder hides one."""
+    sources = [str(path) for path in tracked() if path.suffix == ".py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--no-cache", "--force-exclude", *sources],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_tracked_file_is_ignored():
+    """What `.gitignore` names is missing from the wheel and unseen by ruff."""
+    tracked()
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_data_folders_are_no_packages():
     """A package called `datasets` would hide Hugging Face's."""
     for folder in ("datasets", "benchmarks", "leaderboard"):
