@@ -110,10 +110,11 @@ def public_without_docstring(path: Path) -> list[str]:
                 item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
             ) or item.name.startswith("_"):
                 continue
+            # the body of a protocol's method
             stub = (
                 isinstance(item.body[-1], ast.Expr)
                 and getattr(item.body[-1].value, "value", None) is ...
-            )  # of a protocol
+            )
             if ast.get_docstring(item) is None and not stub:
                 found.append(f"{path.relative_to(ROOT)}:{item.lineno} {inside}{item.name}")
             if isinstance(item, ast.ClassDef) and not item.name.startswith("_"):

@@ -217,11 +217,8 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     names = given.variants.split(",") if given.variants else list(VARIANTS[given.network])
-    steps, parameters, per_turn = (
-        {},
-        {},
-        16,
-    )  # every turn is sixteen steps, in four calls or in sixteen
+    # every turn is sixteen steps, in four calls or in sixteen
+    steps, parameters, per_turn = {}, {}, 16
     for name in names:
         if name.startswith("jax"):
             steps_per_call = int(name.removeprefix("jax") or 1)

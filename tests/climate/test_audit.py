@@ -27,9 +27,8 @@ def red_noise(count: int, columns: int, *, r: float, seed: int = 0) -> np.ndarra
 def test_autocorrelation_of_red_noise():
     whole = series(red_noise(len(DAYS), 40, r=0.8), DAYS)
     found = autocorrelation(whole, np.timedelta64(1, "D"), 6)
-    np.testing.assert_allclose(
-        found, 0.8 ** np.arange(7), atol=0.05
-    )  # a little low: each calendar month's mean was fitted
+    # a little low: each calendar month's mean was fitted
+    np.testing.assert_allclose(found, 0.8 ** np.arange(7), atol=0.05)
 
 
 def test_autocorrelation_never_joins_segments_and_bears_gaps():
@@ -221,9 +220,8 @@ def test_enso_is_split_by_periods(mirror_file):
         and report["period.test"].value == "2004-01-01 to 2020-11-01"
     )
     assert report["overlap.test_times"].value == report["overlap.test_fields"].value == 0
-    assert (
-        report["near.test"].verdict == "note"
-    )  # the months after the split are known from those before it
+    # the months after the split are known from those before it
+    assert report["near.test"].verdict == "note"
 
 
 def test_held_suarez_starts_are_not_independent():

@@ -202,9 +202,8 @@ def test_two_thousand_rows_sort_within_two_seconds(site, tmp_path):
         for i in range(2000)
     ]
     page.write_text(head + "\n".join(rows) + tail, encoding="utf-8")
-    flags = [
-        flag for flag in FLAGS if not flag.startswith("--virtual-time")
-    ]  # in virtual time nothing takes any
+    # in virtual time nothing takes any
+    flags = [flag for flag in FLAGS if not flag.startswith("--virtual-time")]
     found = probed(page.as_uri(), [*flags, "--timeout=60000"], tmp_path)
     assert max(found["times"]) < 2000
     assert found["said"].startswith(f"The first {found['first']} of 2000 rows")

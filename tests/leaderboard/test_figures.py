@@ -153,9 +153,8 @@ def test_the_best_rows_lines_are_one_picture_and_other_kinds_are_the_best_rows(s
     assert "21 left" in svg  # written beside the best row's mark
     assert '<h3 id="figure-confusion">Confusion: net 0</h3>' in page
     assert '<td class="num" style="--v:0.750">0.75</td>' in page
-    assert (
-        '<td class="num" style="--v:0.001"></td>' in page
-    )  # a thousandth is no number worth reading
+    # a thousandth is no number worth reading
+    assert '<td class="num" style="--v:0.001"></td>' in page
     ElementTree.fromstring(svg)
     assert "<script>alert" not in page and html.escape(EVIL) in page
 
@@ -225,9 +224,8 @@ def test_a_map_has_its_axes_and_a_sequence_the_names_of_its_stretches(small):
     page, _ = dataset_page(small)
     (drawn,) = re.findall(r'<svg class="map".*?</svg>', page)
     ElementTree.fromstring(drawn)
-    assert (
-        '<path d="M2.0 2v.6"/><text x="2.0"' in drawn and ">90°E</text>" in drawn
-    )  # the middle of four columns
+    # the middle of four columns
+    assert '<path d="M2.0 2v.6"/><text x="2.0"' in drawn and ">90°E</text>" in drawn
     assert '<path d="M0 1.0h-.6"/>' in drawn and "<script>" not in drawn
     (letters,) = re.findall(r'<p class="bases">(.*?)</p>', page)
     assert re.sub(r"<rp>.*?</rp>|<rt>.*?</rt>|<[^>]*>", "", letters) == "ACGTACGT"

@@ -67,10 +67,8 @@ def write(
 def test_the_same_jet_in_two_splits(tmp_path):
     train, test = jets(300, 1), jets(100, 2)
     copies = taken(train, np.array([3, 50, 299]))
-    copies["label_QCD"], copies["label_Tbqq"] = (
-        copies["label_Tbqq"],
-        copies["label_QCD"],
-    )  # under the other label
+    # under the other label
+    copies["label_QCD"], copies["label_Tbqq"] = copies["label_Tbqq"], copies["label_QCD"]
     near = taken(train, np.array([7]))
     near["part_px"] = near["part_px"] + np.float32(1e-3)
     a, b = (
@@ -121,9 +119,8 @@ def test_repeats_labels_and_empty_events(tmp_path):
 
 def test_events_by_seed_and_number(tmp_path):
     train, test = jets(60, 4), jets(40, 5)
-    test["aux_event"][:5] = train["aux_event"][
-        :5
-    ]  # the other jet of the same event has another content
+    # the other jet of the same event has another content
+    test["aux_event"][:5] = train["aux_event"][:5]
     for folder, data in (("one", train), ("two", test)):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder / "x.root", data)
@@ -192,9 +189,8 @@ def test_jets_of_the_repository_are_each_their_own():
     reports = {report.name: report for report in front.run(["particle_physics/quark_gluon"])}
     report = reports["particle_physics/quark_gluon (test)"]
     assert report.sizes == {"test": 6000} and report["copies.within_test"].value == 0
-    assert report["one_feature.jet_pt"].value == pytest.approx(
-        0.507, abs=1e-3
-    )  # what the task's own audit says
+    # what the task's own audit says
+    assert report["one_feature.jet_pt"].value == pytest.approx(0.507, abs=1e-3)
     with pytest.raises(front.AuditError, match="has no subsets"):
         list(front.run(["particle_physics/quark_gluon:x"]))
 

@@ -76,9 +76,8 @@ def test_the_interval_of_a_normal_mean_covers_it_in_95_of_100_cases():
     weights = stats.bootstrap_weights(80, spec(resamples=500))
     samples = rng.normal(size=(600, 80)) @ weights.T
     hits = [low <= 0 <= high for low, high in map(stats.interval, samples)]
-    assert (
-        0.92 < np.mean(hits) < 0.97
-    )  # percentile intervals of 80 examples are a little narrow: 94.3 % in theory
+    # percentile intervals of 80 examples are a little narrow: 94.3 % in theory
+    assert 0.92 < np.mean(hits) < 0.97
 
 
 def test_the_interval_of_a_mean_is_scipys():

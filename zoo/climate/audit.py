@@ -262,9 +262,8 @@ def autocorrelation(train: Series, step: np.timedelta64, most: int) -> np.ndarra
     order = np.lexsort((train.times, train.segments))
     anomaly, segment = anomaly[order], train.segments[order]
     place = np.round((train.times[order] - train.times.min()) / step).astype(np.int64)
-    rows = place + segment * (
-        place.max() + most + 2
-    )  # a number line on which segments are far apart
+    # a number line on which segments are far apart
+    rows = place + segment * (place.max() + most + 2)
     rows, first = np.unique(rows, return_index=True)
     known = np.isfinite(anomaly[first])
     anomaly = np.where(known, anomaly[first], 0.0)

@@ -183,9 +183,8 @@ def world(
     figure = canvas(8.4, 4.4, title)
     axes = figure.add_subplot()
     signed = values.min() < 0
-    top = (
-        float(np.quantile(np.abs(values), 0.99)) or 1.0
-    )  # the place itself would leave the rest white
+    # the place itself would leave the rest white
+    top = float(np.quantile(np.abs(values), 0.99)) or 1.0
     shown = axes.pcolormesh(
         longitude,
         latitude,

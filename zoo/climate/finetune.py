@@ -321,9 +321,8 @@ class WeatherTransfer:
         errors = []
         for penalty in PENALTIES:
             w = solved(*inner, penalty)
-            errors.append(
-                float(np.sum(w * (held[0] @ w)) - 2 * np.sum(w * held[1]))
-            )  # but for the sum of squared targets
+            # but for the sum of squared targets
+            errors.append(float(np.sum(w * (held[0] @ w)) - 2 * np.sum(w * held[1])))
         total = solved(inner[0] + held[0], inner[1] + held[1], PENALTIES[int(np.argmin(errors))])
         layer.head[...], layer.head_bias[...] = (
             jnp.asarray(total[:-1], jnp.float32),
@@ -428,9 +427,8 @@ def _by_time(series: States, path: Path) -> tuple[np.ndarray, np.ndarray]:
     lies a gap before them."""
     held = series.starts_[-max(1, round(SHARE * len(series.starts_))) :]
     span = (series.times[-1] - series.times[0]) / np.timedelta64(1, "D")
-    gap = np.timedelta64(
-        round(86400 * min(GAP_DAYS, span / 10)), "s"
-    )  # a short series can only afford a short one
+    # a short series can only afford a short one
+    gap = np.timedelta64(round(86400 * min(GAP_DAYS, span / 10)), "s")
     train = series.starts_[series.times[series.starts_ + series.lag] < series.times[held[0]] - gap]
     if len(train) < FEWEST_STATES // 2:
         raise TransferDataError(
@@ -485,12 +483,8 @@ class EnsoTransfer:
         data, validation: the user's indices.
     """
 
-    higher_is_better, batch_size, epochs, rates = (
-        False,
-        1 << 30,
-        200.0,
-        (1e-3, 3e-3),
-    )  # all months in each step
+    # all months in each step
+    higher_is_better, batch_size, epochs, rates = False, 1 << 30, 200.0, (1e-3, 3e-3)
 
     def __init__(self, source: PretrainedModel, data: Path, validation: Path | None):
         if source.card.predictor_config.get("state") != "core":

@@ -166,10 +166,8 @@ def run(made: Explainable, method: str, *, steps: int = STEPS, seed: int = 0) ->
         values, notes = _gradient(made, method, steps=steps, seed=seed)
         if made.letters is not None:
             return Explained(method, made.reduce(values), score, letters=values, notes=notes)
-        sensitivity = method in (
-            "saliency",
-            "smooth_grad",
-        )  # a gradient's sum over unlike inputs means nothing, its length does
+        # a gradient's sum over unlike inputs means nothing, its length does
+        sensitivity = method in ("saliency", "smooth_grad")
         drawn = np.sqrt(made.reduce(values**2)) if sensitivity else made.reduce(values)
         return Explained(method, drawn, score, notes=notes)
     if method == "ism":

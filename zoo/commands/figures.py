@@ -362,9 +362,8 @@ def _images(figure: Any, drawn: Images) -> None:
     figure.supxlabel(drawn.x_label, fontsize=9)
     figure.supylabel(drawn.y_label, fontsize=9)
     bar = figure.colorbar(shown, ax=grid, shrink=0.8)
-    named = (
-        edges[:-1] if drawn.extent is None else drawn.levels
-    )  # below the first level of a map there is no end
+    # below the first level of a map there is no end
+    named = edges[:-1] if drawn.extent is None else drawn.levels
     bar.set_ticks(named, labels=[f"{edge:g}" for edge in named])
     bar.set_label(drawn.level_label.removesuffix(", from"), fontsize=8)
 

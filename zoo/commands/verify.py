@@ -211,9 +211,8 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
             ]
         return _factory_problems(path, entry, entry.code, spec)
     if model is None and baseline is None:
-        if (
-            entry.code is not None
-        ):  # a package's model that is not installed here: only a re-run needs it
+        if entry.code is not None:
+            # a package's model that is not installed here: only a re-run needs it
             return (
                 [f"kind: claimed {entry.kind}, what a package brings is a model"]
                 if entry.kind != "model"

@@ -149,9 +149,8 @@ def stump(feature: np.ndarray, labels: np.ndarray, other: np.ndarray, classes: i
     order = np.argsort(feature, kind="stable")
     value = feature[order]
     counts = np.cumsum(labels[order][:, None] == np.arange(classes), 0)
-    edges = np.flatnonzero(
-        np.r_[value[1:] != value[:-1], True]
-    )  # last place of each value; the last of all: no cut
+    # last place of each value; the last of all: no cut
+    edges = np.flatnonzero(np.r_[value[1:] != value[:-1], True])
     below, above = counts[edges], counts[-1] - counts[edges]
     best = int(np.argmax(below.max(1) + above.max(1)))
     return np.where(

@@ -243,9 +243,8 @@ def _of_encoder(
         inner = network.encoder if labels else network
         there = jnp.broadcast_to(known, (len(tokens), whole))
         inner.encode(padded(jnp.asarray(one_hot(tokens))), there, keep_attention=True)
-        kept = [
-            block.attention.attention_weights.get_value() for block in inner.blocks
-        ]  # [...] does not read what was sown: a tuple
+        # [...] does not read what was sown: a tuple
+        kept = [block.attention.attention_weights.get_value() for block in inner.blocks]
         return {
             f"layer {n}": np.asarray(each[0] if isinstance(each, tuple) else each)
             for n, each in enumerate(kept, 1)

@@ -190,9 +190,8 @@ def cost(metric: MetricSpec, metric_label: str, points: Sequence[Point], *, name
         bar.lines[0].set_gid(f"point {number}")
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.1)
-    few = (
-        axes.get_xlim()[1] < 100 * axes.get_xlim()[0]
-    )  # one or two decades: their 2 and 5 are named too
+    # one or two decades: their 2 and 5 are named too
+    few = axes.get_xlim()[1] < 100 * axes.get_xlim()[0]
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0) if few else tuple(range(2, 10))))
     axes.xaxis.set_minor_formatter("{x:g}" if few else NullFormatter())
@@ -369,13 +368,11 @@ def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(
-        r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL
-    )  # would style the whole page; site.css says it
+    # would style the whole page; site.css says it
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font(?:-family)?: [^;\"]*;? ?", _font, svg)
-    svg = re.sub(
-        r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _two_decimals, tag.group()), svg
-    )  # coordinates, never tick labels
+    # coordinates, never tick labels
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _two_decimals, tag.group()), svg)
     svg = re.sub(
         r'<g id="(?:figure|axes|matplotlib\.axis|patch|xtick|ytick|line2d|text)_?\d+">', "<g>", svg
     )

@@ -66,9 +66,8 @@ def script(task: TaskBoard) -> str | None:
         "left": len(rows(task)) - len(able),
     }
     packed = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return (
-        "window.scizooCompare = " + packed.replace("<", "\\u003c") + ";\n"
-    )  # no title can end a script, wherever it is pasted
+    # no title can end a script, wherever it is pasted
+    return "window.scizooCompare = " + packed.replace("<", "\\u003c") + ";\n"
 
 
 def _row(row: Row, names: list[str]) -> dict[str, Any]:
@@ -120,9 +119,8 @@ def matrix(task: TaskBoard) -> Matrix | None:
     able = rows(task)
     if len(able) < 2:
         return None
-    able = able[
-        : MATRIX if len(able) <= ranks.MANY else ranks.FEWER + 1
-    ]  # all of whose pairs are known
+    # all of whose pairs are known
+    able = able[: MATRIX if len(able) <= ranks.MANY else ranks.FEWER + 1]
     found = {
         row.entry.id: {difference.other: difference for difference in row.differences}
         for row in able

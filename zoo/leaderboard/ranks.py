@@ -181,9 +181,8 @@ def _formulas(board: TaskBoard) -> Any:
     elif board.rows:
         try:
             return registry.resolve(board.spec.code)(board.spec, file=_no_file)
-        except (
-            Exception
-        ) as error:  # the task's code is a plug-in: whatever it raises, its rows are still shown
+        except Exception as error:
+            # the task's code is a plug-in: whatever it raises, its rows are still shown
             reason = f"the task's code {board.spec.code} cannot be loaded ({type(error).__name__})"
     for row in board.rows:
         row.no_group = reason

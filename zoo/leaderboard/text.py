@@ -183,9 +183,8 @@ def point(metric: MetricSpec, name: str) -> str:
     """The last part of a metric's full name as a reader expects it: `day5` is "day 5",
     `fpr_1e2` is "FPR 1e−2"."""
     _, _, at = name.partition(".")
-    at = re.sub(
-        r"\bfpr_(\d)e(\d)", rf"FPR \1E{MINUS}\2", at
-    )  # a rate is below one, and a name holds no sign
+    # a rate is below one, and a name holds no sign
+    at = re.sub(r"\bfpr_(\d)e(\d)", rf"FPR \1E{MINUS}\2", at)
     return re.sub(r"(?<=[a-z])(?=\d)", " ", at).replace("_", " ").replace(f"E{MINUS}", f"e{MINUS}")
 
 

@@ -313,9 +313,8 @@ def aligned(x: np.ndarray, y: np.ndarray, share: np.ndarray) -> tuple[np.ndarray
     says; shares sum to one over particles."""
     x, y = (each - (share * each).sum(axis=1, keepdims=True) for each in (x, y))
     xx, yy, xy = ((share * each).sum(axis=1) for each in (x * x, y * y, x * y))
-    angle = np.pi / 2 - 0.5 * np.arctan2(
-        2 * xy, xx - yy
-    )  # from the axis of largest spread to the upright
+    # from the axis of largest spread to the upright
+    angle = np.pi / 2 - 0.5 * np.arctan2(2 * xy, xx - yy)
     cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y = cosine * x - sine * y, sine * x + cosine * y
     return tuple(

@@ -33,9 +33,9 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     group = zarr.create_group(store)
     for name in sorted(arrays):
         value = np.ascontiguousarray(arrays[name])
-        if (
-            value.dtype.kind == "U"
-        ):  # stored as UTF-8 bytes of one width: plain Zarr v3, readable by every implementation
+        if value.dtype.kind == "U":
+            # stored as UTF-8 bytes of one width: plain Zarr v3, readable by every
+            # implementation
             value = np.char.encode(value, "utf-8")
         if value.dtype.kind == "S":
             value = np.frombuffer(value.tobytes(), np.uint8).reshape(
@@ -71,9 +71,8 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         RecordError: the file is truncated or no Zarr zip.
     """
     try:
-        with zipfile.ZipFile(
-            path
-        ) as archive:  # zarr's own complaint about what is no zip is an AttributeError
+        with zipfile.ZipFile(path) as archive:
+            # zarr's own complaint about what is no zip is an AttributeError
             quick = _as_written(archive)
         if quick is not None:
             return quick

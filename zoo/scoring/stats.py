@@ -41,9 +41,8 @@ def bootstrap_weights(n: int, spec: ResamplingSpec) -> np.ndarray:
     neighbours in time.
     """
     rng = np.random.default_rng(spec.seed)
-    if (
-        spec.method == "bootstrap"
-    ):  # row by row: the same draws as all at once, in a third of the memory
+    if spec.method == "bootstrap":
+        # row by row: the same draws as all at once, in a third of the memory
         weights = np.empty((spec.resamples, n))
         for row in weights:
             row[:] = np.bincount(rng.integers(n, size=n), minlength=n) / n
@@ -189,9 +188,8 @@ def paired(
     else:
         kept = turned[:, finite]
         kept = kept - kept.mean(axis=1, keepdims=True)
-        kept = kept - kept.mean(
-            axis=0
-        )  # what is common to all rows cancels in every difference, and here exactly
+        # what is common to all rows cancels in every difference, and here exactly
+        kept = kept - kept.mean(axis=0)
         product = kept @ kept.T / max(1, kept.shape[1] - 1)
         own = np.diag(product)
         error = np.sqrt(np.maximum(own[:, None] + own - 2 * product, 0))
@@ -263,9 +261,8 @@ def _cliques(same: np.ndarray) -> list[int]:
             if not any(part & other == part for other in fresh):
                 fresh.append(part)
         sets = kept + (fresh or [bit])
-        if (
-            len(sets) > LETTERS_A_ROW * n + 64
-        ):  # more letters than anybody reads, and their number can grow without bound
+        if len(sets) > LETTERS_A_ROW * n + 64:
+            # more letters than anybody reads, and their number can grow without bound
             return _runs(same)
     return sorted(
         sets, key=lambda group: [position for position in range(n) if group >> position & 1]
@@ -277,9 +274,8 @@ def _runs(same: np.ndarray) -> list[int]:
     not every tie is within one."""
     n = len(same)
     ahead = np.tril(np.ones((n, n), bool)) | same
-    first_apart = np.where(
-        ahead.all(axis=1), n, np.argmin(ahead, axis=1)
-    )  # of every row, the next below it that differs from it
+    # of every row, the next below it that differs from it
+    first_apart = np.where(ahead.all(axis=1), n, np.argmin(ahead, axis=1))
     ends = np.minimum.accumulate(first_apart[::-1])[::-1].tolist()
     runs, furthest = [], 0
     for row, end in enumerate(ends):

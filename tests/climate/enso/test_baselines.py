@@ -76,10 +76,8 @@ def test_the_spring_barrier_damped_persistence_is_worst_across_spring(task: Enso
     by_month = task.by_start_month(
         task.record(baselines.damped_persistence(task)(examples.inputs), examples)
     )["correlation"]
-    before_spring, after_spring = (
-        by_month[[0, 1, 2], 4].mean(),
-        by_month[[6, 7, 8], 4].mean(),
-    )  # issued Jan-Mar, Jul-Sep
+    # issued Jan-Mar, Jul-Sep
+    before_spring, after_spring = by_month[[0, 1, 2], 4].mean(), by_month[[6, 7, 8], 4].mean()
     assert before_spring < after_spring - 0.3
 
 

@@ -62,9 +62,8 @@ def test_the_error_of_persistence_grows_with_lead_and_its_correlation_falls(task
         assert (np.diff(by_day(scores, name)[:5]) > 0).all() and by_day(scores, name)[0] > 0
     assert (np.diff(by_day(scores, "z500_acc")[:4]) < 0).all()
     assert 0.5 < scores["z500_useful_days"] < 4
-    assert all(
-        scores[f"ke850_spectrum_error.day{day}"] < 0.1 for day in (1, 5, 10)
-    )  # the waves of another day are as strong
+    # the waves of another day are as strong
+    assert all(scores[f"ke850_spectrum_error.day{day}"] < 0.1 for day in (1, 5, 10))
 
 
 def test_the_truth_scores_perfectly(task, examples, forecast):

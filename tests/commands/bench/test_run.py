@@ -165,9 +165,8 @@ def test_a_cache_that_cannot_be_written_warns_and_the_run_goes_on(toy, tmp_path,
 def test_each_training_seed_is_scored_alone(toy):
     row = one(models="*line*", all_seeds=True).rows[0]
     assert [scores.seed for scores in row.seeds] == [0, 1, 2]
-    assert (
-        row.seeds[0].metrics["rmse.step1"] == row.metrics["rmse.step1"].value
-    )  # the first is the model
+    # the first is the model
+    assert row.seeds[0].metrics["rmse.step1"] == row.metrics["rmse.step1"].value
     assert len({scores.metrics["rmse.step1"] for scores in row.seeds}) == 3
 
 

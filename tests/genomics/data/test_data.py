@@ -142,9 +142,8 @@ def test_gzip_is_read_and_a_truncated_one_refused(tmp_path):
     )
     packed = gzip.compress(many.encode())
     assert len(read_table(write(tmp_path / "a.csv.gz", packed))) == 2000
-    assert (
-        len(read_table(write(tmp_path / "b.csv", packed))) == 2000
-    )  # what it is, not what it is called
+    # what it is, not what it is called
+    assert len(read_table(write(tmp_path / "b.csv", packed))) == 2000
     for cut in (len(packed) // 2, len(packed) - 3, 12):
         with pytest.raises(DataError, match="truncated or damaged"):
             read_table(write(tmp_path / "c.csv.gz", packed[:cut]))
@@ -376,14 +375,8 @@ def test_a_genome_and_its_genes_in_genbank(tmp_path):
     ) == [
         (10, 40, 1, 1, False, "b1"),
         (100, 110, -1, 0, True, "b2"),
-        (
-            60,
-            93,
-            -1,
-            2,
-            True,
-            "b2",
-        ),  # ten bases are three codons and one base: two are left of the fourth
+        # ten bases are three codons and one base: two are left of the fourth
+        (60, 93, -1, 2, True, "b2"),
     ]
     joined_letters = "".join(dna.decode(found.letters(again, each)) for each in (1, 2))
     assert joined_letters == str(joined.extract(record.seq))

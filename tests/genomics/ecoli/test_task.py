@@ -413,16 +413,8 @@ def test_codon_phase_follows_strand_and_phase():
     cds = features((2, 11, 1, 0, False), (14, 22, -1, 2, False), (25, 30, 1, 1, False))
     phase = gene_baselines.codon_phase(SimpleNamespace(tokens=np.zeros(32), features=cds))
     assert phase[2:11].tolist() == [0, 1, 2] * 3
-    assert phase[14:22][::-1].tolist() == [
-        1,
-        2,
-        0,
-        1,
-        2,
-        0,
-        1,
-        2,
-    ]  # two bases belong to the codon before
+    # two bases belong to the codon before
+    assert phase[14:22][::-1].tolist() == [1, 2, 0, 1, 2, 0, 1, 2]
     assert phase[25:30].tolist() == [2, 0, 1, 2, 0] and phase[0] == -1
 
 

@@ -154,13 +154,8 @@ def test_regroup_keeps_every_sequence_once():
     second = table(["ACGT", "GGGGG"], [1, 0])
     again = regroup({"train": first, "test": second})
     ids = sorted(name for part in again.values() for name in part.ids)
-    assert ids == [
-        "test:0",
-        "test:1",
-        "train:0",
-        "train:2",
-        "train:3",
-    ]  # ACGT with each of its labels, once
+    # ACGT with each of its labels, once
+    assert ids == ["test:0", "test:1", "train:0", "train:2", "train:3"]
     assert list(again) == list(SHARES) and all(part.tokens.shape[1] == 5 for part in again.values())
     with pytest.raises(ValueError, match="labelled"):
         regroup({"train": first, "test": LabelledSequences(second.tokens, None, second.ids)})

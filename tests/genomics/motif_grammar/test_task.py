@@ -129,10 +129,8 @@ def test_both_classes_of_the_hard_set_hold_the_same_motifs(hard):
 def test_attribution_scores_equal_scikit_learn():
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
-    score, truth = (
-        np.round(rng.normal(size=(20, 50)), 1),
-        rng.random((20, 50)) < 0.3,
-    )  # rounded: with ties
+    # rounded: with ties
+    score, truth = np.round(rng.normal(size=(20, 50)), 1), rng.random((20, 50)) < 0.3
     found = metrics.auroc(score, truth), metrics.aupr(score, truth)
     for row in range(20):
         assert found[0][row] == pytest.approx(sklearn.roc_auc_score(truth[row], score[row]))

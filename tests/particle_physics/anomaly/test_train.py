@@ -78,13 +78,11 @@ def test_folds_are_disjoint_and_a_member_trains_on_nothing_of_the_one_it_leaves_
         assert (sample.fold[left[:, member]] == member % 3).all() and (
             sample.fold[seen[:, member]] != member % 3
         ).all()
-    assert (
-        left[:, :3].sum(1) == (sample.label[:, 0] >= 0)
-    ).all()  # every event of a mixture is left out exactly once
+    # every event of a mixture is left out exactly once
+    assert (left[:, :3].sum(1) == (sample.label[:, 0] >= 0)).all()
     own = slice(len(events.qcd), len(mixtures[0]))
-    assert (
-        seen[own, :3].any() and not seen[own, 3:].any()
-    )  # the second search never sees the first's signal
+    # the second search never sees the first's signal
+    assert seen[own, :3].any() and not seen[own, 3:].any()
 
 
 def test_the_classes_of_the_fold_left_out_change_nothing_that_a_member_trains_on(events):
@@ -133,9 +131,10 @@ def test_a_search_that_is_no_better_than_nothing_on_its_folds_cuts_at_random(eve
     rng = np.random.default_rng(0)
     shuffled = Dijets(events.qcd.pairs, rng.permutation(events.qcd.mjj), events.qcd.process)
     sample = unlabelled_sample([shuffled], len(shuffled), folds=3, seed=0)
+    # it over-fits at once
     recipe = dataclasses.replace(
         CWOLA, config=dataclasses.replace(SMALL, signals=1), learning_rate=0.3, steps=20
-    )  # it over-fits at once
+    )
     fitted = training.train_classifier(sample, recipe, seed=0)
     assert not fitted.logits(sample.features).any()
     assert np.ptp(fitted(shuffled.pairs)["score"]) > 0.9

@@ -321,10 +321,8 @@ def test_a_truncated_file_says_so(path, tmp_path, share):
     ("branch", "message"),
     [
         ("part_isPhoton", "cannot be read .*checksum"),  # compressed: LZ4's checksum tells
-        (
-            "part_pz",
-            "part_pz.* not those of numbers",
-        ),  # not compressible: the offsets at its end make no sense
+        # not compressible: the offsets at its end make no sense
+        ("part_pz", "part_pz.* not those of numbers"),
     ],
 )
 @pytest.mark.parametrize("engine", ENGINES)

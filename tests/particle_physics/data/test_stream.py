@@ -22,9 +22,8 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("stream")
     for index, jets in enumerate((210, 211, 210)):
         content = jet_files.make(jets, seed=index, most=12)
-        content["jet_pt"] = (np.arange(jets) + sum((210, 211)[:index])).astype(
-            np.float32
-        )  # tells the jets apart
+        # tells the jets apart
+        content["jet_pt"] = (np.arange(jets) + sum((210, 211)[:index])).astype(np.float32)
         jet_files.write(place / f"part_{index}.root", content, basket=30)
     return place
 

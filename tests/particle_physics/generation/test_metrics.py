@@ -36,10 +36,8 @@ def test_wasserstein_with_ties_is_scipys():
 
 
 def test_what_a_jet_adds_to_the_wasserstein_distance_is_the_derivative():
-    x, y = (
-        RNG.normal(0.5, 1.0, 59),
-        RNG.normal(0.0, 1.3, 80),
-    )  # F never equals G inside, so that the derivative exists
+    # F never equals G inside, so that the derivative exists
+    x, y = RNG.normal(0.5, 1.0, 59), RNG.normal(0.0, 1.3, 80)
     parts = metrics.wasserstein(x, y)
     for jet in (0, 7, 33):
         slope = weighted_change(lambda w: stats.wasserstein_distance(x, y, w), x, jet)
@@ -150,9 +148,8 @@ def test_the_classifier_finds_a_shift_and_nothing_where_there_is_nothing():
     )
     correlated[:, 1] = correlated[:, 0]
     assert abs(two_sample.classifier_auc(same, true).mean() - 0.5) < 0.05
-    assert (
-        two_sample.classifier_auc(shifted, true).mean() > 0.85
-    )  # 0.917 is the most that can be had
+    # 0.917 is the most that can be had
+    assert two_sample.classifier_auc(shifted, true).mean() > 0.85
     assert two_sample.classifier_auc(correlated, true).mean() > 0.7  # no single observable differs
     np.testing.assert_array_equal(
         two_sample.classifier_auc(shifted, true), two_sample.classifier_auc(shifted, true)

@@ -125,9 +125,8 @@ def test_the_cards_name_what_the_original_is():
             and card.training.steps == 1_000_000
         )
         assert [weight.file for weight in card.weights] == [f"ParticleNet_{feature_set}.pt"]
-        assert not (
-            registry.path_of(name, "model").parent / card.weights[0].file
-        ).exists()  # fetched, never shipped
+        # fetched, never shipped
+        assert not (registry.path_of(name, "model").parent / card.weights[0].file).exists()
 
 
 def test_the_converted_weights_survive_a_file_of_ours(tmp_path):

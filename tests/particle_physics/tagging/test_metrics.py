@@ -95,15 +95,11 @@ def test_rejection_by_hand():
     score = np.concatenate([np.arange(10, 0, -1.0), np.full(11, 8.5), [8.0], np.full(28, 0.5)])
     signal = np.arange(50) < 10
     found = c.rejection(score, signal, ~signal, np.ones((50, 1)), [0.3, 0.25, 0.2])
-    assert found["survivors"].tolist() == [
-        12,
-        12,
-        0,
-    ]  # .25 is first reached by the third top, too; .2 by the second
+    # .25 is first reached by the third top, too; .2 by the second
+    assert found["survivors"].tolist() == [12, 12, 0]
     assert found["value"][0] == pytest.approx(40 / 12)
-    assert np.isnan(
-        [found[name][2] for name in ("value", "low", "high")]
-    ).all()  # fewer than ten jets: not shown
+    # fewer than ten jets: not shown
+    assert np.isnan([found[name][2] for name in ("value", "low", "high")]).all()
 
 
 def test_the_cut_is_the_first_threshold_of_sklearns_roc_curve_that_reaches_the_efficiency():

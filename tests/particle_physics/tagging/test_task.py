@@ -53,11 +53,8 @@ def test_examples_are_nominal_jets_then_shifted_ones_and_their_names_say_so(monk
     task = bound("jet_tagging", monkeypatch)
     examples = task.examples()
     sample = examples.targets.sample
-    assert np.bincount(sample).tolist() == [
-        400,
-        30,
-        400,
-    ]  # 40 smeared a class: fewer than the 100 asked for
+    # 40 smeared a class: fewer than the 100 asked for
+    assert np.bincount(sample).tolist() == [400, 30, 400]
     assert len(set(examples.ids)) == len(examples.ids) == len(examples.inputs)
     first = examples.ids.index("Tbqq:000000")
     assert examples.targets.label[first] == LABELS.index("Tbqq") and sample[first] == 0
@@ -91,9 +88,8 @@ def test_headlines_are_sklearns_on_nominal_jets_alone(monkeypatch):
         nominal = examples.targets.sample == 0
         label = examples.targets.label[nominal]
         if len(task.classes) > 2:
-            kept = np.exp(
-                record["log_probability"][nominal].astype(float)
-            )  # half precision is what is scored
+            # half precision is what is scored
+            kept = np.exp(record["log_probability"][nominal].astype(float))
             kept /= kept.sum(axis=1, keepdims=True)
             raw = record["log_probability"][nominal].astype(float)
             theirs = np.mean(
@@ -183,9 +179,8 @@ def test_rejection_is_a_gap_below_ten_survivors_and_the_count_is_told(monkeypatc
         values["rejection.es50"] == 10.0
         and values["rejection_low.es50"] < 10 < values["rejection_high.es50"]
     )
-    assert np.isnan(values["accuracy"]) and np.isnan(
-        values["calibration_error"]
-    )  # a score is no probability
+    # a score is no probability
+    assert np.isnan(values["accuracy"]) and np.isnan(values["calibration_error"])
 
 
 def test_a_row_may_decline_shifted_jets_but_not_nominal_ones(monkeypatch):
@@ -256,9 +251,8 @@ def test_smearing_moves_momenta_by_five_percent_and_leaves_directions_and_paddin
     )
     assert ratio.mean() == pytest.approx(1, abs=0.01) and 0.03 < ratio.std() < 0.06
     mass2 = moved.column("part_energy") ** 2 - pt**2 - moved.column("part_pz") ** 2
-    assert (
-        np.abs(mass2).max() < 1e-3 * moved.column("part_energy").max() ** 2
-    )  # massless stays massless
+    # massless stays massless
+    assert np.abs(mass2).max() < 1e-3 * moved.column("part_energy").max() ** 2
     scale = moved.scalars["jet_pt"] / jets.scalars["jet_pt"]
     assert scale.mean() == pytest.approx(1, abs=0.01) and 0.005 < scale.std() < 0.05
     assert np.isnan(moved.scalars["jet_sdmass"]).all() and np.isnan(moved.scalars["jet_tau3"]).all()

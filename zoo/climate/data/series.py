@@ -165,13 +165,8 @@ def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:
             return of_dataset(opened, time=time)
     except SeriesError as error:
         raise SeriesError(f"{path}: {error}") from error
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        IndexError,
-    ) as error:  # what its readers raise on damaged bytes
+    except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        # what its readers raise on damaged bytes
         raise SeriesError(
             f"{path} cannot be read as NetCDF, Zarr or CSV ({type(error).__name__}: {error})"
         ) from error

@@ -214,9 +214,8 @@ def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr
     Minimises the RMSE, at the price of smoother fields. Leads beyond the fit get its last factor.
     """
     hours = forecast["lead_time"].values.astype("timedelta64[h]").astype(int)
-    factors = transforms.damping[
-        np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)
-    ]  # [lead, channel]
+    # [lead, channel]
+    factors = transforms.damping[np.minimum(hours // step_hours - 1, len(transforms.damping) - 1)]
     dims = ("init_time", "lead_time", "level", "longitude", "latitude")
     damped = {}
     for i, name in enumerate(VARIABLES):
@@ -286,9 +285,8 @@ def check_analysis(
     for name, expected in (("longitude", grid.longitude), ("latitude", grid.latitude)):
         given = analysis[name].values
         if len(given) == len(expected) and np.allclose(given[::-1], expected, atol=1e-3):
-            analysis = analysis.isel(
-                {name: slice(None, None, -1)}
-            )  # descending: the coordinate says so itself
+            # descending: the coordinate says so itself
+            analysis = analysis.isel({name: slice(None, None, -1)})
         elif len(given) != len(expected) or not np.allclose(given, expected, atol=1e-3):
             raise ForecastInputError(
                 f"{name} differs from the model's grid: given {len(given)} points {given[0]:g} to "

@@ -51,9 +51,8 @@ def fit(
     for wave in range(n_waves):
         every = np.concatenate([part[:, wave] for part in parts])
         eof[wave] = np.linalg.eigh(every.conj().T @ every)[1][:, ::-1][:, : max(MODES)]
-    eof = eof.real.astype(np.float16) + 1j * eof.imag.astype(
-        np.float16
-    )  # as stored, so that the steps fit what will be used
+    # as stored, so that the steps fit what will be used
+    eof = eof.real.astype(np.float16) + 1j * eof.imag.astype(np.float16)
     amplitudes = [np.einsum("twc,wcm->twm", part, eof, optimize=True) for part in parts]
     held_amplitude = np.einsum("twc,wcm->twm", held, eof, optimize=True)
     best, best_error = None, np.inf

@@ -142,12 +142,8 @@ def _cut(
 ) -> Iterator[Windows]:
     """The windows of each piece, with what the piece before it left over; never across two
     records, at most `most` at a time."""
-    record, kept, first, skip = (
-        -1,
-        np.empty(0, np.int8),
-        0,
-        0,
-    )  # `first`: where `kept` begins in its record; may lie beyond what was read
+    # `first`: where `kept` begins in its record; may lie beyond what was read
+    record, kept, first, skip = -1, np.empty(0, np.int8), 0, 0
     for number, tokens in pieces:
         if number != record:
             if tail and len(kept):

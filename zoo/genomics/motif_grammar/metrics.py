@@ -29,9 +29,8 @@ def aupr(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     for row in np.flatnonzero(truth.any(-1)):
         order = np.argsort(-score[row], kind="stable")
         hits = np.cumsum(truth[row][order])
-        ends = np.append(
-            np.flatnonzero(np.diff(score[row][order])), len(order) - 1
-        )  # tied scores make one point
+        # tied scores make one point
+        ends = np.append(np.flatnonzero(np.diff(score[row][order])), len(order) - 1)
         found = hits[ends]
         recall, precision = np.append(0.0, found / found[-1]), np.append(1.0, found / (ends + 1))
         out[row] = np.sum(np.diff(recall) * (precision[1:] + precision[:-1]) / 2)

@@ -161,9 +161,8 @@ class MotifModel:
             integrated = attribution.integrated_gradients(
                 self.score, x, baselines, steps=STEPS, batch=16 * STEPS
             )
-            found["integrated_gradients"] = (integrated.gradient * x).sum(
-                -1
-            )  # the published convention: not times (input - baseline)
+            # the published convention: not times (input - baseline)
+            found["integrated_gradients"] = (integrated.gradient * x).sum(-1)
             found["completeness_error"] = integrated.completeness_error
         if "ism" in methods:
             found["ism"] = attribution.l2_of_mutations(self.gains(tokens))

@@ -169,9 +169,8 @@ def motif_grammar(
         progress: told `(name, done, total)`.
     """
     random = np.random.RandomState(SEED)
-    random.permutation(
-        519
-    )  # drew the pool, see `POOL`; what follows depends on the generator's state after it
+    # drew the pool, see `POOL`; what follows depends on the generator's state after it
+    random.permutation(519)
     names, matrices = matrices_of_pool(path)
     table = _tables(names, matrices)
     tokens = np.empty((SEQUENCES, LENGTH), np.int8)
@@ -208,10 +207,8 @@ def motif_grammar_hard(
     """
     random = np.random.RandomState(SEED_HARD)
     every_name, every = motifs.core_matrices()
-    names, matrices = (
-        every_name[::2],
-        every[::2],
-    )  # one strand: the order of two motifs means nothing without it
+    # one strand: the order of two motifs means nothing without it
+    names, matrices = every_name[::2], every[::2]
     table = _tables(names, matrices)
     rules = [(names.index(first), names.index(second), gap) for first, second, gap in RULES]
     tokens = np.empty((SEQUENCES, LENGTH), np.int8)

@@ -151,10 +151,8 @@ def read_chunk(path: Path, process: str) -> Dijets:
             number that is not finite.
     """
     try:
-        with (
-            open(path, "rb") as handle,
-            np.load(handle, allow_pickle=False) as file,
-        ):  # a handle of ours, closed whatever np.load says
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+            # a handle of ours, closed whatever np.load says
             missing = sorted({"events", "mjj"} - set(file.files))
             if missing:
                 raise ValueError(

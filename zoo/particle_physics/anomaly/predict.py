@@ -105,9 +105,9 @@ class FittedClassifier(Fitted):
         """Scores `[event]`, one per signal where each is looked for apart."""
         mean = self.logits(event_features(pairs)).mean(1)
         for found in mean:
-            if (
-                np.ptp(found) == 0.0
-            ):  # a search that found nothing: any cut is as good as another, so a random one
+            if np.ptp(found) == 0.0:
+                # a search that found nothing: any cut is as good as another, so a random
+                # one
                 found[:] = np.random.default_rng(self.number).random(len(found))
         return {"score": mean[0]} if len(mean) == 1 else dict(zip(SIGNALS, mean, strict=True))
 

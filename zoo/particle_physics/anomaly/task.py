@@ -202,9 +202,10 @@ class Anomaly(Task):
             return np.bincount(place[chosen], minlength=len(edges) - 1)
 
         before = spectrum(qcd)
+        # [signal, seed, bin]
         after = np.array(
             [[spectrum(qcd & kept) for kept in record[f"kept_{name}"].T] for name in SIGNALS]
-        )  # [signal, seed, bin]
+        )
         divergence = metrics.jensen_shannon(before, after)
         worse = divergence.max(axis=0)
         if not np.isfinite(worse).all():

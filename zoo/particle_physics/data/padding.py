@@ -86,11 +86,8 @@ class Ragged:
             np.cumsum(self.counts * 4, out=edges[1:])
             raw = np.empty(edges[-1], np.uint8)
             _kernels().strip(self.raw, self.edges, self.header, raw)
-        return (
-            raw[: len(raw) // 4 * 4].view(np.uint32),
-            edges,
-            swap,
-        )  # not aligned where a basket begins at an odd place; numba knows
+        # not aligned where a basket begins at an odd place; numba knows
+        return raw[: len(raw) // 4 * 4].view(np.uint32), edges, swap
 
 
 def from_values(values: np.ndarray, counts: np.ndarray) -> Ragged:

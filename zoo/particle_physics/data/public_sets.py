@@ -195,9 +195,8 @@ def _parquet_jets(
         lists = table.column(name).combine_chunks()
         counts = lists.value_lengths().to_numpy(zero_copy_only=False)
         branches[name] = from_values(lists.flatten().to_numpy(zero_copy_only=False), counts)
-    label = (
-        table.column("label").to_numpy().astype(np.int8)
-    )  # 1 for top and for quark: the second class of both
+    # 1 for top and for quark: the second class of both
+    label = table.column("label").to_numpy().astype(np.int8)
     flat = {name: table.column(name).to_numpy().astype(np.float32) for name in scalars}
     return _jets(path, branches, columns, flat, label, classes, max_particles, start)
 
@@ -288,10 +287,8 @@ def _npz_jets(
     stop: int | None,
 ) -> Jets:
     try:
-        with (
-            open(path, "rb") as opened,
-            np.load(opened, allow_pickle=False) as file,
-        ):  # np.load would leave a damaged file open
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            # np.load would leave a damaged file open
             missing_branches(("X", "y"), file.files, path)
             x, label = file["X"][start:stop], file["y"][start:stop].astype(np.int8)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:

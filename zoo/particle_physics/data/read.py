@@ -399,9 +399,8 @@ def _labels(
 ) -> np.ndarray | int:
     if not given:
         return -1
-    is_class = np.stack(
-        [each.astype(np.float32) > 0.5 for each in given], -1
-    )  # bool, int or float in the wild
+    # bool, int or float in the wild
+    is_class = np.stack([each.astype(np.float32) > 0.5 for each in given], -1)
     several = is_class.sum(1) > 1
     if several.any():
         jet = int(np.flatnonzero(several)[0])

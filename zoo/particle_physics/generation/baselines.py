@@ -31,9 +31,8 @@ def stretch(particles: np.ndarray) -> np.ndarray:
 def relax(stretched: Any, *, xp: Any = np) -> Any:
     """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1. `xp`:
     NumPy, or `jax.numpy` for a gradient."""
-    limit = np.arcsinh(
-        MAX_ANGLE / ANGLE
-    )  # a float64, so that NumPy takes the hyperbolic sine in float64
+    # a float64, so that NumPy takes the hyperbolic sine in float64
+    limit = np.arcsinh(MAX_ANGLE / ANGLE)
     angles = ANGLE * xp.sinh(xp.clip(stretched[..., :2], -limit, limit))
     return xp.concatenate([angles, xp.exp(xp.minimum(stretched[..., 2:], 0.0))], -1).astype(
         np.float32

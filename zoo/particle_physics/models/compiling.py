@@ -23,8 +23,8 @@ def wide_products() -> dict[str, str] | None:
         return None
     try:
         jax.jit(lambda x: x, compiler_options=EIGEN).lower(0.0).compile()
-    except (
-        Exception
-    ):  # each version of XLA has its own options, and its own way to say that it does not know one
+    except Exception:
+        # each version of XLA has its own options, and its own way to say that it does not
+        # know one
         return None
     return EIGEN

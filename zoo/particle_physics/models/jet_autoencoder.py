@@ -53,10 +53,8 @@ class JetAutoencoder(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Standardised features `[..., feature]` of jets -> the same, reproduced."""
-        linear = {
-            len(self.layers) // 2 - 1,
-            len(self.layers) - 1,
-        }  # nothing bends the bottleneck or the output
+        # nothing bends the bottleneck or the output
+        linear = {len(self.layers) // 2 - 1, len(self.layers) - 1}
         for number, layer in enumerate(self.layers):
             x = layer(x)
             x = x if number in linear else jax.nn.silu(x)

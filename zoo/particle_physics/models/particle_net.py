@@ -151,9 +151,9 @@ def nearest(
     """Indices of each particle's k nearest others; where a jet has too few, particles that
     are not there follow."""
     particles = points.shape[1]
-    if (
-        points.shape[-1] == 2
-    ):  # exact differences: collinear particles are nearer to each other than a product's rounding
+    if points.shape[-1] == 2:
+        # exact differences: collinear particles are nearer to each other than a product's
+        # rounding
         distance = sum((points[:, :, None, d] - points[:, None, :, d]) ** 2 for d in range(2))
     else:
         square = jnp.sum(points**2, -1)

@@ -77,9 +77,8 @@ def load_parameters(path: str | os.PathLike) -> dict[str, np.ndarray]:
         left.pop(f"mod.{source}.num_batches_tracked", None)
 
     def kernel(source: str, target: str) -> None:
-        weight = take(
-            f"{source}.weight"
-        )  # [output, input, 1...]: a convolution of width one is a product
+        # [output, input, 1...]: a convolution of width one is a product
+        weight = take(f"{source}.weight")
         found[f"{target}.kernel"] = weight.reshape(weight.shape[:2]).T
 
     affine("bn_fts", "inputs")

@@ -65,9 +65,8 @@ def mean_ovo_auc(probability: np.ndarray, label: np.ndarray, weights: np.ndarray
     for each in range(n_classes):
         order = _Order(probability[:, each], label == each, label != each)
         total += order.wins(order.signal(share), order.background(share))
-    mean = np.minimum(
-        total / (n_classes * (n_classes - 1)), 1.0
-    )  # shares are rounded: a perfect order must not exceed one
+    # shares are rounded: a perfect order must not exceed one
+    mean = np.minimum(total / (n_classes * (n_classes - 1)), 1.0)
     return np.where((of_class > 0).all(axis=0), mean, np.nan)
 
 
@@ -84,9 +83,8 @@ def survivors(
     the signal efficiency reaches the wanted one (no interpolation); jets at the cut pass.
     """
     order = _Order(score, signal, background)
-    passing = np.cumsum(order.signal(weights)[::-1], axis=0)[
-        ::-1
-    ]  # signal at or above each cut, falling with the cut
+    # signal at or above each cut, falling with the cut
+    passing = np.cumsum(order.signal(weights)[::-1], axis=0)[::-1]
     below = np.cumsum(order.background(weights), axis=0)
     column = np.arange(weights.shape[1])
     result = np.empty((len(efficiencies), weights.shape[1]))

@@ -136,14 +136,12 @@ class Chain:
         seen, letters = tokens < 4, np.where(tokens < 4, tokens, 0).astype(np.int64)
         log = np.zeros((*tokens.shape, 4), np.float32)
         alive = np.ones(tokens.shape, bool)
-        between = np.zeros(
-            tokens.shape, np.int64
-        )  # the bases after the position and before the one that is predicted
+        # the bases after the position and before the one that is predicted
+        between = np.zeros(tokens.shape, np.int64)
         for ahead in range(self.order + 1):
             alive &= _back(seen, -ahead) if ahead else True
-            reach = np.minimum(run, self.order - ahead)[
-                alive
-            ]  # bases before the position that the context still holds
+            # bases before the position that the context still holds
+            reach = np.minimum(run, self.order - ahead)[alive]
             near, far = between[alive], (before[alive] & ((1 << (2 * reach)) - 1)) << (2 * ahead)
             predicted = _back(letters, -ahead)[alive]
             for letter in range(4):
