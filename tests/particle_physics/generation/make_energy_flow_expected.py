@@ -51,7 +51,7 @@ def main() -> None:
         "values": values,
         "set": everything,
     }
-    (HERE / "energy_flow_expected.json").write_text(json.dumps(content), encoding="utf-8")
+    (HERE / "energy_flow_expected.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def union(ours: object, names: tuple[str, ...]) -> list[tuple[int, int]]:
