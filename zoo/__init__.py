@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zoo.registry import list_datasets, list_models, list_tasks, load_dataset
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name in _HOME:
         import importlib
 

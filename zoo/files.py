@@ -81,7 +81,7 @@ def offline() -> bool:
     return os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -149,7 +149,7 @@ def verify(path: Path, file: FileCard) -> None:
         )
 
 
-def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]:
+def verify_downloads(folder: str | os.PathLike[str], card: DatasetCard) -> list[Path]:
     """Paths of the card's downloads and files that lie in a folder or below it; all of them
     have the card's bytes.
 
@@ -157,7 +157,8 @@ def verify_downloads(folder: str | os.PathLike, card: DatasetCard) -> list[Path]
         FileAltered: one has other bytes; names the file, both hashes, and what to do.
     """
     found = []
-    for each in [*card.download, *card.file]:
+    wanted: list[DownloadCard | FileCard] = [*card.download, *card.file]
+    for each in wanted:
         for path in sorted(Path(folder).rglob(each.name)):
             if isinstance(each, DownloadCard):
                 kind = "sha256" if each.sha256 is not None else "md5"

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from zoo import files
 from zoo.cards import CardError, DatasetCard, FileCard, ModelCard, TaskSpec, read
 
+Kind = type[DatasetCard] | type[TaskSpec] | type[ModelCard]
 PACKAGE = Path(__file__).resolve().parent
 """The folder of this package."""
 
@@ -150,17 +151,20 @@ def missing(card: DatasetCard, names: list[str]) -> list[FileCard]:
 
 def dataset(name: str) -> DatasetCard:
     """One dataset card. Raises `UnknownName` with the nearest names."""
-    return _one(name, _datasets(), "dataset").card
+    card: DatasetCard = _one(name, _datasets(), "dataset").card
+    return card
 
 
 def task(name: str) -> TaskSpec:
     """One task spec. Raises `UnknownName` with the nearest names."""
-    return _one(name, _tasks(), "task").card
+    card: TaskSpec = _one(name, _tasks(), "task").card
+    return card
 
 
 def model(name: str) -> ModelCard:
     """One model card. Raises `UnknownName` with the nearest names."""
-    return _one(name, _models(), "model").card
+    card: ModelCard = _one(name, _models(), "model").card
+    return card
 
 
 def list_datasets(pattern: str = "*") -> list[str]:
@@ -228,7 +232,7 @@ def _one(name: str, found: dict[str, Found], kind: str) -> Found:
     )
 
 
-def _scan(folders: list[Path], glob: str, kind: type) -> dict[str, Found]:
+def _scan(folders: list[Path], glob: str, kind: Kind) -> dict[str, Found]:
     found: dict[str, Found] = {}
     for folder in folders:
         for path in sorted(folder.glob(glob)):
@@ -252,6 +256,7 @@ def _with_plugins(
                     raise CardError(
                         f"{card.path} describes {name}, which {found[name].path} describes already"
                     )
+                assert point.dist is not None, "an installed package has a distribution"
                 found[name] = card._replace(
                     plugin=Plugin(point.dist.name, point.dist.version, point.value)
                 )

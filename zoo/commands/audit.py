@@ -103,13 +103,8 @@ def render(report: Report, console: Console) -> None:
     sizes = ", ".join(f"{split} {count:,}" for split, count in report.sizes.items())
     title = f"{escape(report.name)}: {report.kind}, {sizes}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading, justify in (
-        ("check", "left"),
-        ("value", "right"),
-        ("", "left"),
-        ("meaning", "left"),
-    ):
-        table.add_column(heading, justify=justify)
+    for heading in ("check", "value", "", "meaning"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
     for finding in report.findings:
         cells = (
             finding.label,

@@ -178,8 +178,8 @@ def _along(metric: cards.MetricSpec, row: RowPictures) -> Lines | None:
     ]
     if not points:
         return None
-    intervals = [score.ci95 for _, score in points]
-    banded = all(interval is not None for interval in intervals)
+    intervals = [score.ci95 for _, score in points if score.ci95 is not None]
+    banded = len(intervals) == len(points)
     return Lines(
         name=metric.name,
         title=metric.label,
@@ -269,7 +269,7 @@ def _save(path: Path, title: str, given: Sequence[tuple[str, Figure]]) -> Path:
     return path
 
 
-def _plot(figure: Any, given: Sequence[tuple[str, Lines | Histograms]]) -> None:
+def _plot(figure: Any, given: Sequence[tuple[str, Figure]]) -> None:
     """Lines of several rows, or one figure's histograms, with a legend below."""
     from zoo.leaderboard import charts, pictures
 
@@ -280,7 +280,7 @@ def _plot(figure: Any, given: Sequence[tuple[str, Lines | Histograms]]) -> None:
         pictures.histograms_on(axes, first)
         labels = [one.label for one in first.series]
     else:
-        pictures.lines_on(axes, given)
+        pictures.lines_on(axes, [(title, one) for title, one in given if isinstance(one, Lines)])
         labels = [title for title, _ in given]
     from matplotlib.lines import Line2D
 

@@ -53,8 +53,9 @@ def push(
             f"{repo!r} is no repository of the Hub; it is <user>/<name>, e.g. "
             f"ada/{name.split('/')[1]}"
         )
-    card, content = registry.model(name), contents(name)
+    card = registry.model(name)
     folder = registry.path_of(name, "model").parent
+    content: dict[str, bytes | Path] = {**contents(name)}
     content |= {
         weight.file: weight_path(card, folder, index) for index, weight in enumerate(card.weights)
     }

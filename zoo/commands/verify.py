@@ -17,7 +17,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoo import files, registry
 from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
@@ -58,7 +58,7 @@ def verify(path: str | Path, *, level: str = "rerun", run_code: bool = False) ->
     entry = read(path, Entry)
     spec = registry.task(entry.task)
     problems = static_problems(path, entry)
-    reached: str = "static"
+    reached: Literal["static", "rescored", "rerun"] = "static"
     checked: dict[str, CheckedMetric] = {}
     if not problems and level != "static":
         reached = "rescored"
@@ -210,14 +210,18 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
                 )
             ]
         return _factory_problems(path, entry, entry.code, spec)
-    if model is None and baseline is None:
-        if entry.code is not None:
-            # a package's model that is not installed here: only a re-run needs it
-            return (
-                [f"kind: claimed {entry.kind}, what a package brings is a model"]
-                if entry.kind != "model"
-                else []
-            )
+    if model is not None:
+        title, kind, track, n_params = model.title, "model", model.track, model.n_params
+    elif baseline is not None:
+        title, kind, track, n_params = baseline.title, baseline.kind, baseline.track, 0
+    elif entry.code is not None:
+        # a package's model that is not installed here: only a re-run needs it
+        return (
+            [f"kind: claimed {entry.kind}, what a package brings is a model"]
+            if entry.kind != "model"
+            else []
+        )
+    else:
         return [f"model: {entry.model} is neither an installed model nor a baseline of {spec.id}"]
     plugin = registry.plugin_of(entry.model) if model else None
     if (plugin is None) != (entry.code is None):
@@ -229,11 +233,11 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
             )
         ]
     seeds = [weight.seed for weight in model.weights] if model and len(model.weights) > 1 else []
-    facts = [
-        ("title", entry.title, (model or baseline).title),
-        ("kind", entry.kind, "model" if model else baseline.kind),
-        ("track", entry.track, (model or baseline).track),
-        ("cost.n_params", entry.cost.n_params, model.n_params if model else 0),
+    facts: list[tuple[str, Any, Any]] = [
+        ("title", entry.title, title),
+        ("kind", entry.kind, kind),
+        ("track", entry.track, track),
+        ("cost.n_params", entry.cost.n_params, n_params),
         ("training_seeds", [each.seed for each in entry.training_seeds], seeds),
     ]
     if plugin:
@@ -421,11 +425,11 @@ def factory_of(path: Path, code: CodeSource) -> Any:
     Raises:
         ImportError: the module cannot be imported or has no such function.
     """
-    return (
-        registry.resolve(code.factory)
-        if code.file is None
-        else load_file(path.with_name(code.file), code)
-    )
+    if code.file is not None:
+        return load_file(path.with_name(code.file), code)
+    if code.factory is None:
+        raise ImportError(f"the code of {path} names no factory")
+    return registry.resolve(code.factory)
 
 
 def load_file(path: Path, code: CodeSource) -> Any:
@@ -436,10 +440,12 @@ def load_file(path: Path, code: CodeSource) -> Any:
     """
     name = f"zoo_entry_{code.sha256[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
-    function = code.factory.partition(":")[2]
+    function = (code.factory or "").partition(":")[2]
     if not hasattr(module, function):
         raise ImportError(f"{path.name} has no {function!r}")
     return getattr(module, function)

@@ -140,9 +140,9 @@ def attention_figure(explained: Explained, row: int, title: str, *, places: str)
     figure = canvas(1.2 + 3.0 * len(maps), 3.5, title)
     grid = figure.subplots(1, len(maps), squeeze=False)[0]
     top = max(float(np.quantile(each, 0.995)) for each in maps.values())
-    shown = None
+    images = []
     for axes, (name, each) in zip(grid, maps.items(), strict=True):
-        shown = axes.imshow(
+        image = axes.imshow(
             each,
             cmap="viridis",
             vmin=0.0,
@@ -150,13 +150,14 @@ def attention_figure(explained: Explained, row: int, title: str, *, places: str)
             aspect="auto" if len(each) == 1 else "equal",
             interpolation="nearest",
         )
+        images.append(image)
         axes.set_title(name, fontsize=9)
         axes.set_xlabel(f"key ({places})", fontsize=8)
         axes.tick_params(labelsize=7)
         if len(each) == 1:
             axes.set_yticks([])
     grid[0].set_ylabel(f"query ({places})", fontsize=8)
-    bar = figure.colorbar(shown, ax=list(grid), shrink=0.8)
+    bar = figure.colorbar(images[-1], ax=list(grid), shrink=0.8)
     bar.set_label("attention, mean over heads", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure

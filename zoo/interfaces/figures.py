@@ -180,6 +180,7 @@ class Images(_Figure):
         """Left, right, bottom and top."""
         if self.extent is not None:
             return self.extent
+        assert self.reach is not None, "one of the two is given"
         return (-self.reach, self.reach, -self.reach, self.reach)
 
     @model_validator(mode="after")

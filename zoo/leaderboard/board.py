@@ -103,6 +103,14 @@ class Row:
         """The score, or None for a gap."""
         return self.entry.metrics.get(metric)
 
+    def value(self, metric: str) -> float:
+        """The score's value, of a row that has the score.
+
+        Raises:
+            KeyError: it is a gap.
+        """
+        return self.entry.metrics[metric].value
+
     def gap(self, metric: str) -> str:
         """Why there is no score."""
         family = metric.split(".")[0]
@@ -165,7 +173,7 @@ class TaskBoard:
         for row in self.rows:
             if row.score(self.spec.headline) is not None:
                 found.setdefault(row.entry.track, row)
-        order = {track: number for number, track in enumerate(self.tracks)}
+        order: dict[str | None, int] = {track: number for number, track in enumerate(self.tracks)}
         return sorted(found.values(), key=lambda row: order.get(row.entry.track, -1))
 
     def tied(self, row: Row) -> list[Row]:

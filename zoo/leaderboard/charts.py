@@ -259,7 +259,7 @@ def blank() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def settings(name: str) -> dict[str, Any]:
+def settings(name: str) -> dict[Any, Any]:
     """Settings of one drawing: its own salt, so that no id occurs twice on a page; `$` in
     typed text starts no formula."""
     return {
@@ -383,7 +383,7 @@ def inline_svg(figure: Figure, *, name: str, title: str, desc: str) -> str:
         svg = svg.replace(colour, f"var(--{variable}, {colour})")
     svg = re.sub(r"\n\s*", "\n", svg)
     identifier = re.sub(r"[^a-z0-9]+", "-", name.lower())
-    view = re.search(r'viewBox="([^"]*)"', svg).group(1)
+    view = svg.partition('viewBox="')[2].partition('"')[0]
     head = (
         f'<svg class="chart" role="img" aria-labelledby="{identifier}-t {identifier}-d" '
         f'viewBox="{view}">'

@@ -210,7 +210,7 @@ def _front(rows: list[Row], headline: str, direction: str) -> list[Row]:
     front: list[Row] = []
     best = float("inf")
     for row in sorted(rows, key=lambda row: (row.entry.cost.latency_ms_p50, row.name)):
-        bad = badness(row.score(headline).value, direction)
+        bad = badness(row.value(headline), direction)
         if bad < best:
             front.append(row)
             best = bad

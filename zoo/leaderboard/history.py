@@ -32,7 +32,7 @@ def records(task: TaskBoard) -> list[Record]:
     scored = [row for row in task.rows if row.score(headline) is not None]
 
     def bad(row: Row) -> float:
-        return badness(row.score(headline).value, direction)
+        return badness(row.value(headline), direction)
 
     for row in sorted(
         scored, key=lambda row: (text.day(row.entry.provenance.created), bad(row), row.name)
@@ -42,7 +42,7 @@ def records(task: TaskBoard) -> list[Record]:
             found.append(
                 Record(row, text.utc(row.entry.provenance.created), track, best.get(track))
             )
-            best[track] = row.score(headline).value
+            best[track] = row.value(headline)
     return found
 
 
@@ -55,7 +55,7 @@ def chart(task: TaskBoard, found: list[Record]) -> Markup | None:
     lines = []
     for track in dict.fromkeys(record.track for record in found):
         own = [record for record in found if record.track == track]
-        points = [(record.when, record.row.score(task.spec.headline).value) for record in own]
+        points = [(record.when, record.row.value(task.spec.headline)) for record in own]
         lines.append((track or "best so far", [*points, (last, points[-1][1])]))
     metric = task.spec.metric_of(task.spec.headline)
     return Markup(

@@ -273,9 +273,9 @@ def _image(panel: Image, drawn: Images) -> Markup:
             f'text-anchor="middle">{html.escape(tick.label)}</text>'
         )
     for tick in drawn.y_ticks:
-        y = round((top - tick.at) / (top - bottom) * height, 2)
+        down = round((top - tick.at) / (top - bottom) * height, 2)
         named.append(
-            f'<path d="M0 {y}h-.6"/><text x="-.9" y="{round(y + 0.5, 2)}" '
+            f'<path d="M0 {down}h-.6"/><text x="-.9" y="{round(down + 0.5, 2)}" '
             f'text-anchor="end">{html.escape(tick.label)}</text>'
         )
     head = (

@@ -74,12 +74,8 @@ def _panel(task: TaskBoard) -> str:
     spec = task.spec
     metric = spec.metric_of(spec.headline)
     places = text.decimals(task)[spec.headline]
-    rows = _best(task)
-    spans = [
-        score.ci95 or (score.value, score.value)
-        for row in rows
-        if (score := row.score(spec.headline))
-    ]
+    scored = [(row, score) for row in _best(task) if (score := row.score(spec.headline))]
+    spans = [score.ci95 or (score.value, score.value) for _, score in scored]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     stretch = (SCALE[1] - SCALE[0]) / ((high - low) or 1.0)
 
@@ -93,8 +89,8 @@ def _panel(task: TaskBoard) -> str:
         f'<text class="m" y="26">{_text(_short(label, 58))} {text.ARROWS[metric.direction]}</text>'
         f'<path class="l" d="M0 31H{WIDTH - 12}"/>'
     ]
-    for number, (row, span) in enumerate(zip(rows, spans, strict=True)):
-        score, y = row.score(spec.headline), HEAD + LINE * number + 10
+    for number, ((row, score), span) in enumerate(zip(scored, spans, strict=True)):
+        y = HEAD + LINE * number + 10
         lines.append(
             f'<g class="{"a" if row.entry.kind == "model" else "b"}">'
             f'<text y="{y}">{_text(_short(row.entry.title, LONGEST))}</text>'

@@ -72,33 +72,35 @@ def rank_task(board: TaskBoard, problems: list[str]) -> None:
         score.value if (score := row.score(board.spec.headline)) is not None else math.nan
         for row in board.rows
     ]
-    drawn = [
-        item.drawn if item is not None and not row.no_group else None
-        for row, item in zip(board.rows, scored, strict=True)
-    ]
+    kept = {
+        index: item
+        for index, (row, item) in enumerate(zip(board.rows, scored, strict=True))
+        if item is not None and not row.no_group
+    }
+    drawn = [kept[index].drawn if index in kept else None for index in range(len(scored))]
     for row, groups in zip(board.rows, stats.rank_groups(values, drawn, direction), strict=True):
         row.groups = groups
-    grouped = [index for index, samples in enumerate(drawn) if samples is not None]
+    grouped = list(kept)
     for index in grouped:
-        board.rows[index].samples = scored[index].samples
+        board.rows[index].samples = kept[index].samples
     if len(grouped) > 1:
         import numpy as np
 
         board.detectable = stats.detectable_difference(
             np.array([values[index] for index in grouped]),
-            np.stack([drawn[index] for index in grouped]),
+            np.stack([kept[index].drawn for index in grouped]),
             direction,
         )
     for position, index in enumerate(grouped):
         reach = NEIGHBOURS if len(grouped) <= MANY else FEWER
         near = grouped[max(0, position - reach) : position + reach + 1]
         board.rows[index].differences = _differences(
-            board, index, [other for other in near if other != index], drawn, direction
+            board, index, [other for other in near if other != index], kept, direction
         )
     for index, item in enumerate(scored):
         if grouped and item is not None and index != grouped[0]:
             board.rows[index].to_best = _to_best(
-                board, index, grouped[0], (item, scored[grouped[0]]), formulas, weights
+                board, index, grouped[0], (item, kept[grouped[0]]), formulas, weights
             )
     _start_months(board, scored, formulas)
     _figures(board, scored, formulas, problems)
@@ -154,16 +156,17 @@ def _to_best(
     both = pair[0].counts & pair[1].counts
     if both.all():
         return _difference(board, index, best, pair[0].drawn, pair[1].drawn, direction)
-    kept = weights[len(both)] * both
-    kept = kept / kept.sum(axis=1, keepdims=True)
+    shared = weights[len(both)] * both
+    shared = shared / shared.sum(axis=1, keepdims=True)
     whole = (both / both.sum())[None]
-    drawn = [stats.resample(formulas, item.arrays, kept)[headline] for item in pair]
+    drawn = [stats.resample(formulas, item.arrays, shared)[headline] for item in pair]
     values = [float(stats.resample(formulas, item.arrays, whole)[headline][0]) for item in pair]
     return _difference(
         board,
         index,
         best,
-        *drawn,
+        drawn[0],
+        drawn[1],
         direction,
         values=(values[0], values[1]),
         examples=int(both.sum()),
@@ -252,7 +255,7 @@ def _draw(
 
 
 def _differences(
-    board: TaskBoard, index: int, others: list[int], drawn: list[np.ndarray | None], direction: str
+    board: TaskBoard, index: int, others: list[int], scored: dict[int, _Scored], direction: str
 ) -> list[Difference]:
     """`_difference` to several rows; all quantiles at once where every resample is defined
     and the direction is plain."""
@@ -262,6 +265,7 @@ def _differences(
 
     if not others:
         return []
+    drawn = {number: item.drawn for number, item in scored.items()}
     apart = drawn[index] - np.stack([drawn[other] for other in others])
     if direction not in ("higher", "lower") or not np.isfinite(apart).all():
         return [
@@ -273,11 +277,11 @@ def _differences(
         [_quantile(apart, share) for share in ((1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2)],
         axis=1,
     )
-    mine = board.rows[index].score(board.spec.headline).value
+    mine = board.rows[index].value(board.spec.headline)
     found = []
     for other, (low, high) in zip(others, bounds.tolist(), strict=True):
         row = board.rows[other]
-        value = mine - row.score(board.spec.headline).value
+        value = mine - row.value(board.spec.headline)
         verdict = "tied"
         if low > 0 or high < 0:
             verdict = "better" if (value < 0) == (direction == "lower") else "worse"
@@ -312,9 +316,8 @@ def _difference(
     badness as in `stats.rank_groups`."""
     from zoo.scoring import stats
 
-    first, second = values or tuple(
-        board.rows[i].score(board.spec.headline).value for i in (index, other)
-    )
+    headline = board.spec.headline
+    first, second = values or (board.rows[index].value(headline), board.rows[other].value(headline))
     bounds = stats.interval(mine - theirs, first - second)
     verdict = "tied"
     if stats.differ(stats.badness(mine, direction), stats.badness(theirs, direction)):

@@ -250,8 +250,12 @@ def _whiskers(task: TaskBoard) -> dict[str, tuple[float, float, float]]:
         return {}
     low, high = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     scale = 100 / ((high - low) or 1.0)
+
+    def place(value: float) -> float:
+        return round((value - low) * scale, 1)
+
     return {
-        name: tuple(round((x - low) * scale, 1) for x in (span[0], scores[name].value, span[1]))
+        name: (place(span[0]), place(scores[name].value), place(span[1]))
         for name, span in spans.items()
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from zoo.cards import PeerTable, TaskSpec
 from zoo.leaderboard import text
 from zoo.leaderboard.board import KIND_NAMES, Board, Row, TaskBoard
 
@@ -99,13 +100,13 @@ def _task(task: TaskBoard) -> str:
     ]
     parts.append("\n".join(lines) if task.rows else "No entry yet.")
     if task.peers:
-        parts.append(_peers(task, places))
+        parts.append(_peers(task.spec, task.peers, places))
     return "\n\n".join(parts)
 
 
-def _peers(task: TaskBoard, places: dict[str, int]) -> str:
-    columns = [(column.metric, column.label) for column in task.spec.table] or [
-        (task.spec.headline, task.spec.headline)
+def _peers(spec: TaskSpec, peers: PeerTable, places: dict[str, int]) -> str:
+    columns = [(column.metric, column.label) for column in spec.table] or [
+        (spec.headline, spec.headline)
     ]
     lines = [
         _line(
@@ -119,7 +120,7 @@ def _peers(task: TaskBoard, places: dict[str, int]) -> str:
         )
     ]
     lines.append("|---|" + "---:|" * (len(columns) + 1) + "---|---|")
-    for peer in task.peers.row:
+    for peer in peers.row:
         values = [
             text.number(peer.metrics.get(metric), places.get(metric)) for metric, _ in columns
         ]
@@ -136,7 +137,7 @@ def _peers(task: TaskBoard, places: dict[str, int]) -> str:
                 ]
             )
         )
-    return f"{cell(task.peers.note)}\n\n" + "\n".join(lines)
+    return f"{cell(peers.note)}\n\n" + "\n".join(lines)
 
 
 def _score(row: Row, metric: str, places: dict[str, int], *, interval: bool = False) -> str:

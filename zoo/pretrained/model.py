@@ -56,7 +56,7 @@ class PretrainedModel:
         Raises:
             ValueError: the card lists no such seed.
         """
-        factory = registry.resolve(self.card.predictor)
+        factory: Callable[..., Callable[[Any], Any]] = registry.resolve(self.card.predictor)
         if seed is not None:
             by_seed = dict(
                 zip([weight.seed for weight in self.card.weights], self.weights, strict=True)
@@ -129,7 +129,8 @@ def config_class(architecture: str) -> type:
 
     path, _, name = architecture.partition(":")
     module = importlib.import_module(path)
-    return getattr(module, f"{name}Config", None) or module.Config
+    found: type = getattr(module, f"{name}Config", None) or module.Config
+    return found
 
 
 def _tuples(value: Any) -> Any:

@@ -47,7 +47,8 @@ def publish(
     from zoo.scoring import cost
 
     name = content["id"].split("/")[1]
-    entries, n_params = [], 0
+    entries: list[dict[str, Any]] = []
+    n_params = 0
     for number, (seed, source) in enumerate(weights.items()):
         target = folder / f"{stem or name}{'' if number == 0 else f'.seed{seed}'}.safetensors"
         parameters, transforms, metadata = load(source)

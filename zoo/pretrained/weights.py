@@ -39,7 +39,7 @@ def flatten(model: nnx.Module) -> dict[str, np.ndarray]:
 
 
 def save(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     model: nnx.Module | Mapping[str, np.ndarray],
     *,
     transforms: Mapping[str, np.ndarray] | None = None,
@@ -88,7 +88,7 @@ def _in_order(data: bytes) -> bytes:
 
 
 def load(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
     """Parameters (float32 where stored narrower), transforms, and the header's metadata of
     one weights file.

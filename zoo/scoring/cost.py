@@ -17,7 +17,7 @@ def count_parameters(parameters: Mapping[str, np.ndarray]) -> int:
     return sum(math.prod(np.shape(value)) for value in parameters.values())
 
 
-def flops(function: Callable, *arguments: Any, repeats: int = 1) -> float | None:
+def flops(function: Callable[..., Any], *arguments: Any, repeats: int = 1) -> float | None:
     """XLA's count of floating-point operations of one compiled call, times `repeats`; None
     where XLA gives none.
 

@@ -40,5 +40,7 @@ def auroc(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     rank = rankdata(score, axis=-1)
     n = truth.sum(-1)
     rest = truth.shape[-1] - n
+    wins: np.ndarray = (rank * truth).sum(-1) - n * (n + 1) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        return ((rank * truth).sum(-1) - n * (n + 1) / 2) / (n * rest)
+        share: np.ndarray = wins / (n * rest)
+    return share

@@ -9,8 +9,8 @@ compared on the same resamples: the comparison is paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, overload
 
 import numpy as np
 
@@ -47,6 +47,7 @@ def bootstrap_weights(n: int, spec: ResamplingSpec) -> np.ndarray:
         for row in weights:
             row[:] = np.bincount(rng.integers(n, size=n), minlength=n) / n
         return weights
+    assert spec.mean_block is not None, "a card of blocks without their length is refused"
     index = rng.integers(n, size=(spec.resamples, n))
     begins = rng.random((spec.resamples, n)) < 1.0 / spec.mean_block
     begins[:, 0] = True
@@ -122,14 +123,19 @@ def differ(first: np.ndarray, second: np.ndarray) -> bool:
     return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
 
 
+@overload
+def badness(value: float, direction: str) -> float: ...
+@overload
+def badness(value: np.ndarray, direction: str) -> np.ndarray: ...
 def badness(value: float | np.ndarray, direction: str) -> float | np.ndarray:
     """A score turned so that smaller is better."""
-    return {
+    turn: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "higher": lambda v: -v,
         "lower": lambda v: v,
         "nearer_one": lambda v: np.abs(v - 1),
         "nearer_zero": np.abs,
-    }[direction](np.asarray(value, float))
+    }
+    return turn[direction](np.asarray(value, float))
 
 
 def rank_groups(

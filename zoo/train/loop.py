@@ -229,7 +229,7 @@ def _checked(
     if wrong.size:
         where = (
             f"the last checkpoint is step {last_saved} in {checkpoints.directory}"
-            if last_saved
+            if last_saved and checkpoints is not None
             else "no checkpoint was written"
         )
         raise NonFiniteLoss(
