@@ -12,11 +12,15 @@ from typing import NamedTuple
 import pytest
 from jaxtyping import install_import_hook
 
-# The domain's formulas are checked for the shapes that their signatures promise; it costs
-# nothing until they are imported.
-install_import_hook(
-    ["zoo.climate.enso.metrics", "zoo.climate.held_suarez.metrics"], "beartype.beartype"
-)
+PACKAGE = Path(__file__).resolve().parents[1] / "zoo"
+# Every module that writes shapes into its signatures is held to them; a jitted function is
+# checked when it is traced, so it costs nothing after that.
+SHAPED = [
+    ".".join(("zoo", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "from jaxtyping import" in path.read_text(encoding="utf-8")
+]
+install_import_hook(SHAPED, "beartype.beartype")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -61,7 +61,7 @@ class LorentzNetConfig:
     hidden: int = 64
 
 
-def minkowski(a: Float[Array, "*any 4"], b: Float[Array, "*any 4"]) -> Float[Array, "*any"]:
+def minkowski(a: Float[Array, "*#any 4"], b: Float[Array, "*#any 4"]) -> Float[Array, "*any"]:
     """E E' - p·p' of vectors (px, py, pz, E)."""
     return a[..., 3] * b[..., 3] - (a[..., :3] * b[..., :3]).sum(-1)
 
