@@ -65,13 +65,8 @@ def test_no_parameter_stands_in_a_card_that_the_tasks_code_does_not_read(task: s
     spec = registry.task(task)
     named = [*spec.parameters, *(name for metric in spec.metric for name in metric.parameters)]
     text = sources(registry.resolve(spec.code))
-    composed = {
-        "first_wavenumber",
-        "last_wavenumber",
-        "train",
-        "dev",
-        "test",
-    }  # f"{end}_wavenumber"; the names of splits
+    # f"{end}_wavenumber"; the names of splits
+    composed = {"first_wavenumber", "last_wavenumber", "train", "dev", "test"}
     assert [
         name for name in named if name not in composed and not re.search(rf'"{name}"', text)
     ] == []

@@ -158,9 +158,10 @@ def surrogate(
     penalty = ridge * np.diag([0.0, *np.ones(number)])
     weights, r2 = np.empty((len(inputs), number)), np.empty(len(inputs))
     indices = np.stack([np.zeros(samples), np.arange(samples)], 1).astype(np.int32)
+    # group -1 is the last column
     regions = np.asarray(
         ~np.concatenate([kept, np.ones((samples, 1), bool)], 1)[:, np.asarray(groups)]
-    )  # group -1 is the last column
+    )
     for row, example in enumerate(inputs):
         extra = (
             jnp.asarray(example[None]),

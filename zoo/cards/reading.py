@@ -46,10 +46,8 @@ def read(path: str | Path, kind: type[CardT]) -> CardT:
             content = json.loads(
                 text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates
             )
-    except (
-        UnicodeDecodeError,
-        ValueError,
-    ) as error:  # TOMLDecodeError and JSONDecodeError are ValueErrors
+    except (UnicodeDecodeError, ValueError) as error:
+        # TOMLDecodeError and JSONDecodeError are ValueErrors
         raise CardError(f"{path}: {error}") from error
     except RecursionError as error:
         raise CardError(f"{path}: brackets nested too deeply for any card") from error

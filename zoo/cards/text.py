@@ -62,9 +62,8 @@ def _finite(value: float) -> float:
 
 Https = Annotated[str, AfterValidator(_https)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
-Finite = Annotated[
-    float, Field(allow_inf_nan=True), AfterValidator(_finite)
-]  # so that our message is the one that is read
+# so that our message is the one that is read
+Finite = Annotated[float, Field(allow_inf_nan=True), AfterValidator(_finite)]
 
 
 class CardError(ValueError):

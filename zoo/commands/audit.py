@@ -48,7 +48,8 @@ def audited() -> dict[str, tuple[str, str | None]]:
 
 
 def kinds() -> dict[str, Domain]:
-    """What a user's own files may hold ("sequences", "series", ...) -> the domain that audits it."""
+    """What a user's own files may hold ("sequences", "series", ...) -> the domain that
+    audits it."""
     return {
         domain.file_audit.kind: domain
         for domain in domains().values()

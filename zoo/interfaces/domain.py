@@ -76,7 +76,8 @@ class Domain:
         file_audit: how a user's own files are audited.
         dataset_audits: data set -> (`(subset) -> reports`, the subset that it is there; None: the
             user names one after a colon).
-        explainable: `(model, source, *, examples, target) -> zoo.interfaces.explanation.Explainable`.
+        explainable: `(model, source, *, examples, target) ->
+            zoo.interfaces.explanation.Explainable`.
         adapt: `(source, data, ...) -> zoo.interfaces.finetune.Labelled | Problem`.
         adaptable: code path of the architectures' code paths that `adapt` takes.
         options: command -> options that it takes in this domain.

@@ -113,7 +113,8 @@ def publish_runs(runs: Mapping[Path, Run], folder: Path | None = None) -> Iterat
         seeds = groups.setdefault((run.task, run.recipe), {})
         if run.seed in seeds:
             raise ValueError(
-                f"{path} and {seeds[run.seed][0]} are both seed {run.seed} of {run.recipe}; give one"
+                f"{path} and {seeds[run.seed][0]} are both seed {run.seed} of {run.recipe}; give "
+                "one"
             )
         seeds[run.seed] = (path, run)
     for (task, _), seeds in groups.items():

@@ -77,9 +77,8 @@ def protocol(spec: TaskSpec, dataset: DatasetCard, row: str | None = None) -> di
         "tolerance": spec.tolerance,
         "baselines": {baseline.id: _baseline(baseline, dataset) for baseline in rows},
     }
-    if (
-        not spec.needs
-    ):  # a folder of the user's own: what the card knows of its archives stands for the files
+    if not spec.needs:
+        # a folder of the user's own: what its card knows of archives stands for the files
         content["downloads"] = {
             each.name: each.model_dump(include={"sha256", "md5"}) for each in dataset.download
         }
@@ -139,8 +138,8 @@ def _files(names: Iterable[str], dataset: DatasetCard, reader: str) -> dict[str,
     known = {file.name: {"sha256": file.sha256, "bytes": file.bytes} for file in dataset.file}
     if lacking := sorted(set(names) - known.keys()):
         raise CardError(
-            f"{reader} needs {', '.join(lacking)}; "
-            f"dataset {dataset.id} has {', '.join(known) or 'no files'}"
+            f"{reader} needs {', '.join(lacking)}; dataset {dataset.id} has "
+            f"{', '.join(known) or 'no files'}"
         )
     return {name: known[name] for name in names}
 

@@ -1,4 +1,5 @@
-"""The audit of gauges: the same hours in two splits, and how much of the level the mean explains."""
+"""The audit of gauges: the same hours in two splits, and how much of the level the mean
+explains."""
 
 from __future__ import annotations
 

@@ -65,9 +65,8 @@ def softmax_regression(
 
     x = np.asarray(x, np.float64)
     mean, std = x.mean(0), x.std(0)
-    scale = np.where(
-        std > 1e-6 * np.maximum(np.abs(mean), 1e-6), std, np.inf
-    )  # a constant feature says nothing
+    # a constant feature says nothing
+    scale = np.where(std > 1e-6 * np.maximum(np.abs(mean), 1e-6), std, np.inf)
     z, target = (x - mean) / scale, np.eye(classes)[label]
     size = x.shape[1] * classes
 
@@ -178,8 +177,7 @@ class Classification:
         if task.validation is None and counts.min() < FEWEST:
             raise ValueError(
                 f"too few {noun}: {of_class}; each class needs {FEWEST} or more, so that some "
-                "train and some validate "
-                "(or leave the class out, or bring a validation file)"
+                "train and some validate (or leave the class out, or bring a validation file)"
             )
         held = (
             split(label, task.groups, seed=seed)
@@ -197,8 +195,8 @@ class Classification:
         if lacking:
             raise ValueError(
                 f"after the split there is no example of {', '.join(lacking)}: its groups are too "
-                "few or too large; "
-                "another seed, smaller groups or a validation file of your own would help"
+                "few or too large; another seed, smaller groups or a validation file of your own "
+                "would help"
             )
         self._label, self._held = label, held
         self._train, self._validate = np.flatnonzero(~held), np.flatnonzero(held)

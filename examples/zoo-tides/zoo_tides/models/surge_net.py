@@ -1,8 +1,9 @@
-"""A linear map of the last hours beside a small network: `past [batch, window]` in standard units ->
-the next 24 hours.
+"""A linear map of the last hours beside a small network: `past [batch, window]` in standard
+units -> the next 24 hours.
 
-Recipe: `zoo train tides/harbour surge_net.harbour --seed 0`, 3,000 steps of 256, half a minute on one
-core. Expected on the test hours: RMSE .10 m one hour ahead and .27 m a day ahead (the tide table: .27).
+Recipe: `zoo train tides/harbour surge_net.harbour --seed 0`, 3,000 steps of 256, half a
+minute on one core. Expected on the test hours: RMSE .10 m one hour ahead and .27 m a day
+ahead (the tide table: .27).
 """
 
 from __future__ import annotations
