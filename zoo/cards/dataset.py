@@ -101,7 +101,6 @@ class DatasetCard(Card):
 
     @model_validator(mode="after")
     def _names_differ(self) -> DatasetCard:
-        require_unique(
-            [file.name for file in [*self.file, *self.download]], f"file name in dataset {self.id}"
-        )
+        names = [file.name for file in self.file] + [each.name for each in self.download]
+        require_unique(names, f"file name in dataset {self.id}")
         return self

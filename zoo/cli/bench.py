@@ -163,15 +163,18 @@ def explain(
     """Why a model says what it says: attributions as figures and numbers."""
     from zoo.commands.explain import explain as run
 
-    options = {
-        "out": out,
-        "examples": examples,
-        "target": target,
-        "steps": steps,
-        "seed": seed,
-        "form": form,
-    }
-    for path in run(model, source, methods=tuple(method or ()), **options):
+    paths = run(
+        model,
+        source,
+        methods=tuple(method or ()),
+        out=out,
+        examples=examples,
+        target=target,
+        steps=steps,
+        seed=seed,
+        form=form,
+    )
+    for path in paths:
         print(path)
 
 

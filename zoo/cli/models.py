@@ -4,7 +4,7 @@ applied to files."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -111,7 +111,7 @@ def train(
 ) -> None:
     """Trains a model by its shipped recipe (started again after an interruption it
     continues), or a pretrained one on your data."""
-    own = {
+    own: dict[str, Any] = {
         "epochs": epochs,
         "label": label,
         "group": group,

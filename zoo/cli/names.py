@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -54,7 +55,7 @@ def list_datasets(pattern: Pattern = "*", as_json: AsJson = False) -> None:
 
 
 def _print_names(
-    rows: list[tuple[str, ...]], head: tuple[str, ...], as_json: bool, pattern: str, known: dict
+    rows: Sequence[tuple[str, ...]], head: tuple[str, ...], as_json: bool, pattern: str, known: dict
 ) -> None:
     from zoo import registry
 

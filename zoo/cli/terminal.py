@@ -56,6 +56,7 @@ def _bars(unit: str) -> Iterator[Progress]:
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -68,7 +69,7 @@ def _bars(unit: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as bars:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
 
         def update(name: str, done: int, total: int) -> None:
             if name not in tasks:

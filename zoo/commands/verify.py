@@ -240,7 +240,7 @@ def _identity_problems(path: Path, entry: Entry, spec: TaskSpec) -> list[str]:
         ("cost.n_params", entry.cost.n_params, n_params),
         ("training_seeds", [each.seed for each in entry.training_seeds], seeds),
     ]
-    if plugin:
+    if plugin and model:
         installed = predictor.package_source(plugin.distribution, plugin.package, model.weights)
         facts += [
             (f"code.{field}", getattr(entry.code, field), getattr(installed, field))
@@ -296,14 +296,14 @@ def _rerun(path: Path, entry: Entry, spec: TaskSpec) -> tuple[dict[str, CheckedM
     if entry.code is not None and (problems := _installed_problems(entry, entry.code)):
         return {}, problems
     if entry.code is not None and entry.code.factory is not None:
-        row = predictor.from_factory(
+        candidate = predictor.from_factory(
             entry.model,
             factory_of(path, entry.code),
             title=entry.title,
             track=entry.track,
             code=entry.code,
         )
-        result = bench_one(spec, row)
+        result = bench_one(spec, candidate)
     else:
         result = bench(spec.id, models=entry.model, all_seeds=bool(entry.training_seeds))[0]
     lacking = [*result.unavailable, *(reason for _, reason in result.skipped)]
@@ -405,11 +405,12 @@ def _installed_problems(entry: Entry, code: CodeSource) -> list[str]:
         return [f"code.version: claimed {code.version}, installed is {found}"]
     if code.factory is None and entry.model not in registry.models():
         return [f"model: {code.distribution} {found} is installed and brings no {entry.model}"]
-    package = (
-        registry.plugin_of(entry.model).package
-        if code.factory is None
-        else code.factory.partition(":")[0]
-    )
+    if code.factory is not None:
+        package = code.factory.partition(":")[0]
+    elif (plugin := registry.plugin_of(entry.model)) is not None:
+        package = plugin.package
+    else:
+        return [f"model: {entry.model} is one of this repository, not of {code.distribution}"]
     digest = predictor.code_sha256(registry.package_folders(package.partition(".")[0])[0])
     return (
         []

@@ -93,6 +93,10 @@ class Domain:
     adaptable: str | None = None
     options: Mapping[Command, tuple[Option, ...]] = dataclasses.field(default_factory=dict)
 
+    def recognises(self, path: Path) -> bool:
+        """Whether a file's or folder's ending is one that this domain's models are trained on."""
+        return ending(path, self.suffixes) is not None
+
     def options_of(self, command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
         """What a command is called with: the given options in their type, and the defaults.
 

@@ -131,7 +131,8 @@ class Task(abc.ABC):
     def baseline(self, spec: BaselineSpec) -> Callable[[Any], Any]:
         """The predictor of one baseline of the spec: its `code` called with this task and
         its `config`."""
-        return registry.resolve(spec.code)(self, **spec.config)
+        made: Callable[[Any], Any] = registry.resolve(spec.code)(self, **spec.config)
+        return made
 
 
 def load_task(name: str, *, data: Path | None = None) -> Task:
@@ -180,4 +181,5 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
             return own[wanted]
         return files.get(by_name[wanted], folder=registry.dataset_folder(card))
 
-    return code(spec, file=file, **({} if data is None else {"folder": data}))
+    bound: Task = code(spec, file=file, **({} if data is None else {"folder": data}))
+    return bound

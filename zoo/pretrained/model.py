@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class PretrainedModel:
         Raises:
             ValueError: the card lists no such seed.
         """
-        factory: Callable[..., Callable[[Any], Any]] = registry.resolve(self.card.predictor)
+        factory: Callable[..., PretrainedPredictor] = registry.resolve(self.card.predictor)
         if seed is not None:
             by_seed = dict(
                 zip([weight.seed for weight in self.card.weights], self.weights, strict=True)

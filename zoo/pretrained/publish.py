@@ -138,8 +138,9 @@ def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path, name: str)
                 )
         content = model.model_dump(mode="json", exclude_none=True)
         times = [run.model[number].training.wall_seconds for _, run in ordered]
-        if None not in times:
-            content["training"]["wall_seconds"] = round(sum(times), 1)
+        known = [seconds for seconds in times if seconds is not None]
+        if len(known) == len(times):
+            content["training"]["wall_seconds"] = round(sum(known), 1)
         if len(ordered) > 1:
             seeds = ", ".join(str(run.seed) for _, run in ordered[1:])
             content["training"]["command"] += f" (and --seed {seeds})"

@@ -83,7 +83,8 @@ def fit(
     _check(config, mesh, validate)
     graph, state = _initial(model, optimiser, config, mesh)
     run = _description(config, data)
-    step, history = 0, []
+    step = 0
+    history: list[dict[str, float]] = []
     checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir)
     if checkpoints is not None and (latest := checkpoints.latest()) is not None:
         state, history = checkpoints.restore(latest, state, run=run)
@@ -102,7 +103,7 @@ def fit(
             continue
 
         row = {"step": step} | window.means()
-        if "validation" in due:
+        if "validation" in due and validate is not None:
             scores = validate(_current(graph, state))
             row |= {f"validation_{name}": float(value) for name, value in scores.items()}
         history.append(row)
@@ -134,7 +135,8 @@ def _initial(
     model: nnx.Module, optimiser: optax.GradientTransformation, config: LoopConfig, mesh: Mesh
 ) -> tuple[Any, dict[str, Any]]:
     """The module's graph, and the state before the first step on every device."""
-    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    graph, *states = nnx.split(model, nnx.Param, ...)
+    params, rest = states
     state = {
         "step": jnp.zeros((), jnp.int32),
         "params": params,

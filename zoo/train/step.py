@@ -126,7 +126,7 @@ def _gradients(graph: Any, loss: Loss) -> Gradients:
         def objective(params: Any) -> tuple[jax.Array, Any]:
             model = nnx.merge(graph, params, rest, copy=True)
             value, scalars = loss(model, batch, key)
-            return value, (scalars, nnx.split(model, nnx.Param, ...)[2])
+            return value, (scalars, nnx.split(model, nnx.Param, ...)[-1])
 
         (value, (scalars, rest)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
         return rest, (gradient, value, scalars)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import Entry, Hashes, Provenance, TaskSpec, dump, parse
+from zoo.cards import Cost, Entry, Hashes, Provenance, TaskSpec, dump, parse
 from zoo.commands.bench.row import BenchRow, TaskResult
 from zoo.scoring import environment, protocol, record
 
@@ -45,12 +45,12 @@ def write_entries(
             created=datetime.now(UTC).replace(microsecond=0),
             note=note or predictor.note,
         )
-        content = _scores(spec, row, record_path) | {
+        content = _scores(spec, row, row.cost, record_path) | {
             "environment": where.model_dump(),
             "provenance": provenance.model_dump(),
         }
         files.write_text(target, dump(parse(content, Entry, where=str(target))))
-        if predictor.code_path is not None:
+        if predictor.code_path is not None and predictor.code and predictor.code.file:
             beside = target.with_name(predictor.code.file)
             if predictor.code_path.resolve() != beside.resolve():
                 files.copy(predictor.code_path, beside)
@@ -58,7 +58,7 @@ def write_entries(
     return paths
 
 
-def _scores(spec: TaskSpec, row: BenchRow, record_path: Path) -> dict[str, Any]:
+def _scores(spec: TaskSpec, row: BenchRow, cost: Cost, record_path: Path) -> dict[str, Any]:
     """The entry of a row but for where and by whom it was computed."""
     predictor, example_ids = row.predictor, row.record["example_id"]
     every = {name for metric in spec.metric for name in metric.names}
@@ -80,7 +80,7 @@ def _scores(spec: TaskSpec, row: BenchRow, record_path: Path) -> dict[str, Any]:
         "hashes": hashes(
             spec, predictor.id, example_ids, predictor.weights, record_path
         ).model_dump(),
-        "cost": row.cost.model_dump(),
+        "cost": cost.model_dump(),
     }
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from zoo import registry
@@ -49,16 +50,10 @@ def predictors(spec: TaskSpec, pattern: str = "*") -> list[Candidate]:
     """
     found: list[Candidate] = []
     for baseline in spec.baseline:
-        found.append(
-            (
-                baseline.id,
-                lambda task, baseline=baseline: _from_baseline(task, baseline),
-                baseline.needs,
-            )
-        )
+        found.append((baseline.id, partial(_from_baseline, spec=baseline), baseline.needs))
     for name, card in registry.models().items():
         if spec.id in card.tasks:
-            found.append((name, lambda task, card=card: _from_model(card), []))
+            found.append((name, partial(_from_model, card), []))
     chosen = set(registry.matching(pattern, [name for name, _, _ in found]))
     if not chosen:
         near = registry.did_you_mean(pattern, [name for name, _, _ in found])
@@ -78,7 +73,7 @@ def _from_baseline(task: Task, spec: BaselineSpec) -> NamedPredictor:
     )
 
 
-def _from_model(card: ModelCard) -> NamedPredictor:
+def _from_model(card: ModelCard, _task: Task) -> NamedPredictor:
     model = load_model(card.id)
     plugin = registry.plugin_of(card.id)
     each = tuple(

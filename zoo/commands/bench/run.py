@@ -184,7 +184,7 @@ def run(
                 )
             )
     if measure:
-        seconds = []
+        seconds: list[float] = []
         while len(seconds) < REPEATS and sum(seconds) < LONG_SECONDS:
             begin = time.perf_counter()
             call(examples.inputs)

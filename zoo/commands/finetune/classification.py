@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,7 +208,7 @@ class Classification:
             else "in the file that was given"
         )
         self.held_out = f"{len(self._validate):,} {noun} {where}"
-        self.notes = [*task.notes, f"{len(label):,} {noun}: {of_class}"]
+        self.notes: Sequence[str] = [*task.notes, f"{len(label):,} {noun}: {of_class}"]
         self._probe: Any = None
 
     def _rows(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -246,11 +246,9 @@ class Classification:
         import jax.numpy as jnp
 
         if self._probe is None:
-            label, groups, best = (
-                self._label[self._train],
-                np.asarray(self.task.groups)[self._train],
-                None,
-            )
+            label = self._label[self._train]
+            groups = np.asarray(self.task.groups)[self._train]
+            best: tuple[float, Any, np.ndarray, np.ndarray] | None = None
             for candidate in self.task.candidates:
                 model = self.task.network(candidate, seed=self.seed, pretrained=True)
                 x = self.outputs(self.task.features, model, self._train)
@@ -264,6 +262,7 @@ class Classification:
                 )
                 if best is None or error < best[0]:
                     best = (error, model, kernel, bias)
+            assert best is not None, "a task of classes has a candidate"
             _, self._probe, kernel, bias = best
             head = self._probe.head
             head.kernel[...], head.bias[...] = (

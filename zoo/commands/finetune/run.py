@@ -236,8 +236,11 @@ def _check_options(out: Path, truth: str | None, **lengths: float | None) -> Non
 def _problem(domain: Domain, source: PretrainedModel, data: Path, **options: Any) -> Problem:
     """What the domain makes of the user's data."""
     assert domain.adapt is not None  # it has adaptable architectures
-    found = registry.resolve(domain.adapt)(source, data, **options)
-    return Classification(found, seed=options["seed"]) if hasattr(found, "classes") else found
+    found: Any = registry.resolve(domain.adapt)(source, data, **options)
+    if hasattr(found, "classes"):
+        return Classification(found, seed=options["seed"])
+    adapted: Problem = found
+    return adapted
 
 
 def _sizes(problem: Problem) -> str:
