@@ -1,0 +1,1 @@
+"""How the data of `climate/held_suarez` are made: the dynamical core, a resumable build, the published files."""
