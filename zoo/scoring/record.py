@@ -13,6 +13,7 @@ import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,30 +27,49 @@ class RecordError(ValueError):
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays as a deterministic Zarr v3 zip, to a temporary name first."""
     import zarr
-    from zarr.codecs import BloscCodec
     from zarr.storage import MemoryStore
 
     store = MemoryStore()
-    group = zarr.create_group(store)
-    for name in sorted(arrays):
-        value = np.ascontiguousarray(arrays[name])
-        if value.dtype.kind == "U":
-            # stored as UTF-8 bytes of one width: plain Zarr v3, readable by every
-            # implementation
-            value = np.char.encode(value, "utf-8")
-        if value.dtype.kind == "S":
-            value = np.frombuffer(value.tobytes(), np.uint8).reshape(
-                *value.shape, max(value.dtype.itemsize, 1)
+    with zarr.config.set({"json_indent": None}):  # a record has ten small arrays: 200 bytes of each
+        group = zarr.create_group(store)
+        for name in sorted(arrays):
+            value = np.ascontiguousarray(arrays[name])
+            if value.dtype.kind == "U":
+                # UTF-8 bytes of one width: plain Zarr v3, readable by every implementation
+                value = np.char.encode(value, "utf-8")
+            attributes: dict[str, Any] = {}
+            if value.dtype.kind == "S":
+                attributes = {"text": "utf-8"}
+                value = np.frombuffer(value.tobytes(), np.uint8).reshape(
+                    *value.shape, max(value.dtype.itemsize, 1)
+                )
+            group.create_array(
+                name,
+                data=value,
+                chunks=value.shape or "auto",
+                compressors=_smallest(value),
+                attributes=attributes,
             )
-            array = group.create_array(
-                name, data=value, chunks=value.shape, compressors=BloscCodec(cname="zstd", clevel=9)
-            )
-            array.attrs["text"] = "utf-8"
-        else:
-            codec = BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")
-            group.create_array(name, data=value, chunks=value.shape or "auto", compressors=codec)
     members = {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}
     write_zip(path, members)
+
+
+def _smallest(value: np.ndarray) -> Any:
+    """Zstandard by Blosc, with the order of bytes or bits that packs these numbers best.
+
+    Why all three are tried: none is best for floats, flags and ranks alike, and the records
+    of a board lie in the repository.
+    """
+    from numcodecs.blosc import BITSHUFFLE, NOSHUFFLE, SHUFFLE, Blosc
+    from zarr.codecs import BloscCodec
+
+    orders = {"shuffle": SHUFFLE, "bitshuffle": BITSHUFFLE, "noshuffle": NOSHUFFLE}
+
+    def packed(order: str) -> int:
+        return len(Blosc(cname="zstd", clevel=9, shuffle=orders[order]).encode(value))
+
+    smallest: Any = min(orders, key=packed)
+    return BloscCodec(cname="zstd", clevel=9, shuffle=smallest)
 
 
 def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:

@@ -65,9 +65,9 @@ def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> byte
 
     Args:
         groups: path in the store ("" is the root) -> dataset.
-        longitude_last: store arrays whose last dims are (longitude, latitude) with
-            longitude varying fastest (Zarr's `transpose` codec, invisible to readers):
-            circles of latitude are smoother and take 5 % less room.
+        longitude_last: store arrays whose last dims are (longitude, latitude) latitude by
+            latitude, longitude varying fastest (Zarr's `transpose` codec, invisible to
+            readers): circles of latitude are smooth, and alike at all times; 7 % less room.
     """
     import zarr
 
@@ -79,11 +79,12 @@ def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> byte
         for name, array in dataset.data_vars.items():
             encoding[name] = {"compressors": codec, "chunks": array.shape}
             if longitude_last and array.dims[-2:] == ("longitude", "latitude"):
-                order = (*range(array.ndim - 2), array.ndim - 1, array.ndim - 2)
+                order = (array.ndim - 1, *reversed(range(array.ndim - 2)), array.ndim - 2)
                 encoding[name]["filters"] = [zarr.codecs.TransposeCodec(order=order)]
-        dataset.to_zarr(
-            store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
-        )
+        with zarr.config.set({"json_indent": None}):
+            dataset.to_zarr(
+                store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
+            )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for key in sorted(content):
