@@ -272,9 +272,10 @@ def test_each_edge_convolution_may_have_its_own_number_of_neighbours():
         ParticleNet(dataclasses.replace(config, neighbours=k), rngs=nnx.Rngs(0))
         for k in (7, (7, 7), (7, 3))
     )
-    logits = one(*jets())
-    np.testing.assert_array_equal(two(*jets()), logits)
-    assert np.abs(other(*jets()) - logits)[2:].max() > 1e-3
+    given = [jnp.asarray(each) for each in jets()]
+    logits = one(*given)
+    np.testing.assert_array_equal(two(*given), logits)
+    assert np.abs(other(*given) - logits)[2:].max() > 1e-3
     with pytest.raises(ValueError, match="must be one number or 2"):
         ParticleNet(dataclasses.replace(config, neighbours=(7, 7, 7)), rngs=nnx.Rngs(0))
 

@@ -25,6 +25,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
@@ -61,8 +62,10 @@ class LorentzNetConfig:
     hidden: int = 64
 
 
-def minkowski(a: Float[Array, "*#any 4"], b: Float[Array, "*#any 4"]) -> Float[Array, "*any"]:
-    """E E' - p·p' of vectors (px, py, pz, E)."""
+def minkowski(
+    a: Float[Array | np.ndarray, "*#any 4"], b: Float[Array | np.ndarray, "*#any 4"]
+) -> Float[Array | np.ndarray, "*any"]:
+    """E E' - p·p' of vectors (px, py, pz, E), of JAX or of NumPy."""
     return a[..., 3] * b[..., 3] - (a[..., :3] * b[..., :3]).sum(-1)
 
 

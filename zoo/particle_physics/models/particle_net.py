@@ -211,7 +211,7 @@ class ParticleNet(nnx.Module):
     def __call__(
         self,
         features: Float[Array, "jet particle feature"],
-        vectors: Float[Array, "jet particle 4"],
+        vectors: Float[Array, "jet particle 4"] | None,
         mask: Bool[Array, "jet particle"],
     ) -> Float[Array, "jet class"]:
         """Logits.
