@@ -1,4 +1,4 @@
-"""Every baseline of every task: its factory exists, and a file that its config names is the shipped one."""
+"""Every baseline of every task: its factory exists, and a file that it names is the shipped one."""
 
 from __future__ import annotations
 

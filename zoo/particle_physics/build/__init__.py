@@ -1,1 +1,1 @@
-"""How the data of particle physics are made: Pythia's processes, jets from events, resumable files."""
+"""How the data of particle physics are made: processes, jets from events, resumable files."""
