@@ -1,1 +1,1 @@
-"""How the data of `climate/held_suarez` are made: the core, a resumable build, the published files."""
+"""How the data of `climate/held_suarez` are made: dynamical core, build, published files."""
