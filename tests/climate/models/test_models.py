@@ -19,26 +19,15 @@ from zoo.climate.held_suarez.data import (
     SCALE,
     UNITS,
     VARIABLES,
-    Series,
+    Trajectories,
     stack,
     unstack,
 )
-from zoo.climate.held_suarez.forecast import (
-    ForecastInputError,
-    Transforms,
-    check_analysis,
-    forecast,
-    rollout,
-)
-from zoo.climate.held_suarez.train import (
-    ARCHITECTURES,
-    augment,
-    build,
-    fit_damping,
-    fit_transforms,
-    make_loss,
-    validation_scores,
-)
+from zoo.climate.held_suarez.forecast import ForecastInputError, check_analysis, forecast, rollout
+from zoo.climate.held_suarez.loss import augment, make_loss
+from zoo.climate.held_suarez.recipes import RECIPES, build
+from zoo.climate.held_suarez.transforms import Transforms, fit_transforms
+from zoo.climate.held_suarez.validation import fit_damping, validation_scores
 from zoo.climate.models.convnext import affine
 from zoo.climate.models.layers.spherical import Grid, truncate
 from zoo.train.batches import Windows
@@ -49,7 +38,7 @@ SMALL = {
     "sfno": {"width": 8, "depth": 1},
     "conv_gru": {"width": 32, "depth": 1},
 }
-each = pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+each = pytest.mark.parametrize("architecture", list(RECIPES))
 
 
 def small(architecture, **sizes):
@@ -77,7 +66,7 @@ def planet():
         * np.cos(np.deg2rad(grid.latitude))[None, None, :, None] ** 3
         * amplitude
     )
-    return Series(np.rint((base + waves - OFFSET) / SCALE).astype(np.int16), (60, 60))
+    return Trajectories(np.rint((base + waves - OFFSET) / SCALE).astype(np.int16), (60, 60))
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ REFLECTION = np.repeat([1.0, 1.0, 1.0, -1.0], len(LEVELS)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Series:
+class Trajectories:
     """Packed fields of several independent trajectories, one after the other.
 
     Attributes:
@@ -65,7 +65,7 @@ class Series:
         return self.packed[times] * SCALE + OFFSET
 
 
-def load_series(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Series:
+def load_trajectories(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Trajectories:
     """Reads the chunk files of each trajectory, in order of time."""
     parts, lengths = [], []
     for paths in trajectories:
@@ -78,7 +78,7 @@ def load_series(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Ser
             "no finished chunk of the Held-Suarez truth; make them with `zoo data build "
             "climate/held_suarez`"
         )
-    return Series(np.concatenate(parts), tuple(lengths))
+    return Trajectories(np.concatenate(parts), tuple(lengths))
 
 
 def _packed(path: str | os.PathLike[str]) -> np.ndarray:
