@@ -10,16 +10,14 @@ import optax
 import pytest
 import xarray as xr
 from flax import nnx
+from made_up_planet import drifting_waves
 
 from zoo.climate.held_suarez.data import (
     CHANNELS,
     LEVELS,
-    OFFSET,
     REFLECTION,
-    SCALE,
     UNITS,
     VARIABLES,
-    Trajectories,
     stack,
     unstack,
 )
@@ -52,21 +50,7 @@ def random_state(batch=1, seed=0):
 
 @pytest.fixture(scope="module")
 def planet():
-    """A made-up planet: waves that drift eastward on a zonal mean state, as packed
-    six-hourly fields."""
-    rng, grid = np.random.default_rng(0), Grid()
-    base = (
-        np.repeat([54000.0, 260.0, 8.0, 0.0], 5)
-        - np.repeat([8000.0, 20.0, 0, 0], 5) * np.sin(np.deg2rad(grid.latitude))[:, None] ** 2
-    )
-    amplitude, phase = np.repeat([500.0, 3.0, 6.0, 6.0], 5), rng.uniform(0, 2 * np.pi, 20)
-    angle = 3 * np.deg2rad(grid.longitude)[None, :, None] - 0.2 * np.arange(120)[:, None, None]
-    waves = (
-        np.cos(angle[..., None] + phase)
-        * np.cos(np.deg2rad(grid.latitude))[None, None, :, None] ** 3
-        * amplitude
-    )
-    return Trajectories(np.rint((base + waves - OFFSET) / SCALE).astype(np.int16), (60, 60))
+    return drifting_waves()
 
 
 @pytest.fixture(scope="module")
