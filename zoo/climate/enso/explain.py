@@ -106,7 +106,7 @@ def months(indices: list[str], values: np.ndarray, inputs: np.ndarray, title: st
     axes = figure.add_subplot()
     signed = values.min() < 0
     top = float(np.abs(values).max()) or 1.0
-    shown = axes.imshow(
+    cells = axes.imshow(
         values[::-1].T,
         cmap="RdBu_r" if signed else "viridis",
         vmin=-top if signed else 0.0,
@@ -129,7 +129,7 @@ def months(indices: list[str], values: np.ndarray, inputs: np.ndarray, title: st
         range(len(values)), [str(back + 1 - len(values)) for back in range(len(values))], fontsize=7
     )
     axes.set_xlabel("months before the issue; numbers: standard deviations", fontsize=8)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.9)
+    bar = figure.colorbar(cells, ax=axes, shrink=0.9)
     bar.set_label("attribution (K)" if signed else "size of the gradient", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure

@@ -47,8 +47,8 @@ def make_loss(recipe: EnsoRecipe, noise: float, origin: Any = None) -> Callable[
         if origin is not None and recipe.anchor:
             # Per member, so that the strength does not depend on the size of the ensemble;
             # the spread is left free.
-            moved = jax.tree.map(lambda a, b: jnp.sum((a - b) ** 2), weights_only(model), origin)
-            total = total + recipe.anchor * sum(jax.tree.leaves(moved)) / model.config.members
+            distance = jax.tree.map(lambda a, b: jnp.sum((a - b) ** 2), weights_only(model), origin)
+            total = total + recipe.anchor * sum(jax.tree.leaves(distance)) / model.config.members
         return total, {"crps": score}
 
     return loss

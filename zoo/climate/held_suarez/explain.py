@@ -78,7 +78,7 @@ def explain_point(
         f"{found[1]} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, "
         f"{longitude[place[0]]:.1f} E ({unit})"
     )
-    shown = transforms.denormalise(inputs)[..., channel]
+    start_field = transforms.denormalise(inputs)[..., channel]
 
     def draw(row: int, explained: Explained) -> Figure:
         title = (
@@ -88,7 +88,13 @@ def explain_point(
         marked = longitude[place[0]], latitude[place[1]]
         title += f"{found[1]} at the start ({unit})"
         return world(
-            longitude, latitude, explained.values[row], shown[row], title, mark=marked, unit=unit
+            longitude,
+            latitude,
+            explained.values[row],
+            start_field[row],
+            title,
+            mark=marked,
+            unit=unit,
         )
 
     return Explainable(
@@ -142,7 +148,7 @@ def world(
     signed = values.min() < 0
     # the place itself would leave the rest white
     top = float(np.quantile(np.abs(values), 0.99)) or 1.0
-    shown = axes.pcolormesh(
+    map_ = axes.pcolormesh(
         longitude,
         latitude,
         values.T,
@@ -160,7 +166,7 @@ def world(
     axes.set_xlabel("longitude (degrees east)", fontsize=8)
     axes.set_ylabel("latitude (degrees north)", fontsize=8)
     axes.tick_params(labelsize=7)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.9, extend="both" if signed else "max")
+    bar = figure.colorbar(map_, ax=axes, shrink=0.9, extend="both" if signed else "max")
     bar.set_label(f"attribution ({unit})" if signed else "size of the gradient", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure

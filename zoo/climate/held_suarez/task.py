@@ -129,7 +129,7 @@ class _HeldSuarezTask(Task):
             .values.astype(np.float64)
             for variable, level in (SCORED["z500"], SCORED["t850"])
         )
-        told = (
+        caption = (
             f"SIMULATED state at the first of the {self.analysis.sizes['time']} start dates (the "
             "planet's own calendar, no date on Earth), on the 64x32 grid. No continents: the "
             "planet is smooth."
@@ -141,7 +141,7 @@ class _HeldSuarezTask(Task):
                 pictures.HEIGHT_LEVELS,
                 name="z500",
                 title="Height of the 500 hPa surface",
-                caption=told,
+                caption=caption,
                 quantity="geopotential height",
                 unit="m",
                 label=f"Z500, {when}",
@@ -152,7 +152,7 @@ class _HeldSuarezTask(Task):
                 pictures.TEMPERATURE_LEVELS,
                 name="t850",
                 title="Temperature at 850 hPa",
-                caption=told,
+                caption=caption,
                 quantity="temperature",
                 unit="K",
                 label=f"T850, {when}",
