@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
 
 VALIDATION_SHARE = 0.2
 """Of a user's times, the last ones: what validates a training on them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """As `zoo.commands.finetune.run.Evaluation`, which no domain may import."""
-
-    scores: dict[str, float]
-    each: np.ndarray
-    blocks: np.ndarray
 
 
 class UserDataError(ValueError):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.climate.data.opening import VALIDATION_SHARE, Evaluation, UserDataError
+from zoo.climate.data.opening import VALIDATION_SHARE, UserDataError
 from zoo.climate.enso.data import CORE, LEADS, calendar_month, monthly_climatology
 from zoo.climate.enso.loss import make_loss, weights_only
 from zoo.climate.enso.metrics import gaussian_crps
@@ -22,6 +22,7 @@ from zoo.climate.enso.predict import read_indices
 from zoo.climate.enso.recipes import RECIPES
 from zoo.climate.enso.state import IndexState
 from zoo.climate.enso.windows import windows
+from zoo.interfaces.finetune import Evaluation
 from zoo.pretrained.model import build
 from zoo.pretrained.weights import load
 
@@ -34,7 +35,7 @@ FEWEST_MONTHS = 120
 
 
 class EnsoProblem:
-    """The ENSO ensemble trained on with the user's months: a `zoo.commands.finetune.run.Problem`.
+    """The ENSO ensemble trained on with the user's months: a `zoo.interfaces.finetune.Problem`.
 
     Args:
         source: the pretrained ensemble, of the four core indices.
@@ -124,7 +125,7 @@ class EnsoProblem:
             "pretrained": self.evaluate(self._pretrained),
         }
 
-    def probed(self) -> nnx.Module:
+    def linear_probe(self) -> nnx.Module:
         """There is none: its mean and its spread are not one linear layer of features."""
         raise ValueError(
             f"{self.source.card.id} has no linear probe, its last layers give spreads too; leave "

@@ -17,11 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.climate.data.opening import VALIDATION_SHARE, Evaluation, UserDataError, open_user_data
+from zoo.climate.data.opening import VALIDATION_SHARE, UserDataError, open_user_data
 from zoo.climate.held_suarez.data import CHANNELS, STEPS_PER_DAY, stack
 from zoo.climate.held_suarez.forecast import check_analysis, step
 from zoo.climate.held_suarez.transforms import AREA, Transforms, fit_transforms
 from zoo.climate.held_suarez.validation import HEADLINE
+from zoo.interfaces.finetune import Evaluation
 from zoo.pretrained.model import build
 from zoo.pretrained.weights import load
 from zoo.train.batches import Windows
@@ -105,7 +106,7 @@ def read_states(path: Path, transforms: Transforms, *, step_hours: int) -> State
 
 class WeatherProblem:
     """A weather model's next step, learned on from the user's states: a
-    `zoo.commands.finetune.run.Problem`.
+    `zoo.interfaces.finetune.Problem`.
 
     Args:
         source: the pretrained model.
@@ -179,7 +180,7 @@ class WeatherProblem:
 
     scratch_loss = loss
 
-    def probed(self) -> nnx.Module:
+    def linear_probe(self) -> nnx.Module:
         """The last layer's ridge regression, pulled towards the pretrained one; the penalty
         is chosen on the last training fifth.
 
