@@ -161,7 +161,10 @@ def zarr_source(
 
 
 def finished(data_dir: str | os.PathLike[str], split: str) -> list[list[Path]]:
-    """Finished chunk files of a build folder, by trajectory; `split` is "train" or "validation"."""
+    """Finished chunk files of a build folder, by trajectory; `split` is "train" or "validation".
+    None where the folder is not there."""
+    if not Path(data_dir).is_dir():
+        return []
     folders = sorted(
         path
         for path in Path(data_dir).iterdir()
@@ -237,11 +240,7 @@ def load_dataset(*, split: str = "test") -> xr.Dataset:
             f"climate/held_suarez has no split {split!r}; it has test, validation, train"
         )
     folder = files.home() / "build" / "climate/held_suarez"
-    paths = [
-        path
-        for trajectory in (finished(folder, split) if folder.is_dir() else [])
-        for path in trajectory
-    ]
+    paths = [path for trajectory in finished(folder, split) for path in trajectory]
     if not paths:
         raise FileNotFoundError(
             f"no finished {split} chunk in {folder}; make them with `zoo data build "

@@ -21,7 +21,7 @@ def test_unknown_steps_and_misplaced_years_are_refused(tmp_path):
 @pytest.mark.parametrize("step", ["products", "regression"])
 def test_a_step_without_the_truth_says_what_to_do_first(tmp_path, step):
     with pytest.raises(FileNotFoundError, match="zoo data build climate/held_suarez"):
-        dataset.build(tmp_path, step=step)
+        dataset.build(tmp_path / "nothing", step=step)
 
 
 def test_the_regression_is_fitted_to_daily_training_states(tmp_path, monkeypatch):
