@@ -29,6 +29,7 @@ from zoo.climate.data.series import (
     of_dataset,
     read_series,
     series,
+    unit_of,
 )
 from zoo.interfaces.findings import Finding, Report, Verdict
 
@@ -121,13 +122,12 @@ def audit_files(
     name = ", ".join(os.path.basename(path) for path in paths)
     if len(found) == 1 and (train_until or test_from):
         last, first = (
-            train_until and np.datetime64(train_until),
-            test_from and np.datetime64(test_from),
+            np.datetime64(given) if given else None for given in (train_until, test_from)
         )
-        if last is None:
-            last = first - np.timedelta64(1, np.datetime_data(first)[0])
-        if first is None:
-            first = last + np.timedelta64(1, np.datetime_data(last)[0])
+        if last is None and first is not None:
+            last = first - unit_of(first)
+        if first is None and last is not None:
+            first = last + unit_of(last)
         return audit(between(found[0], last=last), None, between(found[0], first), name=name)
     if train_until or test_from:
         raise SeriesError(

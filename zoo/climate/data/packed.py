@@ -75,18 +75,19 @@ def write_zarr_zip(
             longitude varying fastest (Zarr's `transpose` codec, invisible to readers):
             circles of latitude are smoother and take 5 % less room.
     """
-    import zarr
+    from zarr.codecs import BloscCodec, TransposeCodec
+    from zarr.storage import MemoryStore
 
     content: dict[str, Any] = {}
-    store = zarr.storage.MemoryStore(content)
-    codec = zarr.codecs.BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
+    store = MemoryStore(content)
+    codec = BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
     for group, dataset in groups.items():
         encoding: dict[str, dict[str, Any]] = {}
         for name, array in dataset.data_vars.items():
-            encoding[name] = {"compressors": codec, "chunks": array.shape}
+            encoding[str(name)] = {"compressors": codec, "chunks": array.shape}
             if longitude_last and array.dims[-2:] == ("longitude", "latitude"):
                 order = (*range(array.ndim - 2), array.ndim - 1, array.ndim - 2)
-                encoding[name]["filters"] = [zarr.codecs.TransposeCodec(order=order)]
+                encoding[str(name)]["filters"] = [TransposeCodec(order=order)]
         dataset.to_zarr(
             store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
         )
@@ -101,9 +102,9 @@ def open_zarr_zip(
     """One group of such a file as a lazy `xarray.Dataset`, in physical units unless
     `mask_and_scale` is False."""
     import xarray as xr
-    import zarr
+    from zarr.storage import ZipStore
 
-    store = zarr.storage.ZipStore(path, mode="r")
+    store = ZipStore(Path(path), mode="r")
     return xr.open_zarr(
         store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale
     )

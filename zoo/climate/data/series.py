@@ -220,6 +220,11 @@ def _numbers(texts: list[str]) -> np.ndarray | None:
         return None
 
 
+def unit_of(time: np.datetime64) -> Any:
+    """The length of a time's own unit: a month of 2004-01, a day of 2004-01-31."""
+    return np.ones((), f"timedelta64[{np.datetime_data(time)[0]}]")[()]
+
+
 def between(
     whole: TimeSeries, first: np.datetime64 | None = None, last: np.datetime64 | None = None
 ) -> TimeSeries:
@@ -229,11 +234,7 @@ def between(
         SeriesError: there are none.
     """
     low = whole.times.min() if first is None else np.datetime64(first)
-    high = (
-        whole.times.max()
-        if last is None
-        else np.datetime64(last) + np.timedelta64(1, np.datetime_data(np.datetime64(last))[0])
-    )
+    high = whole.times.max() if last is None else np.datetime64(last) + unit_of(np.datetime64(last))
     inside = (whole.times >= low) & (
         (whole.times <= high) if last is None else (whole.times < high)
     )

@@ -7,7 +7,7 @@ months; the baseline is the mean state.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.climate.enso.data import CORE, LEADS, MODES
+from zoo.climate.enso.predict import EnsoModel
 from zoo.climate.enso.state import CausalModes
 from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
 from zoo.interfaces.task import load_task
@@ -38,7 +39,7 @@ def explain_season(
     if target not in legal:
         raise NotExplainable(f"no target {target!r}; a season is one of {', '.join(legal)}")
 
-    lead, predictor = int(target[1:]), model.predict
+    lead, predictor = int(target[1:]), cast(EnsoModel, model.predict)
     every = load_task(model.card.tasks[0]).examples().inputs
     x, month = predictor.windows(every)
     unit = float(np.asarray(predictor.state.scale)[0])

@@ -51,11 +51,8 @@ class EnsoProblem:
                 f"{source.card.id} reads the state {source.card.predictor_config.get('state')!r}; "
                 "that of the file is 'core'"
             )
-        self.source, self.window, self.notes = (
-            source,
-            int(source.card.predictor_config["window"]),
-            [],
-        )
+        self.source, self.window = source, int(source.card.predictor_config["window"])
+        self.notes: list[str] = []
         self._pretrained = source.module()
         self._factor = float(np.mean(load(source.weights[0])[1].get("spread_factor", 1.0)))
         months, values = read_indices(data)

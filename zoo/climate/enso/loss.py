@@ -3,7 +3,7 @@ back to where the training began."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,11 +12,11 @@ import numpy as np
 from flax import nnx
 from jax.scipy.stats import norm
 
+from zoo.climate.models.enso_mlp import EnsoMlp
 from zoo.climate.models.seasonal_inverse import SeasonalInverse
 
 if TYPE_CHECKING:
     from zoo.climate.enso.recipes import EnsoRecipe
-    from zoo.climate.enso.windows import Windows
 
 
 def crps(mean: jax.Array, std: jax.Array, observed: jax.Array) -> jax.Array:
@@ -30,9 +30,10 @@ def make_loss(recipe: EnsoRecipe, noise: float, origin: Any = None) -> Callable[
     three months too; the anchor."""
 
     def loss(
-        model: nnx.Module, batch: Windows, key: jax.Array
+        model: EnsoMlp | SeasonalInverse, batch: Mapping[str, jax.Array], key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         x = batch["x"] + noise * jax.random.normal(key, batch["x"].shape)
+        state_error: jax.Array | float = 0.0
         if isinstance(model, SeasonalInverse):
             rollout = model.rollout(x, batch["month"])
             mean, std = model.seasons(rollout), model.spread(batch["month"])
@@ -41,7 +42,7 @@ def make_loss(recipe: EnsoRecipe, noise: float, origin: Any = None) -> Callable[
                 :, :3
             ].sum()
         else:
-            (mean, std), state_error = model(x, batch["month"]), 0.0
+            mean, std = model(x, batch["month"])
         score = (crps(mean, std, batch["y"]) * batch["w"]).mean(0).sum() / batch["w"].sum()
         total = score + recipe.one_step * state_error
         if origin is not None and recipe.anchor:

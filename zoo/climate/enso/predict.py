@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -120,7 +120,8 @@ class EnsoModel:
                     jnp.zeros(1, jnp.int32),
                 )
             )
-        return None if None in counts else float(sum(counts))
+        known = [count for count in counts if count is not None]
+        return float(sum(known)) if len(known) == len(counts) else None
 
     def example_output(self, seed: int) -> np.ndarray:
         """Ensemble mean and mean spread for a fixed random state in each calendar month,
@@ -193,7 +194,7 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, **_: Any) -
             f"{Path(target).suffix or 'a name without ending'!r}"
         )
     months, values = read_indices(Path(source))
-    predictor = model.predict
+    predictor = cast(EnsoModel, model.predict)
     if len(months) < predictor.window:
         raise UserDataError(
             f"{source} has {len(months)} months; the network sees {predictor.window}"

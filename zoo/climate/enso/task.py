@@ -85,13 +85,13 @@ class Enso(Task):
         """What may be fitted on: the records to 2003-12 (or an earlier `last`) and nothing
         after."""
         end = self.month("last_fitted")
-        last = end if last is None else np.datetime64(last, "M")
-        if last > end:
+        until: Month = end if last is None else np.datetime64(str(last), "M")
+        if until > end:
             raise ValueError(
-                f"the fit period of {self.spec.id} ends {end}, asked for {last}; later months are "
+                f"the fit period of {self.spec.id} ends {end}, asked for {until}; later months are "
                 "the test"
             )
-        return self.observations.until(last)
+        return self.observations.until(until)
 
     @functools.cached_property
     def cmip6(self) -> Any:
@@ -252,4 +252,7 @@ class Enso(Task):
         the spring barrier, for a heat map."""
         means = {name: value.mean(0) for name, value in self.statistics(record).items()}
         with np.errstate(invalid="ignore", divide="ignore"):
-            return {"correlation": metrics.correlation(means).T, "rmse": metrics.rmse(means).T}
+            return {
+                "correlation": np.asarray(metrics.correlation(means)).T,
+                "rmse": np.asarray(metrics.rmse(means)).T,
+            }

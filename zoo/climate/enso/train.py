@@ -24,7 +24,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -76,14 +76,15 @@ def train(
             f"--data {data} means nothing to {TASK}: it trains on the files of its card (`zoo data "
             f"get {TASK}`; ZOO_MIRROR names folders that hold them)"
         )
-    yield from train_on(load_task(TASK), recipe, seed=seed, out=out, steps=steps)
+    yield from train_on(cast("Enso", load_task(TASK)), recipe, seed=seed, out=out, steps=steps)
 
 
 def train_on(
     task: Enso, recipe: str, *, seed: int, out: Path, steps: int | None = None
 ) -> Iterator[str]:
     """As `train`, on a task that is bound to its files."""
-    chosen, lines, begin = find_recipe(recipe).shortened(steps), [], time.perf_counter()
+    chosen, begin = find_recipe(recipe).shortened(steps), time.perf_counter()
+    lines: list[str] = []
     trial = fit_ensemble(task, chosen, seed=seed, last=CHOICE_LAST, log=lines.append)
     validation = choice_scores(task, trial)
     # One factor for all k: ten years cannot say more. Over-confidence shows there, where
@@ -147,7 +148,7 @@ def fit_ensemble(
     x, month = state.standardise(past)[seen], calendar_month(past.months[seen])
     window = recipe.window
     observed = windows(x, month, window=window)
-    model = initial_model(recipe.config, observed, x, month, seed=seed)
+    model: nnx.Module = initial_model(recipe.config, observed, x, month, seed=seed)
     if recipe.pretraining_steps:
         model = pretrain(
             task, recipe, model, observed, window=window, seed=seed, log=log, models=models

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from flax import nnx
 from zoo.climate.data.opening import open_user_data
 from zoo.climate.held_suarez.data import CHANNELS, UNITS, stack
 from zoo.climate.held_suarez.forecast import check_analysis, step
+from zoo.climate.held_suarez.predict import WeatherModel
 from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
 from zoo.interfaces.task import load_task
 
@@ -43,7 +44,7 @@ def explain_point(
             f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
             f"{', '.join(named)}"
         )
-    module, transforms = model.predict.members[0]
+    module, transforms = cast(WeatherModel, model.predict).members[0]
     analysis = check_analysis(_analysis(model, source).isel(time=slice(0, examples)), transforms)
     longitude, latitude = analysis["longitude"].values, analysis["latitude"].values
     place = (

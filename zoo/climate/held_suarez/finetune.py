@@ -134,7 +134,7 @@ class WeatherProblem:
         # `fit_transforms` counts in six-hourly times.
         fitted = fit_transforms(series.of(train), step_hours=series.lag * 24 // STEPS_PER_DAY)
         far = np.abs(fitted.mean - transforms.mean) > 20 * transforms.anomaly
-        self.notes = []
+        self.notes: list[str] = []
         if far.any():
             (variable, level), channel = CHANNELS[int(np.argmax(far))], int(np.argmax(far))
             self.notes.append(
@@ -254,7 +254,8 @@ class WeatherProblem:
             call = jax.jit(
                 lambda weights, state: step(nnx.merge(graph, weights), state, None, self._ratio)[0]
             )
-        each, squared = [], {name: [] for name in HEADLINE}
+        each: list[np.ndarray] = []
+        squared: dict[str, list[np.ndarray]] = {name: [] for name in HEADLINE}
         for begin in range(0, len(self._validate), self.batch_size):
             rows = self._validate[begin : begin + self.batch_size]
             now, later = self._held.fields(rows), self._held.fields(rows + lag)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecastInputError", "check_analysis", "damp", "forecast", "rollout", "step"]
 
+WeatherNetwork = Any
+"""An `nnx.Module` that maps `(state, memory)` to `(increment, memory)`; its `config.step_hours`
+is the step."""
 _SAME_UNIT = {
     "m2 s-2": {
         "m2 s-2",
@@ -51,7 +54,7 @@ class ForecastInputError(ValueError):
 
 
 def step(
-    model: nnx.Module,
+    model: WeatherNetwork,
     state: Float[Array, "batch longitude latitude channel"],
     memory: Any,
     ratio: Float[Array, " channel"],
@@ -66,7 +69,7 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
     model = nnx.merge(graph, weights)
 
     def body(carry: Any, _: None) -> tuple[Any, Array]:
-        state, memory = step(model, *carry, ratio)
+        state, memory = step(model, carry[0], carry[1], ratio)
         return (state, memory), state
 
     # A recurrent model's memory is nothing, that is zeros, at the start; only the model
@@ -78,7 +81,7 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
 
 
 def rollout(
-    model: nnx.Module,
+    model: WeatherNetwork,
     state: Float[Array, "batch longitude latitude channel"],
     *,
     ratio: np.ndarray,
@@ -90,7 +93,7 @@ def rollout(
 
 
 def forecast(
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms,
     analysis: xr.Dataset,
     lead_times: np.ndarray,
@@ -163,10 +166,10 @@ def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr
     return forecast.assign(damped)
 
 
-def _steps(model: nnx.Module, lead_times: np.ndarray) -> np.ndarray:
+def _steps(model: WeatherNetwork, lead_times: np.ndarray) -> np.ndarray:
     """Lead times in steps of the model."""
     leads = np.atleast_1d(np.asarray(lead_times)).astype("timedelta64[ns]")
-    one = np.timedelta64(model.config.step_hours, "h").astype("timedelta64[ns]")
+    one = np.timedelta64(int(model.config.step_hours), "h").astype("timedelta64[ns]")
     steps = (leads // one).astype(int)
     if leads.size == 0 or (leads % one).astype(int).any() or steps.min() < 1:
         given = leads.astype("timedelta64[h]").astype(int).tolist()

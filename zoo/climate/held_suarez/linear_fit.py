@@ -61,7 +61,7 @@ def fit(
     eof = eof.real.astype(np.float16) + 1j * eof.imag.astype(np.float16)
     amplitudes = [np.einsum("twc,wcm->twm", part, eof, optimize=True) for part in parts]
     held_amplitude = np.einsum("twc,wcm->twm", held, eof, optimize=True)
-    best, best_error = None, np.inf
+    choices: list[tuple[float, np.ndarray]] = []
     for modes in MODES:
         now = np.concatenate([part[:-1, :, :modes] for part in amplitudes])
         ahead = np.concatenate([part[1:, :, :modes] for part in amplitudes])
@@ -75,8 +75,8 @@ def fit(
                 f"{modes:3d} EOFs a wavenumber, ridge {ridge:g}: five-day validation error "
                 f"{error:.4f}"
             )
-            if error < best_error:
-                best, best_error = step, error
+            choices.append((error, step))
+    best = min(choices, key=lambda choice: choice[0])[1]
     modes = best.shape[-1]
     return {
         "mean": mean.astype(np.float32),

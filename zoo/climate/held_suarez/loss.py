@@ -8,11 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.climate.held_suarez.data import CHANNELS, OFFSET, REFLECTION, SCALE
-from zoo.climate.held_suarez.forecast import step
+from zoo.climate.held_suarez.forecast import WeatherNetwork, step
 from zoo.climate.held_suarez.transforms import AREA, Transforms
 
 
@@ -56,7 +55,7 @@ def make_loss(transforms: Transforms, *, weights: np.ndarray | None = None) -> C
         * (np.ones(len(CHANNELS), np.float32) if weights is None else weights.astype(np.float32))
     )
 
-    def loss(model: nnx.Module, packed: Array, key: Array) -> tuple[Array, dict[str, Array]]:
+    def loss(model: WeatherNetwork, packed: Array, key: Array) -> tuple[Array, dict[str, Array]]:
         states = augment(packed.astype(jnp.float32) * gain + shift, transforms, key)
         state, memory, errors = states[:, 0], None, []
         for lead in range(1, states.shape[1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class WeatherModel:
         from zoo.pretrained.weights import load, restore
 
         self.damped = bool(card.predictor_config.get("damped", False))
-        self.members = []
+        self.members: list[tuple[Any, Any]] = []
         for path in paths:
             parameters, transforms, _ = load(path)
             self.members.append((restore(blank(card), parameters), Transforms.of(transforms)))
@@ -88,6 +88,8 @@ class WeatherModel:
     def example_output(self, seed: int) -> np.ndarray:
         """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised
         units: what a card's `expected` pins."""
+        import jax.numpy as jnp
+
         from zoo.climate.held_suarez.forecast import rollout
 
         model, transforms = self.members[0]
@@ -96,7 +98,9 @@ class WeatherModel:
             .standard_normal((1, 64, 32, len(transforms.mean)))
             .astype(np.float32)
         )
-        path = rollout(model, state, ratio=transforms.increment / transforms.scale, steps=1)
+        path = rollout(
+            model, jnp.asarray(state), ratio=transforms.increment / transforms.scale, steps=1
+        )
         return np.asarray(path)[0, 0].transpose(2, 0, 1).ravel()
 
 
@@ -119,7 +123,9 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
     if days < 1:
         raise ValueError(f"--days {days} must be 1 or more")
     analysis = open_user_data(source)
-    forecast = model.predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
+    forecast = cast(WeatherModel, model.predict).forecast(
+        analysis, np.arange(1, days + 1) * np.timedelta64(24, "h")
+    )
     weights = " ".join(weight.sha256 for weight in model.card.weights)
     forecast.attrs |= {"model": model.card.id, "weights_sha256": weights, "truth": model.card.truth}
     temporary = target.with_name(f".{target.name}.part")

@@ -14,6 +14,7 @@ from typing import Any
 from flax import nnx
 
 from zoo import registry
+from zoo.climate.held_suarez.forecast import WeatherNetwork
 from zoo.pretrained.model import config_class
 from zoo.scoring.environment import hardware
 
@@ -122,7 +123,7 @@ def find_recipe(name: str) -> WeatherRecipe:
     return RECIPES[name]
 
 
-def build(recipe: str, *, seed: int = 0, **sizes: Any) -> nnx.Module:
+def build(recipe: str, *, seed: int = 0, **sizes: Any) -> WeatherNetwork:
     """A freshly initialised model; `sizes` override fields of its config."""
     chosen = find_recipe(recipe)
     config = config_class(chosen.architecture)(**{**chosen.sizes, **sizes})

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import optax
-from flax import nnx
 
 from zoo import files
 from zoo.climate.held_suarez.data import (
@@ -39,6 +38,7 @@ from zoo.climate.held_suarez.data import (
     finished,
     load_trajectories,
 )
+from zoo.climate.held_suarez.forecast import WeatherNetwork
 from zoo.climate.held_suarez.loss import make_loss
 from zoo.climate.held_suarez.recipes import TASK, Stage, build, descriptions, find_recipe
 from zoo.climate.held_suarez.transforms import Transforms, fit_transforms
@@ -87,26 +87,28 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     model = build(recipe, seed=seed)
     held_out = load_trajectories(finished(data, "validation"))
-    transforms = None
+    transforms: Transforms | None = None
     for number, stage in enumerate(chosen.stages):
         model, transforms = train_stage(
             stage, number, model, transforms, held_out, seed=seed, data=data, out=out
         )
         yield f"stage {number + 1} of {len(chosen.stages)} is done"
+    if transforms is None:
+        raise ValueError(f"the recipe {recipe!r} has no stage")
     yield from finish(recipe, model, transforms, held_out, seed=seed, out=out)
 
 
 def train_stage(
     stage: Stage,
     number: int,
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms | None,
     held_out: Trajectories,
     *,
     seed: int,
     data: Path,
     out: Path,
-) -> tuple[nnx.Module, Transforms]:
+) -> tuple[WeatherNetwork, Transforms]:
     """The model after one stage, from `stage-<number>.safetensors` where that is there.
 
     Args:
@@ -159,7 +161,7 @@ def train_stage(
 
 def finish(
     recipe: str,
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms,
     held_out: Trajectories,
     *,

@@ -5,16 +5,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from zoo.climate.data.grid import area_weights
-from zoo.climate.held_suarez.data import CHANNELS, REFLECTION, STEPS_PER_DAY, Trajectories
+from zoo.climate.held_suarez.data import CHANNELS, REFLECTION, STEPS_PER_DAY
 from zoo.climate.models.layers.spherical import GRID
 
 AREA = area_weights(GRID.latitude).astype(np.float32)
 """Area weights of the grid's latitudes, mean one."""
+
+
+@runtime_checkable
+class Fields(Protocol):
+    """States at times that are numbered: `zoo.climate.held_suarez.data.Trajectories`, or a
+    user's own."""
+
+    def starts(self, *, reach: int) -> np.ndarray:
+        """Numbers of the times after which at least `reach` more follow."""
+        ...
+
+    def fields(self, times: np.ndarray) -> np.ndarray:
+        """`[time, longitude, latitude, channel]` in physical units."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +87,7 @@ class Transforms:
         )
 
 
-def fit_transforms(series: Trajectories, *, step_hours: int = 24, sample: int = 1500) -> Transforms:
+def fit_transforms(series: Fields, *, step_hours: int = 24, sample: int = 1500) -> Transforms:
     """Means and scales of the training series, from some `sample` of its times."""
     lag = step_hours * STEPS_PER_DAY // 24
     starts = series.starts(reach=lag)

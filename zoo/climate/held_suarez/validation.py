@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from zoo.climate.held_suarez.data import CHANNELS, STEPS_PER_DAY, Trajectories
-from zoo.climate.held_suarez.forecast import rollout
+from zoo.climate.held_suarez.forecast import WeatherNetwork, rollout
 from zoo.climate.held_suarez.transforms import AREA, Transforms
 
 DAYS = (1, 3, 5, 7, 10)
@@ -20,7 +20,7 @@ HEADLINE = {
 
 
 def validation_scores(
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms,
     series: Trajectories,
     *,
@@ -56,7 +56,7 @@ def validation_scores(
 
 
 def _paths(
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms,
     series: Trajectories,
     starts: np.ndarray,
@@ -68,7 +68,7 @@ def _paths(
     for begin in range(0, len(starts), size):
         chosen = np.resize(starts[begin : begin + size], size)
         states = transforms.normalise(series.fields(chosen))
-        path = np.asarray(rollout(model, states, ratio=ratio, steps=steps))[
+        path = np.asarray(rollout(model, jnp.asarray(states), ratio=ratio, steps=steps))[
             : len(starts[begin : begin + size])
         ]
         parts.append(transforms.denormalise(path))
@@ -76,7 +76,7 @@ def _paths(
 
 
 def fit_damping(
-    model: nnx.Module, transforms: Transforms, series: Trajectories, *, every: int = 4
+    model: WeatherNetwork, transforms: Transforms, series: Trajectories, *, every: int = 4
 ) -> Transforms:
     """Adds the damping factors: the regression through zero of true on forecast anomalies,
     by step and channel, in [0, 1]."""

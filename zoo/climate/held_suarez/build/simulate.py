@@ -41,6 +41,7 @@ import concurrent.futures
 import concurrent.futures.process
 import dataclasses
 import errno
+import functools
 import itertools
 import multiprocessing
 import os
@@ -126,19 +127,15 @@ def plan(
         raise ValueError(
             f"chunk_days={chunk_days} must be a positive multiple of {START_EVERY_DAYS}."
         )
-    common = {"spinup_days": spinup_days, "chunk_days": chunk_days}
+    trajectory = functools.partial(Trajectory, spinup_days=spinup_days, chunk_days=chunk_days)
     train_days = int(np.ceil(years * 365 / trajectories))
     spacing = int(np.ceil(train_days / 365)) + 1
     return [
-        Trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True, **common),
-        Trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days, **common),
+        trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True),
+        trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days),
         *(
-            Trajectory(
-                f"train-{k}",
-                _SEEDS["train"] + k,
-                f"{1900 + spacing * k}-01-01",
-                train_days,
-                **common,
+            trajectory(
+                f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days
             )
             for k in range(trajectories)
         ),
