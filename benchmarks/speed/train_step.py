@@ -35,7 +35,8 @@ def data(rollout: int) -> tuple[Any, Any, Any]:
     import jax
     import numpy as np
 
-    from zoo.climate.models.layers.spherical import Grid, area_weights, synthesise
+    from zoo.climate.data.grid import area_weights
+    from zoo.climate.models.layers.spherical import Grid, synthesise
 
     random = np.random.default_rng(0)
     spectrum = 1.0 / (1.0 + np.arange(22.0)) ** 1.5

@@ -88,7 +88,7 @@ def write_held_suarez(folder: Path, times: int) -> None:
     """Chunk files as `zoo.climate.held_suarez.build.simulate` writes them."""
     import xarray as xr
 
-    from zoo.climate.data.packed import PACKING, hours_since_1900, packed_variable, zarr_zip
+    from zoo.climate.data.packed import PACKING, hours_since_1900, packed_variable
     from zoo.climate.models.layers.spherical import Grid
 
     dims, grid = ("time", "level", "longitude", "latitude"), Grid()
@@ -107,7 +107,7 @@ def write_held_suarez(folder: Path, times: int) -> None:
             {name: packed_variable(dims, fields[name], PACKING[name]) for name in fields},
             coordinates,
         )
-        (folder / "train-0" / f"chunk-{index:04d}.zarr.zip").write_bytes(zarr_zip({"": dataset}))
+        write_zarr_zip(folder / "train-0" / f"chunk-{index:04d}.zarr.zip", {"": dataset})
 
 
 def write_weatherbench(folder: Path, times: int) -> None:
@@ -202,7 +202,9 @@ def readers(
             return np.concatenate([isel(dataset[f], places[files == f]) for f in np.unique(files)])
 
         by_name["xarray isel per batch"] = per_file
-        series = timed(OURS, lambda: held_suarez.load_series(held_suarez.finished(folder, "train")))
+        series = timed(
+            OURS, lambda: held_suarez.load_trajectories(held_suarez.finished(folder, "train"))
+        )
         setup["ours, streamed"] = setup[OURS]
         by_name["ours, streamed"] = Streamed(series.fields, times)
         by_name[OURS] = _resident(series.packed)

@@ -22,7 +22,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from zoo.climate.data.series import Series, SeriesError, between, of_dataset, read_series, series
+from zoo.climate.data.series import (
+    SeriesError,
+    TimeSeries,
+    between,
+    of_dataset,
+    read_series,
+    series,
+    unit_of,
+)
 from zoo.interfaces.findings import Finding, Report, Verdict
 
 CORRELATED = 0.2
@@ -34,7 +42,11 @@ DATASETS = ("climate/enso", "climate/held_suarez")
 
 
 def audit(
-    train: Series, dev: Series | None = None, test: Series | None = None, *, name: str = "series"
+    train: TimeSeries,
+    dev: TimeSeries | None = None,
+    test: TimeSeries | None = None,
+    *,
+    name: str = "series",
 ) -> Report:
     """The audit of one set of series; with `train` alone it says what lies within it.
 
@@ -110,13 +122,12 @@ def audit_files(
     name = ", ".join(os.path.basename(path) for path in paths)
     if len(found) == 1 and (train_until or test_from):
         last, first = (
-            train_until and np.datetime64(train_until),
-            test_from and np.datetime64(test_from),
+            np.datetime64(given) if given else None for given in (train_until, test_from)
         )
-        if last is None:
-            last = first - np.timedelta64(1, np.datetime_data(first)[0])
-        if first is None:
-            first = last + np.timedelta64(1, np.datetime_data(last)[0])
+        if last is None and first is not None:
+            last = first - unit_of(first)
+        if first is None and last is not None:
+            first = last + unit_of(last)
         return audit(between(found[0], last=last), None, between(found[0], first), name=name)
     if train_until or test_from:
         raise SeriesError(
@@ -152,7 +163,7 @@ def _held_suarez() -> Report:
     )
 
 
-def _step(train: Series) -> np.timedelta64:
+def _step(train: TimeSeries) -> np.timedelta64:
     """The median distance of neighbouring times (months differ in length)."""
     times = np.unique(train.times)
     apart = np.diff(times).astype(np.int64) if len(times) > 1 else np.array([86_400_000_000_000])
@@ -164,7 +175,7 @@ def _days(step: np.timedelta64) -> str:
     return f"{days:.0f} d" if days >= 2 else f"{24 * days:.0f} h"
 
 
-def _within(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding]:
+def _within(splits: dict[str, TimeSeries], step: np.timedelta64) -> Iterator[Finding]:
     for split, each in splits.items():
         first, last = (
             str(end.astype("datetime64[D]")) for end in (each.times.min(), each.times.max())
@@ -196,7 +207,7 @@ def _within(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding
         )
 
 
-def _overlap(splits: dict[str, Series]) -> Iterator[Finding]:
+def _overlap(splits: dict[str, TimeSeries]) -> Iterator[Finding]:
     train = next(iter(splits.values()))
     for here in list(splits)[1:]:
         size = len(splits[here])
@@ -236,13 +247,13 @@ def _hashes(values: np.ndarray) -> list[bytes | None]:
     ]
 
 
-def anomalies(train: Series, other: Series) -> np.ndarray:
+def anomalies(train: TimeSeries, other: TimeSeries) -> np.ndarray:
     """Differences `[time, column]` from the training period's mean of each calendar month
     (from its mean where it has no two years)."""
     return other.values - _cycle(train, other)
 
 
-def _cycle(train: Series, other: Series) -> np.ndarray:
+def _cycle(train: TimeSeries, other: TimeSeries) -> np.ndarray:
     month, own = (
         each.times.astype("datetime64[M]").astype(np.int64) % 12 for each in (train, other)
     )
@@ -255,7 +266,7 @@ def _cycle(train: Series, other: Series) -> np.ndarray:
     return out
 
 
-def autocorrelation(train: Series, step: np.timedelta64, most: int) -> np.ndarray:
+def autocorrelation(train: TimeSeries, step: np.timedelta64, most: int) -> np.ndarray:
     """Autocorrelation of the training anomalies at 0 to `most` steps, mean over columns;
     NaN where no pair of times is that far apart."""
     anomaly = anomalies(train, train)
@@ -282,7 +293,7 @@ def autocorrelation(train: Series, step: np.timedelta64, most: int) -> np.ndarra
     return out
 
 
-def _correlation(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding]:
+def _correlation(splits: dict[str, TimeSeries], step: np.timedelta64) -> Iterator[Finding]:
     name, train = next(iter(splits.items()))
     most = min(max(len(train) // 4, 1), 400)
     r = autocorrelation(train, step, most)
@@ -333,7 +344,7 @@ def _correlation(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Fi
         )
 
 
-def _season(splits: dict[str, Series]) -> Iterator[Finding]:
+def _season(splits: dict[str, TimeSeries]) -> Iterator[Finding]:
     train = next(iter(splits.values()))
     here, other = list(splits.items())[-1]
     if len(np.unique(train.times.astype("datetime64[Y]"))) < 2:
@@ -357,7 +368,7 @@ def _season(splits: dict[str, Series]) -> Iterator[Finding]:
     )
 
 
-def _independent(splits: dict[str, Series], step: np.timedelta64) -> Iterator[Finding]:
+def _independent(splits: dict[str, TimeSeries], step: np.timedelta64) -> Iterator[Finding]:
     here, other = list(splits.items())[-1]
     most = min(max(len(other) // 4, 1), 400)
     r = autocorrelation(other, step, most)[1:]

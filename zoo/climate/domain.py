@@ -30,7 +30,12 @@ DOMAIN = Domain(
             ),
             Option("test_from", str, "First time of test, likewise."),
         ),
-        "data build": (Option("years", float, "Simulated training years (default 10)."),),
+        "data build": (
+            Option(
+                "step", str, "Step of climate/held_suarez: truth (default), products, regression."
+            ),
+            Option("years", float, "Simulated training years (default 10)."),
+        ),
         "predict": (Option("days", int, "Forecast length in days (default 10).", 10),),
     },
 )

@@ -1,42 +1,21 @@
-"""How weather and ENSO models are explained: maps of what a forecast at one place depends
-on, and months of each index.
+"""How climate's models are explained: by the family that they belong to.
 
-A weather model's score is one variable's forecast at one grid point after one step (a day),
-in its unit; what is taken away becomes the climatology of its latitude, which is the
-baseline of integrated gradients too. An ENSO model's score is its mean forecast for one
-season, in K, of the standardised indices of past months; the baseline is the mean state.
+Weather models: `zoo.climate.held_suarez.explain`; ENSO models: `zoo.climate.enso.explain`.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import nnx
-
-from zoo.climate.enso import data as enso
+from zoo.climate.enso.explain import SEASON, explain_season
 from zoo.climate.enso.predict import EnsoModel
-from zoo.climate.enso.state import CausalModes
-from zoo.climate.held_suarez.data import CHANNELS, UNITS, stack
-from zoo.climate.held_suarez.forecast import check_analysis, step
+from zoo.climate.held_suarez.explain import POINT, explain_point
 from zoo.climate.held_suarez.predict import WeatherModel
-from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
-from zoo.interfaces.task import load_task
+from zoo.interfaces.explanation import Explainable, NotExplainable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from zoo.pretrained.model import PretrainedModel
-
-POINT = "temperature_850@45,180"
-SEASON = "k5"
-BOX = (3, 3)
-"""Grid points of a box that occlusion takes away, by longitude and latitude: 16.9 degrees a
-side."""
 
 
 def explainable(
@@ -55,266 +34,9 @@ def explainable(
         NotExplainable: a target that means nothing, or a file for a model that takes none.
     """
     if isinstance(model.predict, WeatherModel):
-        return _weather(model, source, examples, target or POINT)
+        return explain_point(model, source, examples, target or POINT)
     if isinstance(model.predict, EnsoModel):
-        return _enso(model, source, examples, target or SEASON)
+        return explain_season(model, source, examples, target or SEASON)
     raise NotExplainable(
         f"{model.card.id} is neither a weather nor an ENSO model that this domain can explain"
     )
-
-
-# ------------------------------------------------------------------------------------------ weather
-
-
-def _weather(
-    model: PretrainedModel, source: Path | None, examples: int, target: str
-) -> Explainable:
-    named = {f"{variable}_{level}": number for number, (variable, level) in enumerate(CHANNELS)}
-    found = re.fullmatch(r"(\w+)@(-?[\d.]+),(-?[\d.]+)", target)
-    if not found or found[1] not in named:
-        raise NotExplainable(
-            f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
-            f"{', '.join(named)}"
-        )
-    module, transforms = model.predict.members[0]
-    analysis = check_analysis(_analysis(model, source).isel(time=slice(0, examples)), transforms)
-    longitude, latitude = analysis["longitude"].values, analysis["latitude"].values
-    place = (
-        int(np.abs((longitude - float(found[3]) + 180) % 360 - 180).argmin()),
-        int(np.abs(latitude - float(found[2])).argmin()),
-    )
-    channel = named[found[1]]
-    unit = UNITS[CHANNELS[channel][0]]
-    inputs = transforms.normalise(stack(analysis)).astype(np.float32)
-    graph, weights = nnx.split(module)
-    ratio = jnp.asarray(transforms.increment / transforms.scale)
-
-    def function(x: jax.Array) -> jax.Array:
-        after, _ = step(nnx.merge(graph, weights), x, None, ratio)
-        return (
-            after[:, place[0], place[1], channel] * transforms.scale[channel]
-            + transforms.mean[channel]
-        )
-
-    usual = np.broadcast_to(transforms.normalise(transforms.climatology), inputs.shape[1:]).astype(
-        np.float32
-    )
-    # Boxes are laid so that the place itself is in the middle of one.
-    rows = (np.arange(inputs.shape[1]) - place[0] + BOX[0] // 2) % inputs.shape[1] // BOX[0]
-    columns = (np.arange(inputs.shape[2]) - place[1] + BOX[1] // 2 + inputs.shape[2]) // BOX[1]
-    columns -= columns.min()
-    boxes = rows[:, None] * (columns.max() + 1) + columns
-    names = tuple(
-        np.datetime_as_string(time, unit="h").replace(":", "") for time in analysis["time"].values
-    )
-    said = (
-        f"{found[1]} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, "
-        f"{longitude[place[0]]:.1f} E ({unit})"
-    )
-    shown = transforms.denormalise(inputs)[..., channel]
-
-    def draw(row: int, explained: Explained) -> Figure:
-        title = (
-            f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.6g}.\n"
-            f"{TITLES[explained.method].capitalize()}; lines: "
-        )
-        marked = longitude[place[0]], latitude[place[1]]
-        title += f"{found[1]} at the start ({unit})"
-        return world(
-            longitude, latitude, explained.values[row], shown[row], title, mark=marked, unit=unit
-        )
-
-    return Explainable(
-        function=function,
-        inputs=inputs,
-        names=names,
-        target=said,
-        truth=model.card.truth if source is None else "the user's",
-        baselines=np.broadcast_to(usual, (1, *inputs.shape)),
-        baseline="the climatology of each latitude",
-        fill=usual,
-        groups=boxes[..., None],
-        reduce=lambda values: values.sum(-1),
-        spread=lambda each: each[:, boxes],
-        draw=draw,
-        batch=8,
-        arrays={"longitude": longitude, "latitude": latitude},
-    )
-
-
-def _analysis(model: PretrainedModel, source: Path | None) -> Any:
-    """States with a time dimension."""
-    if source is None:
-        return load_task(model.card.tasks[0]).examples().inputs.analysis
-    import xarray as xr
-
-    if not Path(source).exists():
-        raise FileNotFoundError(f"{source} does not exist")
-    opened = (
-        xr.open_zarr(source, consolidated=False, chunks=None)
-        if Path(source).is_dir()
-        else xr.open_dataset(source, engine="h5netcdf")
-    )
-    with opened:
-        loaded = opened.load()
-    return loaded if "time" in loaded.dims else loaded.expand_dims("time")
-
-
-def world(
-    longitude: np.ndarray,
-    latitude: np.ndarray,
-    values: np.ndarray,
-    field: np.ndarray,
-    title: str,
-    *,
-    mark: tuple[float, float],
-    unit: str,
-) -> Figure:
-    """A map of attributions with lines of the field that the forecast began from.
-
-    Args:
-        longitude, latitude: degrees, of the grid's centres.
-        values: `[longitude, latitude]`.
-        field: `[longitude, latitude]`.
-        title: of the figure.
-        mark: longitude and latitude of the place whose forecast is explained.
-        unit: of the score.
-    """
-    figure = canvas(8.4, 4.4, title)
-    axes = figure.add_subplot()
-    signed = values.min() < 0
-    # the place itself would leave the rest white
-    top = float(np.quantile(np.abs(values), 0.99)) or 1.0
-    shown = axes.pcolormesh(
-        longitude,
-        latitude,
-        values.T,
-        cmap="RdBu_r" if signed else "viridis",
-        vmin=-top if signed else 0.0,
-        vmax=top,
-        shading="nearest",
-    )
-    lines = axes.contour(
-        longitude, latitude, field.T, levels=8, colors="black", linewidths=0.5, alpha=0.6
-    )
-    axes.clabel(lines, fontsize=6, fmt="%g")
-    axes.plot(*mark, marker="x", markersize=9, markeredgewidth=2.0, color="black")
-    axes.plot(*mark, marker="x", markersize=8, markeredgewidth=1.0, color="#ffd21f")
-    axes.set_xlabel("longitude (degrees east)", fontsize=8)
-    axes.set_ylabel("latitude (degrees north)", fontsize=8)
-    axes.tick_params(labelsize=7)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.9, extend="both" if signed else "max")
-    bar.set_label(f"attribution ({unit})" if signed else "size of the gradient", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    return figure
-
-
-# --------------------------------------------------------------------------------------------- ENSO
-
-
-def _enso(model: PretrainedModel, source: Path | None, examples: int, target: str) -> Explainable:
-    if source is not None:
-        raise NotExplainable(
-            f"{model.card.id} reads the observed record of its own task; it takes no file"
-        )
-    legal = [f"k{k}" for k in range(enso.LEADS)]
-    if target not in legal:
-        raise NotExplainable(f"no target {target!r}; a season is one of {', '.join(legal)}")
-
-    lead, predictor = int(target[1:]), model.predict
-    every = load_task(model.card.tasks[0]).examples().inputs
-    x, month = predictor.windows(every)
-    unit = float(np.asarray(predictor.state.scale)[0])
-    width = x.shape[1]
-    split = [nnx.split(each) for each in predictor.models]
-
-    def function(inputs: jax.Array) -> jax.Array:
-        # The calendar month rides along as a last column that no method changes.
-        when = jnp.round(inputs[:, -1]).astype(jnp.int32)
-        each = [
-            nnx.merge(graph, state)(inputs[:, :-1], when)[0].mean(0)[:, lead]
-            for graph, state in split
-        ]
-        return sum(each) / len(each) * unit
-
-    inputs = np.concatenate([x, month[:, None]], 1).astype(np.float32)
-    # The issues with the strongest forecasts say most.
-    chosen = np.argsort(-np.abs(np.asarray(function(jnp.asarray(inputs)))), kind="stable")[
-        :examples
-    ]
-    inputs = inputs[chosen]
-    names = tuple(f"issued-{issue}" for issue in every.issues[chosen])
-    state = predictor.state
-    source_names = (
-        enso.MODES if isinstance(state, CausalModes) or state.source == "modes" else enso.CORE
-    )
-    indices = (
-        list(source_names)
-        if isinstance(state, CausalModes)
-        else [source_names[column] for column in state.columns]
-    )
-    average = inputs.copy()
-    average[:, :-1] = 0.0
-    said = f"Nino3.4 anomaly forecast for season {target} (K)"
-    shape = (width // len(indices), len(indices))
-
-    def draw(row: int, explained: Explained) -> Figure:
-        title = (
-            f"{model.card.id}, {names[row]}\n{said} = {explained.score[row]:.3g}. "
-            f"{TITLES[explained.method].capitalize()}."
-        )
-        return months(
-            indices, explained.values[row].reshape(shape), inputs[row, :-1].reshape(shape), title
-        )
-
-    return Explainable(
-        function=function,
-        inputs=inputs,
-        names=names,
-        target=said,
-        truth="observed",
-        baselines=average[None],
-        baseline="the mean state",
-        fill=average[0],
-        groups=np.append(np.arange(width), -1),
-        reduce=lambda values: values[:, :-1],
-        spread=lambda each: each,
-        draw=draw,
-        arrays={"indices": np.array(indices)},
-    )
-
-
-def months(indices: list[str], values: np.ndarray, inputs: np.ndarray, title: str) -> Figure:
-    """Attributions `[months back, index]` as cells, with the index's value (standard
-    deviations) in each."""
-    figure = canvas(max(6.4, 2.2 + 0.62 * len(values)), 1.5 + 0.34 * len(indices), title)
-    axes = figure.add_subplot()
-    signed = values.min() < 0
-    top = float(np.abs(values).max()) or 1.0
-    shown = axes.imshow(
-        values[::-1].T,
-        cmap="RdBu_r" if signed else "viridis",
-        vmin=-top if signed else 0.0,
-        vmax=top,
-        aspect="auto",
-    )
-    for (back, index), value in np.ndenumerate(inputs[::-1]):
-        dark = abs(values[::-1][back, index]) > 0.6 * top
-        axes.text(
-            back,
-            index,
-            f"{value:+.1f}",
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color="white" if dark else "black",
-        )
-    axes.set_yticks(range(len(indices)), indices, fontsize=8)
-    axes.set_xticks(
-        range(len(values)), [str(back + 1 - len(values)) for back in range(len(values))], fontsize=7
-    )
-    axes.set_xlabel("months before the issue; numbers: standard deviations", fontsize=8)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.9)
-    bar.set_label("attribution (K)" if signed else "size of the gradient", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    return figure

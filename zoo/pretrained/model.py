@@ -95,8 +95,8 @@ def parameters(card: ModelCard, path: Path) -> dict[str, Any]:
     return load(path)[0] if card.converter is None else registry.resolve(card.converter)(path)
 
 
-def build(card: ModelCard) -> Any:
-    """The card's architecture with fresh (seed 0) parameters.
+def build(card: ModelCard, *, seed: int = 0) -> Any:
+    """The card's architecture with fresh parameters.
 
     The architecture's module names its config dataclass `<Architecture>Config` or `Config`.
     """
@@ -104,7 +104,7 @@ def build(card: ModelCard) -> Any:
 
     settings = {name: _tuples(value) for name, value in card.config.items()}
     return registry.resolve(card.architecture)(
-        config_class(card.architecture)(**settings), rngs=nnx.Rngs(0)
+        config_class(card.architecture)(**settings), rngs=nnx.Rngs(seed)
     )
 
 

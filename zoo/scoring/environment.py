@@ -39,13 +39,21 @@ def capture(*, known: Iterable[Path] = ()) -> Environment:
         packages_sha256=hashlib.sha256("\n".join(installed()).encode()).hexdigest(),
         platform=f"{platform.system().lower()}-{platform.machine()}",
         cpu_count=cpu_count(),
-        accelerator="cpu"
-        if device.platform == "cpu"
-        else f"{jax.device_count()} x {device.device_kind}",
+        accelerator="cpu" if device.platform == "cpu" else hardware(),
         xla_flags=" ".join(os.environ.get("XLA_FLAGS", "").split()),
         commit=commit,
         dirty=dirty,
     )
+
+
+def hardware() -> str:
+    """What this process computes on, in words: "2 CPU cores", "1 x NVIDIA H100"."""
+    import jax
+
+    device = jax.devices()[0]
+    if device.platform == "cpu":
+        return f"{cpu_count()} CPU cores"
+    return f"{jax.device_count()} x {device.device_kind}"
 
 
 @functools.cache

@@ -72,15 +72,16 @@ def _smallest(value: np.ndarray) -> Any:
     return BloscCodec(cname="zstd", clevel=9, shuffle=smallest)
 
 
-def write_zip(path: str | Path, members: Mapping[str, bytes]) -> None:
-    """A zip of already compressed members whose bytes depend only on names and contents."""
+def write_zip(path: str | Path, members: Mapping[str, bytes], *, permissions: int = 0o644) -> None:
+    """A zip of already compressed members whose bytes depend only on names, contents and
+    `permissions`."""
     with (
         files.whole(Path(path)) as temporary,
         zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_STORED) as archive,
     ):
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.external_attr = 0o644 << 16
+            info.external_attr = permissions << 16
             archive.writestr(info, members[name])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from zoo.climate.data.grid import area_weights
 from zoo.climate.held_suarez import metrics as weather
 
 LATITUDE = np.linspace(-87.1875, 87.1875, 32)
@@ -14,7 +15,7 @@ LONGITUDE = np.arange(64) * 5.625
 
 @pytest.fixture(scope="module")
 def weights() -> np.ndarray:
-    return weather.latitude_weights(LATITUDE)
+    return area_weights(LATITUDE)
 
 
 @pytest.fixture(scope="module")
@@ -24,41 +25,6 @@ def fields() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     climatology = 5500 + 400 * np.cos(np.deg2rad(LATITUDE)) + np.zeros((64, 1))
     truth = climatology + rng.normal(scale=100, size=(3, 64, 32))
     return truth + rng.normal(scale=40, size=truth.shape), truth, climatology
-
-
-def test_weights_are_the_exact_areas_of_the_cells(weights):
-    """Of the sphere's area, the band between two latitudes has (sin b - sin a) / 2."""
-    fine = np.deg2rad(np.linspace(-90, 90, 32 * 2000 + 1))
-    areas = np.cos((fine[1:] + fine[:-1]) / 2).reshape(32, 2000).sum(1)
-    np.testing.assert_allclose(weights / weights.sum(), areas / areas.sum(), rtol=1e-6)
-    assert weights.mean() == pytest.approx(1, abs=1e-14)
-    np.testing.assert_allclose(weights, weights[::-1], rtol=1e-12)
-
-
-def test_weights_differ_from_the_cosine_most_at_the_poles(weights):
-    from scores.functions import create_latitude_weights
-
-    cosine = create_latitude_weights(xr.DataArray(LATITUDE, dims="latitude")).values
-    ratio = weights / (cosine / cosine.mean())
-    assert abs(ratio[0] - 1) == np.abs(ratio - 1).max()
-    np.testing.assert_allclose(ratio[1:-1], 1, atol=0.01)
-
-
-def test_weights_follow_an_uneven_grid_and_one_with_the_poles():
-    np.testing.assert_allclose(weather.latitude_weights(np.array([-45.0, 45.0])), [1, 1])
-    with_poles = weather.latitude_weights(np.array([-90.0, 0.0, 90.0]))
-    edge = 1 - np.sin(np.pi / 4)
-    np.testing.assert_allclose(
-        with_poles / with_poles.sum(), [edge / 2, np.sin(np.pi / 4), edge / 2]
-    )
-
-
-@pytest.mark.parametrize(
-    "latitude", [LATITUDE[::-1], [0.0, 0.0, 1.0], [-91.0, 0.0], [0.0, 95.0], [0.0, np.nan]]
-)
-def test_latitudes_that_do_not_ascend_are_refused(latitude):
-    with pytest.raises(ValueError, match="latitudes must ascend"):
-        weather.latitude_weights(np.asarray(latitude))
 
 
 def test_a_constant_error_of_three_is_an_rmse_of_three_everywhere(weights, fields):
@@ -72,9 +38,7 @@ def test_a_squared_sine_of_latitude_has_its_integral():
     """The sphere's mean of sin^2(latitude) is 1/3; bands of one degree come within 1e-4."""
     latitude = np.arange(-89.5, 90)
     field = np.tile(np.sin(np.deg2rad(latitude)) ** 2, (1, 4, 1))
-    assert weather.area_mean(field, weather.latitude_weights(latitude)) == pytest.approx(
-        [1 / 3], abs=1e-4
-    )
+    assert weather.area_mean(field, area_weights(latitude)) == pytest.approx([1 / 3], abs=1e-4)
 
 
 def test_rmse_is_that_of_the_package_scores(weights, fields):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from zoo import files, registry
+from zoo.climate.data.grid import area_weights
 from zoo.climate.held_suarez import baselines, linear_fit
-from zoo.climate.held_suarez import metrics as weather
 from zoo.climate.held_suarez.task import DAYS, HeldSuarez, HeldSuarezDrift
 from zoo.scoring import record, stats
 
@@ -226,7 +226,7 @@ def small():
     fields = np.einsum("mtx,mcy->txcy", np.stack(waves), patterns) + 0.3 * rng.normal(
         size=(300, LONGITUDES, channels, LATITUDES)
     )
-    weights = weather.latitude_weights(np.linspace(-75, 75, LATITUDES))
+    weights = area_weights(np.linspace(-75, 75, LATITUDES))
     mean, scale = np.zeros((channels, LATITUDES)), np.ones((channels, 1))
     parameters = linear_fit.fit(
         [fields[:120], fields[120:240]], fields[240:], mean=mean, scale=scale, weights=weights

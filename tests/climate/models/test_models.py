@@ -10,35 +10,22 @@ import optax
 import pytest
 import xarray as xr
 from flax import nnx
+from made_up_planet import drifting_waves
 
 from zoo.climate.held_suarez.data import (
     CHANNELS,
     LEVELS,
-    OFFSET,
     REFLECTION,
-    SCALE,
     UNITS,
     VARIABLES,
-    Series,
     stack,
     unstack,
 )
-from zoo.climate.held_suarez.forecast import (
-    ForecastInputError,
-    Transforms,
-    check_analysis,
-    forecast,
-    rollout,
-)
-from zoo.climate.held_suarez.train import (
-    ARCHITECTURES,
-    augment,
-    build,
-    fit_damping,
-    fit_transforms,
-    make_loss,
-    validation_scores,
-)
+from zoo.climate.held_suarez.forecast import ForecastInputError, check_analysis, forecast, rollout
+from zoo.climate.held_suarez.loss import augment, make_loss
+from zoo.climate.held_suarez.recipes import RECIPES, build
+from zoo.climate.held_suarez.transforms import Transforms, fit_transforms
+from zoo.climate.held_suarez.validation import fit_damping, validation_scores
 from zoo.climate.models.convnext import affine
 from zoo.climate.models.layers.spherical import Grid, truncate
 from zoo.train.batches import Windows
@@ -49,7 +36,7 @@ SMALL = {
     "sfno": {"width": 8, "depth": 1},
     "conv_gru": {"width": 32, "depth": 1},
 }
-each = pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+each = pytest.mark.parametrize("architecture", list(RECIPES))
 
 
 def small(architecture, **sizes):
@@ -63,21 +50,7 @@ def random_state(batch=1, seed=0):
 
 @pytest.fixture(scope="module")
 def planet():
-    """A made-up planet: waves that drift eastward on a zonal mean state, as packed
-    six-hourly fields."""
-    rng, grid = np.random.default_rng(0), Grid()
-    base = (
-        np.repeat([54000.0, 260.0, 8.0, 0.0], 5)
-        - np.repeat([8000.0, 20.0, 0, 0], 5) * np.sin(np.deg2rad(grid.latitude))[:, None] ** 2
-    )
-    amplitude, phase = np.repeat([500.0, 3.0, 6.0, 6.0], 5), rng.uniform(0, 2 * np.pi, 20)
-    angle = 3 * np.deg2rad(grid.longitude)[None, :, None] - 0.2 * np.arange(120)[:, None, None]
-    waves = (
-        np.cos(angle[..., None] + phase)
-        * np.cos(np.deg2rad(grid.latitude))[None, None, :, None] ** 3
-        * amplitude
-    )
-    return Series(np.rint((base + waves - OFFSET) / SCALE).astype(np.int16), (60, 60))
+    return drifting_waves()
 
 
 @pytest.fixture(scope="module")

@@ -620,7 +620,7 @@ def enso_file(path: Path, months: int = 240, seed: int = 0, **changes) -> Path:
 def test_the_enso_ensemble_goes_on_with_other_months(tmp_path):
     import xarray as xr
 
-    from zoo.climate.finetune import predict_indices
+    from zoo.climate.enso.predict import predict_file as predict_indices
 
     path = enso_file(tmp_path / "indices.nc")
     result = transfer.fine_tune(
@@ -742,7 +742,8 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
     assert (weights["damping"] == 1).all() and not any("another climate" in line for line in lines)
     # Independent: the last fifth of 39 pairs are eight, area-weighted by the cosine of
     # latitude's integral.
-    from zoo.climate.models.layers.spherical import Grid, area_weights
+    from zoo.climate.data.grid import area_weights
+    from zoo.climate.models.layers.spherical import Grid
 
     error = (np.square(np.diff(t850, axis=0)) * area_weights(Grid().latitude)).mean()
     assert result.scores["persistence"]["t850_rmse"] == pytest.approx(np.sqrt(error), rel=1e-4)
@@ -754,7 +755,7 @@ def test_a_weather_model_goes_on_with_other_states(weather, tmp_path):
 
 
 def test_the_weather_probe_learns_the_last_layer_alone(weather, tmp_path):
-    from zoo.climate.finetune import features
+    from zoo.climate.held_suarez.finetune import features
 
     card, states = weather
     result = transfer.fine_tune(card, states, out=tmp_path / "out", probe=True, log=quiet)

@@ -1,5 +1,4 @@
-"""Bytes of the Held-Suarez files: int16 packing, Zarr v3 zips that depend on the data
-alone, all-or-nothing writing.
+"""Fields packed as int16, and Zarr v3 zips whose bytes depend on the data alone.
 
 A file is a Zarr v3 hierarchy in an uncompressed zip with sorted names and fixed time
 stamps; its arrays are compressed by Blosc (zstd, bitshuffle). The same data and the same
@@ -8,14 +7,18 @@ versions of `zarr` and `numcodecs` give the same SHA-256.
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from zoo import files
+from zoo.scoring.record import write_zip
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Packing = Mapping[str, tuple[float, float]]
 
@@ -59,37 +62,40 @@ def hours_since_1900(times: np.ndarray) -> tuple[str, np.ndarray, dict[str, str]
     return "time", hours, {"units": "hours since 1900-01-01", "calendar": "proleptic_gregorian"}
 
 
-def zarr_zip(groups: Mapping[str, Any], *, longitude_last: bool = False) -> bytes:
+def write_zarr_zip(
+    path: Path, groups: Mapping[str, xr.Dataset], *, longitude_last: bool = False
+) -> None:
     """Datasets as one Zarr v3 zip whose bytes depend on the data alone; every variable is
     one Zarr chunk.
 
     Args:
+        path: of the file, written whole or not at all.
         groups: path in the store ("" is the root) -> dataset.
         longitude_last: store arrays whose last dims are (longitude, latitude) latitude by
             latitude, longitude varying fastest (Zarr's `transpose` codec, invisible to
             readers): circles of latitude are smooth, and alike at all times; 7 % less room.
     """
     import zarr
+    from zarr.codecs import BloscCodec, TransposeCodec
+    from zarr.storage import MemoryStore
 
     content: dict[str, Any] = {}
-    store = zarr.storage.MemoryStore(content)
-    codec = zarr.codecs.BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
+    store = MemoryStore(content)
+    codec = BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
     for group, dataset in groups.items():
         encoding: dict[str, dict[str, Any]] = {}
         for name, array in dataset.data_vars.items():
-            encoding[name] = {"compressors": codec, "chunks": array.shape}
+            encoding[str(name)] = {"compressors": codec, "chunks": array.shape}
             if longitude_last and array.dims[-2:] == ("longitude", "latitude"):
                 order = (array.ndim - 1, *reversed(range(array.ndim - 2)), array.ndim - 2)
-                encoding[name]["filters"] = [zarr.codecs.TransposeCodec(order=order)]
+                encoding[str(name)]["filters"] = [TransposeCodec(order=order)]
         with zarr.config.set({"json_indent": None}):
             dataset.to_zarr(
                 store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
             )
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for key in sorted(content):
-            archive.writestr(zipfile.ZipInfo(key, (1980, 1, 1, 0, 0, 0)), content[key].to_bytes())
-    return buffer.getvalue()
+    # The permissions that the published files have: their SHA-256 depend on them.
+    members = {key: buffer.to_bytes() for key, buffer in content.items()}
+    write_zip(path, members, permissions=0o600)
 
 
 def open_zarr_zip(
@@ -98,34 +104,18 @@ def open_zarr_zip(
     """One group of such a file as a lazy `xarray.Dataset`, in physical units unless
     `mask_and_scale` is False."""
     import xarray as xr
-    import zarr
+    from zarr.storage import ZipStore
 
-    store = zarr.storage.ZipStore(path, mode="r")
+    store = ZipStore(Path(path), mode="r")
     return xr.open_zarr(
         store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale
     )
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a whole file or nothing: a temporary name in the same folder, flushed to disk,
-    then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def npz(arrays: Mapping[str, Any]) -> bytes:
-    """Arrays as the bytes of an `.npz` file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Arrays as an `.npz` file, written whole or not at all."""
+    with files.whole(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def load_npz(path: Path) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ class SeriesError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Series:
+class TimeSeries:
     """Values at times.
 
     Attributes:
@@ -43,7 +43,7 @@ class Series:
         return len(self.times)
 
 
-def series(values: Any, times: np.ndarray, segments: np.ndarray | None = None) -> Series:
+def series(values: Any, times: np.ndarray, segments: np.ndarray | None = None) -> TimeSeries:
     """A series of values `[time, ...]`, of which at most `COLUMNS` columns are kept.
 
     Raises:
@@ -62,14 +62,14 @@ def series(values: Any, times: np.ndarray, segments: np.ndarray | None = None) -
             f"time {int(np.flatnonzero(np.isnat(times))[0]) + 1} of {len(times)} is missing"
         )
     kept = values[:, :: -(-values.shape[1] // COLUMNS)]
-    return Series(
+    return TimeSeries(
         times,
         kept,
         np.zeros(len(times), np.int64) if segments is None else np.asarray(segments, np.int64),
     )
 
 
-def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> Series:
+def of_dataset(data: xr.Dataset | xr.DataArray, *, time: str | None = None) -> TimeSeries:
     """A series of all numeric variables of an xarray object that have a time dimension.
 
     Raises:
@@ -135,7 +135,7 @@ def holds_times(path: str | os.PathLike, options: Mapping[str, Any]) -> bool:
     return options.get("time") in header or any(name.lower() in STAMPS for name in header)
 
 
-def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:
+def read_series(path: str | os.PathLike, *, time: str | None = None) -> TimeSeries:
     """A series from NetCDF, Zarr (a folder, or a zip) or CSV/TSV (a column of dates, the
     other columns numbers).
 
@@ -172,7 +172,7 @@ def read_series(path: str | os.PathLike, *, time: str | None = None) -> Series:
         ) from error
 
 
-def _table(path: Path, time: str | None) -> Series:
+def _table(path: Path, time: str | None) -> TimeSeries:
     import csv
 
     with open(path, encoding="utf-8-sig", newline=None) as file:
@@ -220,20 +220,21 @@ def _numbers(texts: list[str]) -> np.ndarray | None:
         return None
 
 
+def unit_of(time: np.datetime64) -> Any:
+    """The length of a time's own unit: a month of 2004-01, a day of 2004-01-31."""
+    return np.ones((), f"timedelta64[{np.datetime_data(time)[0]}]")[()]
+
+
 def between(
-    whole: Series, first: np.datetime64 | None = None, last: np.datetime64 | None = None
-) -> Series:
+    whole: TimeSeries, first: np.datetime64 | None = None, last: np.datetime64 | None = None
+) -> TimeSeries:
     """The times from `first` to `last`, both included (a month means all of it).
 
     Raises:
         SeriesError: there are none.
     """
     low = whole.times.min() if first is None else np.datetime64(first)
-    high = (
-        whole.times.max()
-        if last is None
-        else np.datetime64(last) + np.timedelta64(1, np.datetime_data(np.datetime64(last))[0])
-    )
+    high = whole.times.max() if last is None else np.datetime64(last) + unit_of(np.datetime64(last))
     inside = (whole.times >= low) & (
         (whole.times <= high) if last is None else (whole.times < high)
     )
@@ -242,4 +243,4 @@ def between(
             f"no time from {first} to {last}; the series goes from {whole.times.min()} to "
             f"{whole.times.max()}"
         )
-    return Series(whole.times[inside], whole.values[inside], whole.segments[inside])
+    return TimeSeries(whole.times[inside], whole.values[inside], whole.segments[inside])

@@ -145,8 +145,8 @@ def read_plume(path: Path) -> xr.DataArray:
     systems = sorted(forecasts)
     values = np.full((len(systems), len(months), LEADS), np.nan)
     for i, system in enumerate(systems):
-        for issue, row in forecasts[system].items():
-            values[i, np.searchsorted(months, issue)] = row
+        for at, row in forecasts[system].items():
+            values[i, np.searchsorted(months, at)] = row
     coords = {"system": systems, "issue": months.astype("datetime64[ns]"), "k": np.arange(LEADS)}
     return xr.DataArray(
         values, coords=coords, dims=("system", "issue", "k"), name="plume", attrs={"units": "K"}
@@ -231,7 +231,7 @@ class Observations:
 
     def until(self, last: np.datetime64) -> Observations:
         """The same up to and including month `last`."""
-        n = int(np.searchsorted(self.months, np.datetime64(last, "M"), side="right"))
+        n = int(np.searchsorted(self.months, last.astype("datetime64[M]"), side="right"))
         return Observations(self.months[:n], self.core[:n], self.modes[:n], self.sst[:n])
 
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.climate.enso import data
-from zoo.climate.enso import metrics as seasonal
+from zoo.climate.enso import data, metrics
 from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:
@@ -86,13 +85,13 @@ class Enso(Task):
         """What may be fitted on: the records to 2003-12 (or an earlier `last`) and nothing
         after."""
         end = self.month("last_fitted")
-        last = end if last is None else np.datetime64(last, "M")
-        if last > end:
+        until: Month = end if last is None else np.datetime64(str(last), "M")
+        if until > end:
             raise ValueError(
-                f"the fit period of {self.spec.id} ends {end}, asked for {last}; later months are "
+                f"the fit period of {self.spec.id} ends {end}, asked for {until}; later months are "
                 "the test"
             )
-        return self.observations.until(last)
+        return self.observations.until(until)
 
     @functools.cached_property
     def cmip6(self) -> Any:
@@ -204,7 +203,7 @@ class Enso(Task):
         observed = np.broadcast_to(record["observed"][:, None], forecast.shape)
         given, spread = np.isfinite(forecast), np.isfinite(std)
         f, o = np.where(given, forecast, 0.0), np.where(given, observed, 0.0)
-        crps = seasonal.gaussian_crps(
+        crps = metrics.gaussian_crps(
             np.where(spread, forecast, 0.0), np.where(spread, std, 1.0), observed
         )
         each = {
@@ -234,9 +233,9 @@ class Enso(Task):
         total = {name: value.sum(-1) for name, value in means.items()}
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = {
-                "correlation": seasonal.correlation(total),
-                "monthly_correlation": seasonal.correlation(means).mean(-1),
-                "rmse": seasonal.rmse(total),
+                "correlation": metrics.correlation(total),
+                "monthly_correlation": metrics.correlation(means).mean(-1),
+                "rmse": metrics.rmse(total),
                 "crps": total["crps"] / total["spread_count"],
                 "spread_skill": np.sqrt(total["variance"] / total["spread_squared_error"]),
             }
@@ -253,4 +252,7 @@ class Enso(Task):
         the spring barrier, for a heat map."""
         means = {name: value.mean(0) for name, value in self.statistics(record).items()}
         with np.errstate(invalid="ignore", divide="ignore"):
-            return {"correlation": seasonal.correlation(means).T, "rmse": seasonal.rmse(means).T}
+            return {
+                "correlation": np.asarray(metrics.correlation(means)).T,
+                "rmse": np.asarray(metrics.rmse(means)).T,
+            }

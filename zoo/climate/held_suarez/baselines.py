@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.climate.held_suarez.data import VARIABLES
+
 if TYPE_CHECKING:
     import xarray as xr
 
 Forecast = Callable[[Any], "xr.Dataset"]
-VARIABLES = ("geopotential", "temperature", "u_component_of_wind", "v_component_of_wind")
 
 
 def persistence(task: Any) -> Forecast:

@@ -41,7 +41,7 @@ REFLECTION = np.repeat([1.0, 1.0, 1.0, -1.0], len(LEVELS)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Series:
+class Trajectories:
     """Packed fields of several independent trajectories, one after the other.
 
     Attributes:
@@ -65,7 +65,7 @@ class Series:
         return self.packed[times] * SCALE + OFFSET
 
 
-def load_series(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Series:
+def load_trajectories(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Trajectories:
     """Reads the chunk files of each trajectory, in order of time."""
     parts, lengths = [], []
     for paths in trajectories:
@@ -78,7 +78,7 @@ def load_series(trajectories: Sequence[Sequence[str | os.PathLike[str]]]) -> Ser
             "no finished chunk of the Held-Suarez truth; make them with `zoo data build "
             "climate/held_suarez`"
         )
-    return Series(np.concatenate(parts), tuple(lengths))
+    return Trajectories(np.concatenate(parts), tuple(lengths))
 
 
 def _packed(path: str | os.PathLike[str]) -> np.ndarray:
@@ -161,7 +161,10 @@ def zarr_source(
 
 
 def finished(data_dir: str | os.PathLike[str], split: str) -> list[list[Path]]:
-    """Finished chunk files of a build folder, by trajectory; `split` is "train" or "validation"."""
+    """Finished chunk files of a build folder, by trajectory; `split` is "train" or "validation".
+    None where the folder is not there."""
+    if not Path(data_dir).is_dir():
+        return []
     folders = sorted(
         path
         for path in Path(data_dir).iterdir()
@@ -237,11 +240,7 @@ def load_dataset(*, split: str = "test") -> xr.Dataset:
             f"climate/held_suarez has no split {split!r}; it has test, validation, train"
         )
     folder = files.home() / "build" / "climate/held_suarez"
-    paths = [
-        path
-        for trajectory in (finished(folder, split) if folder.is_dir() else [])
-        for path in trajectory
-    ]
+    paths = [path for trajectory in finished(folder, split) for path in trajectory]
     if not paths:
         raise FileNotFoundError(
             f"no finished {split} chunk in {folder}; make them with `zoo data build "

@@ -8,10 +8,8 @@ module owns everything around that call.
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import difflib
 import functools
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,23 +18,20 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.climate.data.grid import area_weights
 from zoo.climate.held_suarez.data import CHANNELS, LEVELS, UNITS, VARIABLES, stack, unstack
-from zoo.climate.models.layers.spherical import GRID, Grid, area_weights
+from zoo.climate.held_suarez.transforms import Transforms
+from zoo.climate.models.layers.spherical import GRID, Grid
 from zoo.scoring.environment import cpu_count
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "ForecastInputError",
-    "Transforms",
-    "check_analysis",
-    "damp",
-    "forecast",
-    "rollout",
-    "step",
-]
+__all__ = ["ForecastInputError", "check_analysis", "damp", "forecast", "rollout", "step"]
 
+WeatherNetwork = Any
+"""An `nnx.Module` that maps `(state, memory)` to `(increment, memory)`; its `config.step_hours`
+is the step."""
 _SAME_UNIT = {
     "m2 s-2": {
         "m2 s-2",
@@ -58,64 +53,8 @@ class ForecastInputError(ValueError):
     and what would be right."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Transforms:
-    """What belongs to the weights beside the weights, from the training years only.
-
-    Attributes:
-        mean: area mean of each channel, [channel], in the channel's unit.
-        scale: standard deviation of each channel about that mean over globe and time.
-        increment: r.m.s. change of each channel over one step.
-        climatology: zonal and time mean, symmetric about the equator, [latitude, channel].
-        anomaly: standard deviation of each channel about the climatology.
-        damping: factor of the anomaly that minimises the squared error, fitted on the
-            validation years, [lead in steps, channel]; all ones where nothing was fitted.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    increment: np.ndarray
-    climatology: np.ndarray
-    anomaly: np.ndarray
-    damping: np.ndarray
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """By name, as `zoo.pretrained.weights.save` takes them."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
-    @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray]) -> Transforms:
-        """From the arrays that `zoo.pretrained.weights.load` returns."""
-        missing = [f.name for f in dataclasses.fields(cls) if f.name not in arrays]
-        if missing:
-            raise ValueError(
-                f"the weights file lacks transforms.{missing[0]}; it holds "
-                f"{', '.join(sorted(arrays)) or 'none'}"
-            )
-        return cls(
-            **{f.name: np.asarray(arrays[f.name], np.float32) for f in dataclasses.fields(cls)}
-        )
-
-    def normalise(self, state: Any) -> Any:
-        """Physical units to units of the standard deviation."""
-        return (state - self.mean) / self.scale
-
-    def denormalise(self, state: Any) -> Any:
-        """The inverse of `normalise`."""
-        return state * self.scale + self.mean
-
-    def damp(self, forecast: np.ndarray) -> np.ndarray:
-        """Shrinks anomalies [init_time, step, longitude, latitude, channel] by lead; steps
-        beyond the fit get its last factor."""
-        lead = np.minimum(np.arange(forecast.shape[1]), len(self.damping) - 1)
-        return (
-            self.climatology
-            + (forecast - self.climatology) * self.damping[lead][None, :, None, None]
-        )
-
-
 def step(
-    model: nnx.Module,
+    model: WeatherNetwork,
     state: Float[Array, "batch longitude latitude channel"],
     memory: Any,
     ratio: Float[Array, " channel"],
@@ -130,7 +69,7 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
     model = nnx.merge(graph, weights)
 
     def body(carry: Any, _: None) -> tuple[Any, Array]:
-        state, memory = step(model, *carry, ratio)
+        state, memory = step(model, carry[0], carry[1], ratio)
         return (state, memory), state
 
     # A recurrent model's memory is nothing, that is zeros, at the start; only the model
@@ -142,7 +81,7 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
 
 
 def rollout(
-    model: nnx.Module,
+    model: WeatherNetwork,
     state: Float[Array, "batch longitude latitude channel"],
     *,
     ratio: np.ndarray,
@@ -154,7 +93,7 @@ def rollout(
 
 
 def forecast(
-    model: nnx.Module,
+    model: WeatherNetwork,
     transforms: Transforms,
     analysis: xr.Dataset,
     lead_times: np.ndarray,
@@ -227,10 +166,10 @@ def damp(forecast: xr.Dataset, transforms: Transforms, *, step_hours: int) -> xr
     return forecast.assign(damped)
 
 
-def _steps(model: nnx.Module, lead_times: np.ndarray) -> np.ndarray:
+def _steps(model: WeatherNetwork, lead_times: np.ndarray) -> np.ndarray:
     """Lead times in steps of the model."""
     leads = np.atleast_1d(np.asarray(lead_times)).astype("timedelta64[ns]")
-    one = np.timedelta64(model.config.step_hours, "h").astype("timedelta64[ns]")
+    one = np.timedelta64(int(model.config.step_hours), "h").astype("timedelta64[ns]")
     steps = (leads // one).astype(int)
     if leads.size == 0 or (leads % one).astype(int).any() or steps.min() < 1:
         given = leads.astype("timedelta64[h]").astype(int).tolist()

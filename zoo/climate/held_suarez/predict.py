@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from zoo.cards import ModelCard
+from zoo.climate.data.opening import open_user_data
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,55 +28,40 @@ class WeatherModel:
         paths: weights, one file per member.
     """
 
-    _latest: tuple[WeatherModel, ForecastRequest, xr.Dataset] | None = None
-    """The last forecast of a task's request. The damped variant of a model takes it over
-    instead of stepping the same weights again; the model that made it never does, so that
-    repeated calls measure what a call costs."""
+    input_form = (
+        "zoo.climate.held_suarez.task.ForecastRequest: geopotential (m2 s-2), temperature (K), "
+        "wind (m s-1) as (time, level 5, longitude 64, latitude 32), and lead times"
+    )
+    output_form = (
+        "xarray.Dataset of the same fields as (init_time, lead_time, level, longitude, latitude)"
+    )
 
     def __init__(self, card: ModelCard, paths: Sequence[Path]):
-        from zoo.climate.held_suarez.forecast import Transforms
+        from zoo.climate.held_suarez.transforms import Transforms
         from zoo.pretrained.model import blank
         from zoo.pretrained.weights import load, restore
 
         self.damped = bool(card.predictor_config.get("damped", False))
-        self.paths = tuple(paths)
-        self.members = []
+        self.members: list[tuple[Any, Any]] = []
         for path in paths:
             parameters, transforms, _ = load(path)
             self.members.append((restore(blank(card), parameters), Transforms.of(transforms)))
 
     def __call__(self, request: ForecastRequest) -> xr.Dataset:
         """The forecast asked for: dims (init_time, lead_time, level, longitude, latitude)."""
-        latest, WeatherModel._latest = WeatherModel._latest, None
-        if (
-            latest is not None
-            and latest[0] is not self
-            and latest[0].paths == self.paths
-            and latest[1] is request
-        ):
-            plain = latest[2]
-        else:
-            plain = self._plain(request.analysis, request.lead_times)
-            WeatherModel._latest = (self, request, plain)
-        return self._damp(plain) if self.damped else plain
+        return self.forecast(request.analysis, request.lead_times)
 
     def forecast(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
         """Forecasts from every time of `analysis`; see
         `zoo.climate.held_suarez.forecast.forecast`, which also checks the input."""
-        plain = self._plain(analysis, lead_times)
-        return self._damp(plain) if self.damped else plain
-
-    def _plain(self, analysis: xr.Dataset, lead_times: np.ndarray) -> xr.Dataset:
-        from zoo.climate.held_suarez.forecast import forecast
+        from zoo.climate.held_suarez.forecast import damp, forecast
 
         each = [
             forecast(model, transforms, analysis, lead_times) for model, transforms in self.members
         ]
-        return each[0] if len(each) == 1 else sum(each[1:], each[0]) / len(each)
-
-    def _damp(self, plain: xr.Dataset) -> xr.Dataset:
-        from zoo.climate.held_suarez.forecast import damp
-
+        plain = each[0] if len(each) == 1 else sum(each[1:], each[0]) / len(each)
+        if not self.damped:
+            return plain
         model, transforms = self.members[0]
         return damp(plain, transforms, step_hours=model.config.step_hours)
 
@@ -102,6 +88,8 @@ class WeatherModel:
     def example_output(self, seed: int) -> np.ndarray:
         """The state one step after a fixed random state, `[20 * 64 * 32]` in normalised
         units: what a card's `expected` pins."""
+        import jax.numpy as jnp
+
         from zoo.climate.held_suarez.forecast import rollout
 
         model, transforms = self.members[0]
@@ -110,7 +98,9 @@ class WeatherModel:
             .standard_normal((1, 64, 32, len(transforms.mean)))
             .astype(np.float32)
         )
-        path = rollout(model, state, ratio=transforms.increment / transforms.scale, steps=1)
+        path = rollout(
+            model, jnp.asarray(state), ratio=transforms.increment / transforms.scale, steps=1
+        )
         return np.asarray(path)[0, 0].transpose(2, 0, 1).ravel()
 
 
@@ -128,21 +118,14 @@ def predict_file(model: PretrainedModel, source: Path, target: Path, *, days: in
     """
     import shutil
 
-    import xarray as xr
-
-    if not source.exists():
-        raise FileNotFoundError(f"{source} does not exist")
     if target.suffix not in (".nc", ".zarr"):
         raise ValueError(f"output {target.name!r} must end in .nc (NetCDF) or .zarr (Zarr)")
     if days < 1:
         raise ValueError(f"--days {days} must be 1 or more")
-    if source.is_dir():
-        opened = xr.open_zarr(source, consolidated=(source / ".zmetadata").exists(), chunks=None)
-    else:
-        opened = xr.open_dataset(source, engine="h5netcdf")
-    with opened:
-        analysis = opened.load()
-    forecast = model.predict.forecast(analysis, np.arange(1, days + 1) * np.timedelta64(24, "h"))
+    analysis = open_user_data(source)
+    forecast = cast(WeatherModel, model.predict).forecast(
+        analysis, np.arange(1, days + 1) * np.timedelta64(24, "h")
+    )
     weights = " ".join(weight.sha256 for weight in model.card.weights)
     forecast.attrs |= {"model": model.card.id, "weights_sha256": weights, "truth": model.card.truth}
     temporary = target.with_name(f".{target.name}.part")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.climate.held_suarez import metrics as weather
+from zoo.climate.data.grid import area_weights
+from zoo.climate.held_suarez import metrics
 from zoo.interfaces.task import Arrays, Examples, Task
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class _HeldSuarezTask(Task):
     @functools.cached_property
     def weights(self) -> np.ndarray:
         """Area weights of the latitudes, with mean one."""
-        return weather.latitude_weights(self.analysis["latitude"].values)
+        return area_weights(self.analysis["latitude"].values)
 
     def _require_same_grid(self, predictions: xr.Dataset, examples: Examples) -> None:
         """A forecast of other start dates, or on a grid turned round, would score without a
@@ -128,7 +129,7 @@ class _HeldSuarezTask(Task):
             .values.astype(np.float64)
             for variable, level in (SCORED["z500"], SCORED["t850"])
         )
-        told = (
+        caption = (
             f"SIMULATED state at the first of the {self.analysis.sizes['time']} start dates (the "
             "planet's own calendar, no date on Earth), on the 64x32 grid. No continents: the "
             "planet is smooth."
@@ -140,7 +141,7 @@ class _HeldSuarezTask(Task):
                 pictures.HEIGHT_LEVELS,
                 name="z500",
                 title="Height of the 500 hPa surface",
-                caption=told,
+                caption=caption,
                 quantity="geopotential height",
                 unit="m",
                 label=f"Z500, {when}",
@@ -151,7 +152,7 @@ class _HeldSuarezTask(Task):
                 pictures.TEMPERATURE_LEVELS,
                 name="t850",
                 title="Temperature at 850 hPa",
-                caption=told,
+                caption=caption,
                 quantity="temperature",
                 unit="K",
                 label=f"T850, {when}",
@@ -231,12 +232,12 @@ class HeldSuarez(_HeldSuarezTask):
                 )
             truth = examples.targets[name][:, place]
             arrays[f"{name}_squared_error"] = full(
-                weather.squared_error(forecast, truth, self.weights)
+                metrics.squared_error(forecast, truth, self.weights)
             )
         for name in ("z500", "t850"):
             truth = examples.targets[name][:, place]
             arrays[f"{name}_acc"] = full(
-                weather.anomaly_correlation(
+                metrics.anomaly_correlation(
                     forecasts[name], truth, self.climatology_of(name), self.weights
                 )
             )
@@ -305,7 +306,7 @@ class HeldSuarez(_HeldSuarezTask):
                 "z500_acc": mean["z500_acc"],
                 "t850_acc": mean["t850_acc"],
             }
-            error = weather.log_spectrum_error(means["spectrum"], means["true_spectrum"])
+            error = metrics.log_spectrum_error(means["spectrum"], means["true_spectrum"])
         scores = {
             f"{name}.day{day}": value[..., i]
             for name, value in by_day.items()
@@ -315,7 +316,7 @@ class HeldSuarez(_HeldSuarezTask):
             f"ke850_spectrum_error.day{day}": error[..., i] for i, day in enumerate(SPECTRUM_DAYS)
         }
         threshold = self.spec.parameter("threshold", of="z500_useful_days")
-        scores["z500_useful_days"] = weather.days_until(
+        scores["z500_useful_days"] = metrics.days_until(
             mean["z500_acc"], DAYS.astype(float), threshold=threshold
         )
         return scores
@@ -354,7 +355,7 @@ class HeldSuarezDrift(_HeldSuarezTask):
                 np.nan_to_num(values.mean(axis=(1, 3)), nan=1e6, posinf=1e6, neginf=-1e6)
                 - examples.targets
             )
-            eddies = weather.area_mean(
+            eddies = metrics.area_mean(
                 np.square(t850 - t850.mean(axis=-2, keepdims=True)), self.weights
             ).mean(axis=1)
         return {
@@ -373,7 +374,7 @@ class HeldSuarezDrift(_HeldSuarezTask):
             .values.astype(np.float64)
         )
         return float(
-            weather.area_mean(
+            metrics.area_mean(
                 np.square(t850 - t850.mean(axis=-2, keepdims=True)), self.weights
             ).mean()
         )
@@ -394,5 +395,5 @@ class HeldSuarezDrift(_HeldSuarezTask):
 
 
 def _kinetic_spectrum(u: np.ndarray, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    power: Any = weather.zonal_spectrum(u, weights) + weather.zonal_spectrum(v, weights)
+    power: Any = metrics.zonal_spectrum(u, weights) + metrics.zonal_spectrum(v, weights)
     return 0.5 * power

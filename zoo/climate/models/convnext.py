@@ -11,7 +11,7 @@ The model is equivariant under rotations by whole patches (two grid points in lo
 to rounding.
 
 Recipe: `zoo train climate/held_suarez convnext --seed 0`
-(`zoo.climate.held_suarez.train.RECIPES`): 6,350 steps of 16, rollouts of one to four days,
+(`zoo.climate.held_suarez.recipes`): 6,350 steps of 16, rollouts of one to four days,
 75 minutes at half a core with bfloat16 products that this package has no more, 4.4 GB.
 Expected on the test dates, from 5.2 simulated years: Z500 RMSE 338 m2 s-2 and T850 1.70 K
 at day 5 (the truth's own solver at T31: 334 and 1.64; at T21: 601 and 2.90); a rollout of

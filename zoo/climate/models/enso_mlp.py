@@ -12,8 +12,8 @@ Transfer learning as in Ham, Kim & Luo (2019), doi:10.1038/s41586-019-1559-7: tr
 CMIP6 models, then on the reanalysis; here on four indices instead of maps. What is
 standardised and how stands in `zoo.climate.enso.train`.
 
-Recipe: `python -m zoo.climate.enso.train enso_mlp.core` (pre-trained),
-`... enso_mlp.core_scratch` (ORAS5 alone); cost and score stand in the weights' cards.
+Recipe: `zoo train climate/enso enso_mlp.core` (pre-trained), `... enso_mlp.core_scratch`
+(ORAS5 alone); cost and score stand in the weights' cards.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ linear (warm events grow and end otherwise than cold ones). A forecast is the it
 state's Nino34, averaged over three months; its spread per k and season is learned beside
 it. All ensemble members lie on a leading axis.
 
-Recipe: `python -m zoo.climate.enso.train seasonal_inverse.modes` (retrospective: indices
+Recipe: `zoo train climate/enso seasonal_inverse.modes` (retrospective: indices
 detrended over the whole record) and `... seasonal_inverse.modes_causal` (detrended anew for
 each issue from its past); cost and score stand in the weights' cards.
 """

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import sph_harm_y
 
+from zoo.climate.data.grid import area_weights
 from zoo.climate.models.layers.spherical import (
     Grid,
     analyse,
-    area_weights,
     laplacian_eigenvalues,
     legendre,
     synthesise,
@@ -67,14 +67,6 @@ def test_the_laplacian_of_a_harmonic_is_its_eigenvalue_times_it():
     )
     laplacian = second - order**2 / np.cos(at) ** 2 * f(at)
     np.testing.assert_allclose(laplacian, laplacian_eigenvalues(21)[degree] * f(at), atol=1e-2)
-
-
-def test_area_weights_are_those_of_the_cells_and_have_mean_one():
-    weights = area_weights(GRID.latitude)
-    bounds = np.sin(np.deg2rad(np.linspace(-90, 90, 33)))
-    np.testing.assert_allclose(weights, np.diff(bounds) / np.diff(bounds).mean(), rtol=1e-12)
-    assert weights.mean() == pytest.approx(1.0)
-    np.testing.assert_allclose(weights, area_weights(GRID.latitude[::-1])[::-1])
 
 
 def test_truncation_removes_what_is_above_and_is_idempotent():

@@ -3,7 +3,6 @@ every finished file."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.climate.data.packed import write_atomically
+from zoo import files
 
 _PACKAGES = ("dinosaur-dycore", "jax", "jaxlib", "numpy", "xarray", "zarr", "numcodecs")
 
@@ -79,7 +78,6 @@ class Manifest:
         if not new and self.path.exists():
             return
         for name, path in new.items():
-            data = path.read_bytes()
-            self.files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            self.files[name] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
         self.content["files"] = dict(sorted(self.files.items()))
-        write_atomically(self.path, (json.dumps(self.content, indent=1) + "\n").encode())
+        files.write_text(self.path, json.dumps(self.content, indent=1) + "\n")

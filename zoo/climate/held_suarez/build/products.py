@@ -30,27 +30,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.climate.data.grid import area_weights
 from zoo.climate.data.packed import (
     PACKING,
     hours_since_1900,
     load_npz,
     packed_variable,
-    write_atomically,
-    zarr_zip,
+    write_zarr_zip,
 )
 from zoo.climate.held_suarez.build.simulate import START_EVERY_DAYS, finished_chunks, open_chunk
-from zoo.climate.held_suarez.build.solver import (
-    LATITUDE,
-    LEVELS,
-    LONGITUDE,
-    UNITS,
-    VARIABLES,
-    Solver,
-)
+from zoo.climate.held_suarez.build.solver import LATITUDE, LONGITUDE, Solver
+from zoo.climate.held_suarez.data import LEVELS, UNITS, VARIABLES
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 STARTS = 96
 LEADS = (1, 2, 3, 5, 7, 10)  # days
@@ -90,14 +87,6 @@ _LEVEL = ("level", np.array(LEVELS, np.int32), {"units": "hPa"})
 _REFERENCE = "Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2"
 
 Progress = Callable[[str, int, int], None]
-
-
-def area_weights() -> np.ndarray:
-    """Exact share of the sphere of each latitude row, (latitude,), mean 1: differences of
-    sin at the cell bounds."""
-    bounds = np.deg2rad(np.concatenate([[-90.0], (LATITUDE[1:] + LATITUDE[:-1]) / 2, [90.0]]))
-    weights = np.diff(np.sin(bounds))
-    return weights / weights.mean()
 
 
 def write_products(
@@ -159,18 +148,14 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
         {"title": "Held-Suarez test set: daily truth (nominal dates)", "references": _REFERENCE},
     )
     path = Path(out_dir) / "test.zarr.zip"
-    write_atomically(
-        path, zarr_zip({"analysis": analysis, "verification": verification}, longitude_last=True)
-    )
+    write_zarr_zip(path, {"analysis": analysis, "verification": verification}, longitude_last=True)
     return path
 
 
 def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str]) -> Path:
     """Writes `climatology.zarr.zip` from the first `CLIMATOLOGY_DAYS` days of the
     trajectories `CLIMATOLOGY_FROM`."""
-    import xarray as xr
-
-    weights = area_weights()
+    weights = area_weights(LATITUDE)
     # of x, x**2, and the count
     sums = {name: np.zeros((3, len(LEVELS), len(LATITUDE))) for name in VARIABLES}
     increments = {
@@ -191,11 +176,11 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                         (values**2).sum((0, 2)),
                         np.full(sums[name].shape[1:], count),
                     ]
-                    joined = np.concatenate([last[name], values]) if name in last else values
+                    known = np.concatenate([last[name], values]) if name in last else values
                     for hours in (6, 24):
                         steps = hours // 6
                         # the last `steps` times before the chunk give its first increments
-                        run = joined[max(0, joined.shape[0] - values.shape[0] - steps) :]
+                        run = known[max(0, known.shape[0] - values.shape[0] - steps) :]
                         squares = ((run[steps:] - run[:-steps]) ** 2 * weights).mean((2, 3))
                         increments[name, hours] += [
                             squares.sum(0),
@@ -208,6 +193,25 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                 f"{build_dir} has {times // 4} of the {CLIMATOLOGY_DAYS} days of {trajectory} that "
                 "the climatology needs. Run: zoo data build climate/held_suarez"
             )
+    path = Path(out_dir) / "climatology.zarr.zip"
+    write_zarr_zip(path, {"": _climatology(sums, increments)})
+    return path
+
+
+def _climatology(
+    sums: dict[str, np.ndarray], increments: dict[tuple[str, int], np.ndarray]
+) -> xr.Dataset:
+    """Means and standard deviations from sums.
+
+    Args:
+        sums: variable -> sums of x and x**2 over time and longitude, and their number,
+            `[3, level, latitude]`.
+        increments: (variable, hours) -> sum of the area-mean squared change, and the number
+            of changes, `[2, level]`.
+    """
+    import xarray as xr
+
+    weights = area_weights(LATITUDE)
     variables: dict[str, Any] = {}
     for name in VARIABLES:
         mean, square = sums[name][0] / sums[name][2], sums[name][1] / sums[name][2]
@@ -226,7 +230,7 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
                 np.sqrt(total / count).astype(np.float32),
                 units,
             )
-    dataset = xr.Dataset(
+    return xr.Dataset(
         variables,
         {"level": _LEVEL, "latitude": _HORIZONTAL["latitude"]},
         {
@@ -240,9 +244,6 @@ def write_climatology(build_dir: str | os.PathLike[str], out_dir: str | os.PathL
             "references": _REFERENCE,
         },
     )
-    path = Path(out_dir) / "climatology.zarr.zip"
-    write_atomically(path, zarr_zip({"": dataset}))
-    return path
 
 
 def write_solver(
@@ -259,8 +260,6 @@ def write_solver(
     truncation, all layers kept: a perfect analysis of the resolved scales, as WeatherBench
     1's IFS T42 and T63 had.
     """
-    import xarray as xr
-
     solver = Solver(truncation=truncation)
     states = list(_start_states(build_dir))
     if len(states) < STARTS:
@@ -283,13 +282,34 @@ def write_solver(
             drift.append(np.stack([lead_fields[d]["temperature"].mean(1) for d in DRIFT_DAYS]))
         if progress is not None:
             progress(f"solver T{truncation}", number + 1, STARTS)
+    path = Path(out_dir) / f"solver_t{truncation}.zarr.zip"
+    groups = _solver_groups(
+        solver, times, {n: np.stack(p) for n, p in parts.items()}, np.stack(drift)
+    )
+    write_zarr_zip(path, groups, longitude_last=True)
+    return path
+
+
+def _solver_groups(
+    solver: Solver, times: np.ndarray, fields: dict[str, np.ndarray], drift: np.ndarray
+) -> dict[str, xr.Dataset]:
+    """Forecasts and long runs as the groups of one file.
+
+    Args:
+        solver: what made them.
+        times: `[start]`.
+        fields: by their name in `VERIFIED`, `[start, lead, longitude, latitude]`.
+        drift: zonal-mean temperature of the long runs, `[start, lead, level, latitude]`.
+    """
+    import xarray as xr
+
     # so that xarray decodes it without being asked
     lead_attrs = {"units": "days", "dtype": "timedelta64[ns]"}
     forecasts = xr.Dataset(
         {
             name: packed_variable(
                 ("init_time", "lead_time", "longitude", "latitude"),
-                np.stack(parts[name]),
+                fields[name],
                 FORECAST_PACKING[variable],
                 units=UNITS[variable],
                 long_name=variable,
@@ -304,11 +324,11 @@ def write_solver(
         },
         {
             "title": (
-                f"Held-Suarez forecasts of the dynamical core at T{truncation} from the truncated "
-                "truth"
+                f"Held-Suarez forecasts of the dynamical core at T{solver.truncation} from the "
+                "truncated truth"
             ),
             "source": (
-                f"dinosaur-dycore, T{truncation}, {solver.layers} sigma layers, "
+                f"dinosaur-dycore, T{solver.truncation}, {solver.layers} sigma layers, "
                 f"{solver.step_minutes} min steps, biharmonic diffusion "
                 f"{solver.diffusion_hours:.1f} h"
             ),
@@ -319,7 +339,7 @@ def write_solver(
         {
             "temperature": packed_variable(
                 ("init_time", "lead_time", "level", "latitude"),
-                np.stack(drift),
+                drift,
                 PACKING["temperature"],
                 units="K",
             )
@@ -331,13 +351,11 @@ def write_solver(
             "latitude": _HORIZONTAL["latitude"],
         },
         {
-            "title": f"zonal-mean temperature of four 100-day runs at T{truncation}",
+            "title": f"zonal-mean temperature of four 100-day runs at T{solver.truncation}",
             "references": _REFERENCE,
         },
     )
-    path = Path(out_dir) / f"solver_t{truncation}.zarr.zip"
-    write_atomically(path, zarr_zip({"": forecasts, "drift": drifts}, longitude_last=True))
-    return path
+    return {"": forecasts, "drift": drifts}
 
 
 def run_forecast(

@@ -41,6 +41,7 @@ import concurrent.futures
 import concurrent.futures.process
 import dataclasses
 import errno
+import functools
 import itertools
 import multiprocessing
 import os
@@ -56,24 +57,21 @@ from zoo.climate.data.packed import (
     PACKING,
     hours_since_1900,
     load_npz,
-    npz,
     open_zarr_zip,
     pack,
     packed_variable,
-    write_atomically,
-    zarr_zip,
+    write_npz,
+    write_zarr_zip,
 )
 from zoo.climate.held_suarez.build.manifest import Manifest
 from zoo.climate.held_suarez.build.solver import (
     LATITUDE,
-    LEVELS,
     LONGITUDE,
-    UNITS,
-    VARIABLES,
     Solver,
     import_dinosaur,
     state_to_arrays,
 )
+from zoo.climate.held_suarez.data import LEVELS, UNITS, VARIABLES
 
 Progress = Callable[[str, int, int], None]
 
@@ -129,19 +127,15 @@ def plan(
         raise ValueError(
             f"chunk_days={chunk_days} must be a positive multiple of {START_EVERY_DAYS}."
         )
-    common = {"spinup_days": spinup_days, "chunk_days": chunk_days}
+    trajectory = functools.partial(Trajectory, spinup_days=spinup_days, chunk_days=chunk_days)
     train_days = int(np.ceil(years * 365 / trajectories))
     spacing = int(np.ceil(train_days / 365)) + 1
     return [
-        Trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True, **common),
-        Trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days, **common),
+        trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True),
+        trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days),
         *(
-            Trajectory(
-                f"train-{k}",
-                _SEEDS["train"] + k,
-                f"{1900 + spacing * k}-01-01",
-                train_days,
-                **common,
+            trajectory(
+                f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days
             )
             for k in range(trajectories)
         ),
@@ -190,18 +184,10 @@ def build(
     try:
         for folder in (out_dir, *(out_dir / trajectory.name for trajectory in todo)):
             folder.mkdir(parents=True, exist_ok=True)
-            for left_over in folder.glob(".*.tmp"):  # of a build that was killed
+            for left_over in folder.glob("*.part"):  # of a build that was killed
                 left_over.unlink(missing_ok=True)
         manifest = Manifest.open(out_dir, settings, xla=_WORKER_ENVIRONMENT)
-        need = sum(_DAY_BYTES * t.days for t in todo) - sum(
-            f["bytes"] for f in manifest.files.values()
-        )
-        free = shutil.disk_usage(out_dir).free
-        if free < need:
-            raise OSError(
-                errno.ENOSPC,
-                f"only {free / 1e6:.0f} MB free where about {need / 1e6:.0f} MB more are needed",
-            )
+        _require_space(out_dir, todo, manifest)
 
         def report(name: str, done: int, total: int, written: list[Path]) -> None:
             manifest.add(written)
@@ -220,15 +206,20 @@ def build(
             "and nothing is half written: make room (or make the folder writable) and run the same "
             "command again, or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
-    manifest.add(
-        [
-            p
-            for t in todo
-            for p in sorted((out_dir / t.name).iterdir())
-            if not p.name.startswith(".")
-        ]
-    )
+    manifest.add([path for each in todo for path in sorted((out_dir / each.name).iterdir())])
     return manifest.path
+
+
+def _require_space(out_dir: Path, todo: list[Trajectory], manifest: Manifest) -> None:
+    """Says before the start that the disk is too small."""
+    there = sum(file["bytes"] for file in manifest.files.values())
+    need = sum(_DAY_BYTES * each.days for each in todo) - there
+    free = shutil.disk_usage(out_dir).free
+    if free < need:
+        raise OSError(
+            errno.ENOSPC,
+            f"only {free / 1e6:.0f} MB free where about {need / 1e6:.0f} MB more are needed",
+        )
 
 
 def run_trajectory(
@@ -272,13 +263,11 @@ def run_trajectory(
         written = [folder / f"state-{index:04d}.npz", folder / f"chunk-{index:04d}.zarr.zip"]
         if starts:
             written.insert(0, folder / f"starts-{index:04d}.npz")
-            write_atomically(
-                written[0], npz({k: np.stack([s[k] for s in starts]) for k in starts[0]})
-            )
-        write_atomically(written[-2], npz(state_to_arrays(state)))
+            write_npz(written[0], {k: np.stack([s[k] for s in starts]) for k in starts[0]})
+        write_npz(written[-2], state_to_arrays(state))
         times = begin + 6 * np.arange(len(packed["temperature"]))
         # last: it says "done"
-        write_atomically(written[-1], zarr_zip({"": _dataset(packed, times, trajectory, solver)}))
+        write_zarr_zip(written[-1], {"": _dataset(packed, times, trajectory, solver)})
         report(trajectory.name, done, total, written)
 
 
@@ -395,7 +384,7 @@ def _spin_up(
     while day < trajectory.spinup_days:
         state, day = jax.block_until_ready(solver.advance_day(state)), day + 1
         if day % trajectory.chunk_days == 0 or day == trajectory.spinup_days:
-            write_atomically(path, npz(state_to_arrays(state) | {"day": np.int64(day)}))
+            write_npz(path, state_to_arrays(state) | {"day": np.int64(day)})
         report(day)
     return state
 

@@ -1,7 +1,7 @@
 """The dynamical core behind `climate/held_suarez`: state -> later state -> fields on the
 64x32 grid.
 
-The dry primitive equations on a flat planet with Newtonian relaxation and Rayleigh drag
+The dry primitive equations without orography, with Newtonian relaxation and Rayleigh drag
 (Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2), solved by
 Google's spectral core `dinosaur` (`dinosaur-dycore`, Apache-2.0): SIL3 implicit-explicit
 Runge-Kutta steps, a biharmonic diffusion filter after each.
@@ -32,18 +32,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.climate.held_suarez.data import LEVELS
+
 if TYPE_CHECKING:
     from dinosaur.primitive_equations import State
     from jaxtyping import Array, Float
 
-LEVELS = (200, 500, 700, 850, 925)  # hPa
-VARIABLES = ("geopotential", "temperature", "u_component_of_wind", "v_component_of_wind")
-UNITS = {
-    "geopotential": "m2 s-2",
-    "temperature": "K",
-    "u_component_of_wind": "m s-1",
-    "v_component_of_wind": "m s-1",
-}
 LONGITUDE = np.arange(64) * 5.625  # degrees east
 LATITUDE = -87.1875 + np.arange(32) * 5.625  # degrees north, ascending
 OUTPUT_TRUNCATION = 21  # the largest total wavenumber in any file
@@ -153,9 +147,9 @@ class Solver:
 
         dinosaur = import_dinosaur()
         integration, hour = dinosaur.time_integration, dinosaur.scales.units.hour
-        flat = np.zeros(self.grid.modal_shape)
+        no_orography = np.zeros(self.grid.modal_shape)
         dynamics = dinosaur.primitive_equations.PrimitiveEquations(
-            self._reference_temperature, flat, self.coords, self.constants
+            self._reference_temperature, no_orography, self.coords, self.constants
         )
         forcing = dinosaur.held_suarez.HeldSuarezForcing(
             self.coords, self.constants, self._reference_temperature

@@ -133,10 +133,10 @@ def _shifted_backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Arra
             parts = [
                 field * slope for field, slope in zip(field_slabs, gradient_slabs, strict=True)
             ]
-            folded = lax.optimization_barrier(
+            partial_sums = lax.optimization_barrier(
                 functools.reduce(jnp.add, parts).reshape(-1, gradient.shape[3])
             )
-            sums.append(jnp.ones((1, folded.shape[0]), folded.dtype) @ folded)
+            sums.append(jnp.ones((1, partial_sums.shape[0]), partial_sums.dtype) @ partial_sums)
         return jnp.concatenate(sums)
 
     return to_field, lax.map(taps, jnp.arange(size_x)).astype(kernel.dtype)

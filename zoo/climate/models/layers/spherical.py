@@ -25,11 +25,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from zoo.climate.data.grid import area_weights
+
 __all__ = [
     "GRID",
     "Grid",
     "analyse",
-    "area_weights",
     "from_degrees",
     "laplacian_eigenvalues",
     "legendre",
@@ -68,20 +69,6 @@ class Grid:
 
 GRID = Grid()
 """WeatherBench 2's 64x32 grid with the truncation T21."""
-
-
-def area_weights(latitude: np.ndarray) -> np.ndarray:
-    """Area of each latitude row over the mean area: sin(upper bound) - sin(lower bound),
-    normalised to mean 1.
-
-    Bounds are the mid-points between rows, and +-90 degrees: the definition of WeatherBench
-    2, not cos(latitude).
-    """
-    latitude = np.asarray(latitude, np.float64)
-    inner = (latitude[1:] + latitude[:-1]) / 2
-    ends = (-90.0, 90.0) if latitude[0] < latitude[-1] else (90.0, -90.0)
-    weight = np.abs(np.diff(np.sin(np.deg2rad(np.concatenate([ends[:1], inner, ends[1:]])))))
-    return weight / weight.mean()
 
 
 def laplacian_eigenvalues(truncation: int) -> np.ndarray:
