@@ -1,7 +1,7 @@
 """Tokens in Zarr v3: int8 in chunks of rows, so that a set or a genome larger than memory
 is read piece by piece.
 
-    <store>/  attributes: format, ids, classes, names, lengths
+    <store>/    attributes: format, ids, classes, names, lengths
         tokens  int8 [sequence, position] or [base]
         labels  int64 [sequence]
 
@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.genomics.data.genome import Genome
+from zoo.genomics.data.containers import Genome, LabelledSequences
 from zoo.genomics.data.opening import DataError
 from zoo.genomics.data.sequences import PADDING
-from zoo.genomics.data.tables import LabelledSequences
 
 ROWS, BASES = 4096, 1 << 20
 """Rows of a table and bases of a genome in one chunk."""
@@ -49,7 +48,8 @@ def to_zarr(
         if isinstance(content, Genome):
             lengths = [len(tokens) for tokens in content.tokens]
             group.attrs.update({"format": GENOME, "names": list(content.names), "lengths": lengths})
-            shape, chunks = (sum(lengths),), (BASES,)
+            shape: tuple[int, ...] = (sum(lengths),)
+            chunks: tuple[int, ...] = (BASES,)
             array = group.create_array(
                 "tokens",
                 shape=shape,

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data.genome import Genome
+from zoo.genomics.data.containers import Genome
 from zoo.genomics.data.opening import DataError, kind_of, open_text
+from zoo.genomics.data.store import genome_parts
 
 PIECE = 1 << 20
 """Bases of a FASTA file that are read at a time."""
@@ -70,8 +71,6 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
         return
     path = Path(genome)
     if kind_of(path, ("fasta", "zarr")) == "zarr":
-        from zoo.genomics.data.store import genome_parts
-
         _, lengths, array = genome_parts(path)
         end, step = 0, array.chunks[0]
         for number, size in enumerate(lengths):
@@ -86,7 +85,8 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
                 start = stop
         return
     # Why not Bio.SeqIO.index: it gives a whole record at once, and a record is a chromosome.
-    number, name, lines, held = -1, "", [], 0
+    lines: list[str] = []
+    number, name, held = -1, "", 0
     with open_text(path) as text:
         for line in text:
             header = line.startswith(">")
@@ -128,11 +128,11 @@ def _batches(
         waiting.append(found)
         count += len(found.tokens)
         if count >= batch_size:
-            joined = Windows(*map(np.concatenate, zip(*waiting, strict=True)))
+            every = Windows(*map(np.concatenate, zip(*waiting, strict=True)))
             whole = count // batch_size * batch_size
             for start in range(0, whole, batch_size):
-                yield Windows(*(part[start : start + batch_size] for part in joined))
-            waiting, count = [Windows(*(part[whole:] for part in joined))], count - whole
+                yield Windows(*(part[start : start + batch_size] for part in every))
+            waiting, count = [Windows(*(part[whole:] for part in every))], count - whole
     if count:
         yield Windows(*map(np.concatenate, zip(*waiting, strict=True)))
 

@@ -21,7 +21,8 @@ from flax import nnx
 from scipy.special import expit
 
 from zoo.genomics.data.sequences import one_hot
-from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
+from zoo.genomics.gue.strands import STRAND_SYMMETRIC_SUBSETS, both_strands
+from zoo.genomics.models.members import networks, total_flops
 from zoo.genomics.models.sequence_cnn import SequenceCNN
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ BATCH = 256
 class GueClassifier:
     """One or several models (an ensemble's mean logit), each with a network for every subset.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
         models: `SequenceCNNs` or `SequenceEncoders`.
         subsets: names of the networks.
@@ -40,6 +44,9 @@ class GueClassifier:
             the network reads.
         lengths: bases of the subsets' sequences as the network reads them.
     """
+
+    input_form = "tokens int8 [sequence, position] and subset=NAME, or SequenceInputs"
+    output_form = "logit float64 [sequence] of the positive class"
 
     def __init__(
         self,
@@ -85,7 +92,9 @@ class GueClassifier:
         """The mean of the networks' logits for one subset, float64 `[sequence]`."""
         tokens = self.read(tokens, subset)
         outputs = [
-            both_strands(call, tokens) if subset.startswith(BOTH_STRANDS) else call(tokens)
+            both_strands(call, tokens)
+            if subset.startswith(STRAND_SYMMETRIC_SUBSETS)
+            else call(tokens)
             for call in self._of(subset)
         ]
         return np.mean(np.asarray(outputs, np.float64), axis=0)
@@ -101,13 +110,13 @@ class GueClassifier:
                 f"this model was not trained on {subset!r}; it knows {', '.join(self.subsets)}"
             )
         start, length = self.crop.get(subset, 0), self.lengths[subset]
-        shown = tokens[:, start : start + length]
-        if shown.shape[1] != length or (tokens.shape[1] > length and subset not in self.crop):
+        bases = tokens[:, start : start + length]
+        if bases.shape[1] != length or (tokens.shape[1] > length and subset not in self.crop):
             raise ValueError(
                 f"{subset} has sequences of {start + length if start else length} bases, these "
                 f"have {tokens.shape[1]}"
             )
-        return shown
+        return bases
 
     def _of(self, subset: str) -> list[Callable[[np.ndarray], np.ndarray]]:
         if subset not in self._calls:
@@ -135,12 +144,9 @@ class GueClassifier:
 
         subset = self.subsets[0]
         tokens = jnp.zeros((1, self.lengths[subset]), jnp.int8)
-        counts = [cost.flops(*_logit(model, subset), tokens) for model in self.models]
-        return (
-            None
-            if None in counts
-            else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
-        )
+        count = total_flops([cost.flops(*_logit(model, subset), tokens) for model in self.models])
+        strands = 2 if subset.startswith(STRAND_SYMMETRIC_SUBSETS) else 1
+        return None if count is None else count * strands
 
     def example_output(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
@@ -154,7 +160,7 @@ class GueClassifier:
         return np.concatenate(out)
 
 
-def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+def _logit(model: Any, subset: str) -> tuple[Callable[[Any, Any], jax.Array], Any]:
     """The compiled function `(state, tokens) -> logits` of a subset's network, and its state."""
     network = model.networks[subset]
     graph, state = nnx.split(network)
@@ -167,13 +173,12 @@ def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], j
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:
     """Factory named by the cards."""
-    from zoo.pretrained.model import blank, parameters
-    from zoo.pretrained.weights import restore
-
     options = card.predictor_config
-    models = [restore(blank(card), parameters(card, path)) for path in weights]
     return GueClassifier(
-        models, subsets=options["subsets"], lengths=options["lengths"], crop=options.get("crop")
+        networks(card, weights),
+        subsets=options["subsets"],
+        lengths=options["lengths"],
+        crop=options.get("crop"),
     )
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from zoo.genomics.data import LabelledSequences, read_table, signatures
 from zoo.genomics.data.sequences import PADDING
-from zoo.genomics.gue import metrics as classification
+from zoo.genomics.gue.metrics import confusion, macro_f1, matthews
 from zoo.genomics.gue.regroup import regroup
 from zoo.interfaces.task import Arrays, Examples, Task
+from zoo.scoring.scores import weighted_auroc
 
 LARGEST = 30.0
 """Logits are kept within this: a probability of exactly zero or one says no more."""
@@ -66,8 +67,12 @@ class Gue(Task):
         """Names of the subsets, in the TOML's order."""
         return next(metric.at for metric in self.spec.metric if metric.name == "mcc")
 
-    @functools.cache  # noqa: B019  (a task lives as long as its benchmark)
     def table(self, subset: str, split: str) -> LabelledSequences:
+        """One table of the task's split. Raises as `published`."""
+        return self.published(subset, split)
+
+    @functools.cache  # noqa: B019  (a task lives as long as its benchmark)
+    def published(self, subset: str, split: str) -> LabelledSequences:
         """One published table.
 
         Raises:
@@ -104,12 +109,12 @@ class Gue(Task):
             start += len(table)
             ids += [f"{subset}/{name}" for name in table.ids]
             clean.append(signatures.clean(table.tokens, self.table(subset, "train").tokens, length))
-        subset = np.repeat(list(tables), [len(table) for table in tables.values()])
+        subsets = np.repeat(list(tables), [len(table) for table in tables.values()])
         targets = {
-            "label": np.concatenate([table.labels for table in tables.values()]),
+            "label": np.concatenate([table.known_labels for table in tables.values()]),
             "clean": np.concatenate(clean),
         }
-        return Examples(tuple(ids), SequenceInputs(tokens, subset, self.visible), targets)
+        return Examples(tuple(ids), SequenceInputs(tokens, subsets, self.visible), targets)
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
         """`logit` float32, `label`, `clean`, `subset` (number in the TOML's list), each
@@ -143,10 +148,9 @@ class Gue(Task):
             with np.errstate(divide="ignore"):
                 logit = np.log(value[:, 1]) - np.log(value[:, 0])
         else:
-            given = sorted(predictions)
             raise ValueError(
                 f"predictions of {self.spec.id} need 'logit' [sequence] or 'probability' "
-                f"[sequence, 2], got {given}"
+                f"[sequence, 2], got {sorted(predictions)}"
             )
         gaps = np.isnan(logit)
         if gaps.any():
@@ -165,7 +169,7 @@ class Gue(Task):
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
         """`counts` and `counts_clean` `[sequence, subset, 4]`: true negatives, false
         positives, false negatives, true positives."""
-        cells = classification.confusion(np.asarray(record["logit"]) > 0, record["label"])
+        cells = confusion(np.asarray(record["logit"]) > 0, record["label"])
         of_subset = (np.asarray(record["subset"])[:, None] == np.arange(len(self.subsets))).astype(
             np.float64
         )
@@ -177,11 +181,8 @@ class Gue(Task):
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`mcc`, `mcc_clean` and `macro_f1` by subset, and `mcc_mean`."""
-        mcc, clean = (
-            classification.matthews(means["counts"]),
-            classification.matthews(means["counts_clean"]),
-        )
-        f1 = classification.macro_f1(means["counts"])
+        mcc, clean = (matthews(means["counts"]), matthews(means["counts_clean"]))
+        f1 = macro_f1(means["counts"])
         found: dict[str, np.ndarray] = {"mcc_mean": mcc.mean(-1), "mcc_clean_mean": clean.mean(-1)}
         for index, subset in enumerate(self.subsets):
             found |= {
@@ -199,7 +200,7 @@ class Gue(Task):
         for index, subset in enumerate(self.subsets):
             rows = np.flatnonzero(np.asarray(record["subset"]) == index)
             inside = None if weights is None else weights[:, rows]
-            value = classification.auroc(
+            value = weighted_auroc(
                 np.asarray(record["logit"])[rows], np.asarray(record["label"])[rows] == 1, inside
             )
             found[f"auroc.{subset}"] = value[0] if weights is None else value
@@ -215,12 +216,12 @@ class GueGrouped(Gue):
         splits = ("train", "dev", "test")
         shares = {split: self.spec.parameter(split) for split in splits}
         return regroup(
-            {split: Gue.table(self, subset, split) for split in splits},
+            {split: self.published(subset, split) for split in splits},
             shares=shares,
             salt=self.spec.parameter("salt"),
         )
 
     def table(self, subset: str, split: str) -> LabelledSequences:
         """One table of the grouped split."""
-        Gue.table(self, subset, split)  # names what is wrong with a name
+        self.published(subset, split)  # names what is wrong with a name
         return self._regrouped(subset)[split]

@@ -134,9 +134,7 @@ def plan(
         trajectory("test", _SEEDS["test"], "2020-01-01", test_days, keep_starts=True),
         trajectory("validation", _SEEDS["validation"], "2018-01-01", validation_days),
         *(
-            trajectory(
-                f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days
-            )
+            trajectory(f"train-{k}", _SEEDS["train"] + k, f"{1900 + spacing * k}-01-01", train_days)
             for k in range(trajectories)
         ),
     ]
