@@ -28,7 +28,7 @@ from zoo.cards import (
     Verification,
 )
 from zoo.interfaces.figures import FILE, Figure, FigureFile
-from zoo.leaderboard.text import utc
+from zoo.leaderboard.text import significant, utc
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,6 +139,23 @@ class TaskBoard:
     detectable: float | None = None
     """The difference from the best row that the test set would show in four of five
     repetitions, for the median row."""
+
+    def decimals(self) -> dict[str, int]:
+        """Decimals of every metric of the task: its table column's, else its family's, else by
+        the size of the scores."""
+        given = {column.metric: column.decimals for column in self.spec.table}
+        families = {metric.split(".")[0]: places for metric, places in given.items()}
+        found = {}
+        for family in self.spec.metric:
+            values = [
+                score.value
+                for row in self.rows
+                for name in family.names
+                if (score := row.score(name)) is not None
+            ]
+            for name in family.names:
+                found[name] = given.get(name, families.get(family.name, significant(values)))
+        return found
 
     @property
     def key(self) -> str:

@@ -48,7 +48,7 @@ def script(task: TaskBoard) -> str | None:
     if each * len(names) * len(able) > BUDGET:
         names = names[:1]
         able = able[: max(2, BUDGET // each)]
-    places = text.decimals(task)
+    places = task.decimals()
     labels = {column.metric: column.label for column in task.spec.table}
     content = {
         "task": task.key,

@@ -73,7 +73,7 @@ def _best(task: TaskBoard) -> list[Row]:
 def _panel(task: TaskBoard) -> str:
     spec = task.spec
     metric = spec.metric_of(spec.headline)
-    places = text.decimals(task)[spec.headline]
+    places = task.decimals()[spec.headline]
     scored = [(row, score) for row in _best(task) if (score := row.score(spec.headline))]
     spans = [score.ci95 or (score.value, score.value) for _, score in scored]
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)

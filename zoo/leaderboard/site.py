@@ -103,7 +103,7 @@ def render(board: Board) -> Pages:
     pages["methods.html"] = render_page("methods.html", "methods.html", coverage=stats.COVERAGE)
     for task in board.tasks:
         pages |= _task(task, render_page)
-    places = {task.key: text.decimals(task) for task in board.tasks}
+    places = {task.key: task.decimals() for task in board.tasks}
     for task, row in board.rows():
         name = f"entries/{place(row.entry.id)}.html"
         context = {
@@ -192,7 +192,7 @@ def _task(task: TaskBoard, render_page: Any) -> Pages:
     context = {
         "task": task,
         "spec": task.spec,
-        "places": text.decimals(task),
+        "places": task.decimals(),
         "headline": headline,
         "headline_label": column or text.label(headline, task.spec.headline),
         "curves": drawn,

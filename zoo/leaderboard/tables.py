@@ -46,7 +46,7 @@ def markdown(board: Board) -> str:
 
 def _task(task: TaskBoard) -> str:
     spec = task.spec
-    places = text.decimals(task)
+    places = task.decimals()
     headline = spec.metric_of(spec.headline)
     others = [column for column in spec.table if column.metric != spec.headline]
     tracks = bool(task.tracks)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from zoo.cards import MetricSpec
-    from zoo.leaderboard.board import TaskBoard
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -74,24 +73,6 @@ def significant(values: Iterable[float], *, digits: int = 3) -> int:
     if not sizes:
         return 2
     return min(6, max(0, digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2]))))
-
-
-def decimals(board: TaskBoard) -> dict[str, int]:
-    """Decimals of every metric of a task: its table column's, else its family's, else by
-    the size of the scores."""
-    given = {column.metric: column.decimals for column in board.spec.table}
-    families = {metric.split(".")[0]: places for metric, places in given.items()}
-    found = {}
-    for family in board.spec.metric:
-        values = [
-            score.value
-            for row in board.rows
-            for name in family.names
-            if (score := row.score(name)) is not None
-        ]
-        for name in family.names:
-            found[name] = given.get(name, families.get(family.name, significant(values)))
-    return found
 
 
 def interval(bounds: tuple[float, float] | None, places: int | None = None) -> str:

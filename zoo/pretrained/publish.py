@@ -16,6 +16,8 @@ from typing import Any
 from zoo import files, registry
 from zoo.cards import ModelCard, Run, parse
 
+WEIGHTS = "model.safetensors"
+"""Of a run, beside its `run.toml`."""
 EXPECTED_SEED = 0
 EXPECTED_VALUES = 16
 
@@ -102,8 +104,6 @@ def publish_runs(runs: Mapping[Path, Run], folder: Path | None = None) -> Iterat
         ValueError: a run that died, two runs of one seed, or seeds that differ in more than
             the seed; says which and what to do.
     """
-    from zoo.pretrained.run import WEIGHTS
-
     groups: dict[tuple[str, str], dict[int, tuple[Path, Run]]] = {}
     for path, run in runs.items():
         if run.died is not None:
@@ -120,14 +120,14 @@ def publish_runs(runs: Mapping[Path, Run], folder: Path | None = None) -> Iterat
     for (task, _), seeds in groups.items():
         ordered = [seeds[seed] for seed in sorted(seeds)]
         target = folder or registry.PACKAGE / task.split("/")[0] / "weights"
-        yield from _publish_seeds(ordered, target, WEIGHTS)
+        yield from _publish_seeds(ordered, target)
 
 
-def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path, name: str) -> Iterator[Path]:
+def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path) -> Iterator[Path]:
     """One recipe's seeds, lowest first, as one model and its variants, of which the ensemble
     only where there are several."""
     first_path, first = ordered[0]
-    weights = {run.seed: path / name for path, run in ordered}
+    weights = {run.seed: path / WEIGHTS for path, run in ordered}
     stem = None
     for number, model in enumerate(first.model):
         for path, run in ordered[1:]:

@@ -20,13 +20,11 @@ import numpy as np
 from zoo import cards, files
 from zoo.cards import ModelDescription, Run
 from zoo.pretrained.model import RUN
-from zoo.pretrained.publish import publish, to_toml
+from zoo.pretrained.publish import WEIGHTS, publish, to_toml
 from zoo.pretrained.weights import save
 
 if TYPE_CHECKING:
     from flax import nnx
-
-WEIGHTS = "model.safetensors"
 
 
 def write_run(
