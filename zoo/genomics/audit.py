@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from zoo.genomics.data import LabelledSequences, read_table, signatures
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data import signatures
-from zoo.genomics.data.tables import LabelledSequences, read_table
 from zoo.genomics.ecoli.metrics.genes import confusion
 from zoo.genomics.gue.baselines.lookup import UNKNOWN, look_up
 from zoo.interfaces.findings import Finding, Report, Verdict

@@ -8,12 +8,13 @@ subset="tf_0", split="train")
 """
 
 from zoo.genomics.data.cards import ecoli_k12, gue, jaspar
-from zoo.genomics.data.genome import Features, Genome, read_features, read_genome
+from zoo.genomics.data.containers import Features, Genome, LabelledSequences
+from zoo.genomics.data.genome import read_features, read_genome
 from zoo.genomics.data.motifs import Motif, read_motifs
 from zoo.genomics.data.opening import DataError
 from zoo.genomics.data.store import from_zarr, genome_from_zarr, to_zarr
 from zoo.genomics.data.streaming import Windows, windows
-from zoo.genomics.data.tables import LabelledSequences, read_table
+from zoo.genomics.data.tables import read_table
 
 __all__ = [
     "DataError",

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from zoo import files, registry
-from zoo.genomics.data.genome import Features, Genome, read_features, read_genome
+from zoo.genomics.data.containers import Features, Genome, LabelledSequences
+from zoo.genomics.data.genome import read_features, read_genome
 from zoo.genomics.data.motifs import Motif, read_motifs
 from zoo.genomics.data.opening import DataError
-from zoo.genomics.data.tables import LabelledSequences, read_table
+from zoo.genomics.data.tables import read_table
 
 GUE_SPLITS = ("train", "dev", "test")
 ECOLI_FILES = ("GCF_000005845.2_ASM584v2_genomic.fna.gz", "GCF_000005845.2_ASM584v2_genomic.gff.gz")

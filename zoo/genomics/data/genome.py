@@ -7,7 +7,6 @@ strand is. (GFF3 counts from 1, stop included.)
 from __future__ import annotations
 
 import collections
-import dataclasses
 import os
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,77 +14,9 @@ from urllib.parse import unquote
 import numpy as np
 
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data.opening import DataError, kind_of, open_text
-from zoo.genomics.data.tables import fasta_records
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Genome:
-    """Records (chromosomes, plasmids, contigs) of one genome.
-
-    Attributes:
-        names: identifier of each record, each once.
-        tokens: int8 `[base]` of each record.
-    """
-
-    names: tuple[str, ...]
-    tokens: tuple[np.ndarray, ...]
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """The tokens of one record. Raises `KeyError` with the names that there are."""
-        if name not in self.names:
-            raise KeyError(f"no record {name!r}; there are {', '.join(self.names[:10])}")
-        return self.tokens[self.names.index(name)]
-
-    @property
-    def bases(self) -> int:
-        """Bases of all records together."""
-        return sum(map(len, self.tokens))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Features:
-    """Annotated stretches of a genome in the file's order; one row per row of the file, so
-    a joined gene has several.
-
-    Attributes:
-        record: int64 `[feature]`, which record of the genome.
-        start, stop: int64 `[feature]`, from 0, stop excluded, start < stop.
-        strand: int8 `[feature]`, +1 forward, -1 reverse.
-        phase: int8 `[feature]`, bases to leave out at the feature's 5' end before the first
-            whole codon (0, 1, 2).
-        pseudo: bool `[feature]`, marked as a pseudogene.
-        names: protein or locus name of each.
-        ids: GFF's ID (rows of one joined gene share it).
-    """
-
-    record: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    strand: np.ndarray
-    phase: np.ndarray
-    pseudo: np.ndarray
-    names: tuple[str, ...]
-    ids: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def letters(self, genome: Genome, feature: int) -> np.ndarray:
-        """Tokens `[base]` of one feature, read 5' to 3' on its own strand."""
-        tokens = genome.tokens[self.record[feature]][self.start[feature] : self.stop[feature]]
-        return tokens if self.strand[feature] > 0 else dna.reverse_complement(tokens)
-
-    def covered(self, genome: Genome, *, strand: int = 0) -> tuple[np.ndarray, ...]:
-        """Which bases of each record lie in a feature, bool `[base]`; of both strands (0),
-        or of one."""
-        masks = tuple(np.zeros(len(tokens), bool) for tokens in genome.tokens)
-        for record, start, stop, own in zip(
-            self.record, self.start, self.stop, self.strand, strict=True
-        ):
-            if strand in (0, own):
-                masks[record][start:stop] = True
-        return masks
+from zoo.genomics.data.containers import Features, Genome
+from zoo.genomics.data.opening import DataError, fasta_records, kind_of, open_text
+from zoo.genomics.data.store import genome_from_zarr
 
 
 def read_genome(path: str | os.PathLike) -> Genome:
@@ -101,8 +32,6 @@ def read_genome(path: str | os.PathLike) -> Genome:
     path = Path(path)
     kind = kind_of(path, ("fasta", "genbank", "zarr"))
     if kind == "zarr":
-        from zoo.genomics.data.store import genome_from_zarr
-
         return genome_from_zarr(path)
     if kind == "fasta":
         records = [

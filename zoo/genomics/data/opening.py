@@ -96,3 +96,24 @@ def open_text(path: Path) -> Iterator[TextIO]:
                 f"{path} is not UTF-8 text (byte {error.start} of a block: {error.reason}); save "
                 "it as UTF-8"
             ) from error
+
+
+def fasta_records(path: Path) -> list[tuple[str, str]]:
+    """(header, letters) of every record of a FASTA file, by Biopython.
+
+    Raises:
+        DataError: the file is empty, does not begin with '>', or holds no record.
+    """
+    from Bio.SeqIO.FastaIO import SimpleFastaParser
+
+    with open_text(path) as text:
+        first = next((line for line in text if line.strip()), "")
+        if not first.startswith(">"):
+            raise DataError(
+                f"{path} is no FASTA file: it begins with {first[:30].rstrip()!r}, not with '>'"
+            )
+    with open_text(path) as text:
+        records = [
+            (header, letters.replace("\t", "")) for header, letters in SimpleFastaParser(text)
+        ]
+    return records

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.genomics.data.genome import Genome
+from zoo.genomics.data.containers import Genome, LabelledSequences
 from zoo.genomics.data.opening import DataError
 from zoo.genomics.data.sequences import PADDING
-from zoo.genomics.data.tables import LabelledSequences
 
 ROWS, BASES = 4096, 1 << 20
 """Rows of a table and bases of a genome in one chunk."""

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data.genome import Genome
+from zoo.genomics.data.containers import Genome
 from zoo.genomics.data.opening import DataError, kind_of, open_text
+from zoo.genomics.data.store import genome_parts
 
 PIECE = 1 << 20
 """Bases of a FASTA file that are read at a time."""
@@ -70,8 +71,6 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
         return
     path = Path(genome)
     if kind_of(path, ("fasta", "zarr")) == "zarr":
-        from zoo.genomics.data.store import genome_parts
-
         _, lengths, array = genome_parts(path)
         end, step = 0, array.chunks[0]
         for number, size in enumerate(lengths):

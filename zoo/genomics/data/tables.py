@@ -13,7 +13,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import csv
-import dataclasses
 import difflib
 import json
 import os
@@ -24,52 +23,12 @@ from typing import Any
 import numpy as np
 
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data.opening import DataError, kind_of, open_text
+from zoo.genomics.data.containers import LabelledSequences
+from zoo.genomics.data.opening import DataError, fasta_records, kind_of, open_text
+from zoo.genomics.data.store import from_zarr
 
 MOST_CLASSES = 1000
 """More label values than this are a measured quantity, not classes."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelledSequences:
-    """Sequences and what is known of them.
-
-    Attributes:
-        tokens: int8 `[sequence, position]`, padded at the end (`zoo.genomics.data.sequences`).
-        labels: int64 `[sequence]`, indices into `classes`; None where the table has none.
-        ids: one name per sequence, each once; the row numbers from "1" where the table names none.
-        classes: names of the classes; empty without labels.
-    """
-
-    tokens: np.ndarray
-    labels: np.ndarray | None
-    ids: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.ids) != len(self.tokens) or (
-            self.labels is not None and len(self.labels) != len(self.tokens)
-        ):
-            raise DataError(
-                f"{len(self.tokens)} sequences, {len(self.ids)} ids and "
-                f"{'no' if self.labels is None else len(self.labels)} labels do not belong together"
-            )
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, which: slice | np.ndarray | Sequence[int]) -> LabelledSequences:
-        """The chosen sequences; by slice, indices or a boolean mask."""
-        rows = np.arange(len(self))[which]
-        if rows.ndim != 1:
-            raise TypeError(
-                "choose with a slice, a list of indices or a mask, so that the result is a table "
-                "again"
-            )
-        labels = None if self.labels is None else self.labels[rows]
-        return dataclasses.replace(
-            self, tokens=self.tokens[rows], labels=labels, ids=tuple(self.ids[row] for row in rows)
-        )
 
 
 def read_table(
@@ -108,8 +67,6 @@ def read_table(
     path = Path(path)
     kind = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr"))
     if kind == "zarr":
-        from zoo.genomics.data.store import from_zarr
-
         return _of_store(path, from_zarr(path), label=label, classes=classes, length=length)
     if kind == "fasta":
         letters, names, each = _fasta(path, label)
@@ -130,6 +87,38 @@ def read_table(
         )
     labels, found = (None, ()) if each is None else _classes(path, each, classes)
     return LabelledSequences(tokens, labels, tuple(names), found)
+
+
+def read_column(path: str | os.PathLike, name: str) -> list[str | None]:
+    """The values of one column of a table `[sequence]`, as text; None where a record has none.
+
+    In FASTA a column is `NAME=VALUE` anywhere in a header.
+
+    Args:
+        path: as `read_table` takes it.
+        name: of the column.
+
+    Raises:
+        DataError: no such column (names those that there are), or a Zarr store, which keeps none.
+    """
+    path = Path(path)
+    kind = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr"))
+    if kind == "zarr":
+        raise DataError(
+            f"{path} is a Zarr store, which keeps no column {name!r}; bring a table, or a "
+            "validation file"
+        )
+    if kind == "fasta":
+        return [_header_label(header, name) for header, _ in fasta_records(path)]
+    if kind == "parquet":
+        import pyarrow.parquet
+
+        header = pyarrow.parquet.read_schema(path).names
+        _columns(path, header, name, None, None)
+        column = pyarrow.parquet.read_table(path, columns=[name])[name]
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    values, _, _ = _delimited(path, "," if kind == "csv" else "\t", name, None, None)
+    return list(values)
 
 
 def _delimited(
@@ -266,27 +255,6 @@ def _header_label(header: str, label: str) -> str | None:
             return word[len(label) + 1 :]
     last = header.rsplit("|", 1)[-1].strip()
     return last if "|" in header and last.isdecimal() else None
-
-
-def fasta_records(path: Path) -> list[tuple[str, str]]:
-    """(header, letters) of every record of a FASTA file, by Biopython.
-
-    Raises:
-        DataError: the file is empty, does not begin with '>', or holds no record.
-    """
-    from Bio.SeqIO.FastaIO import SimpleFastaParser
-
-    with open_text(path) as text:
-        first = next((line for line in text if line.strip()), "")
-        if not first.startswith(">"):
-            raise DataError(
-                f"{path} is no FASTA file: it begins with {first[:30].rstrip()!r}, not with '>'"
-            )
-    with open_text(path) as text:
-        records = [
-            (header, letters.replace("\t", "")) for header, letters in SimpleFastaParser(text)
-        ]
-    return records
 
 
 def _classes(

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from zoo.genomics.data import LabelledSequences, signatures
 from zoo.genomics.data import sequences as dna
-from zoo.genomics.data import signatures
-from zoo.genomics.data.tables import LabelledSequences
 
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 SALT = "gue_mouse_grouped/1"

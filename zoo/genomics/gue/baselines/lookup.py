@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.genomics.data import signatures
-from zoo.genomics.data.tables import LabelledSequences
+from zoo.genomics.data import LabelledSequences, signatures
 
 UNKNOWN = 0.499
 """Probability of class 1 where nothing is found: the constant guess "not bound", hardly
