@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-__all__ = ["auroc", "matthews"]
+__all__ = ["auroc", "matthews", "weighted_auroc"]
 
 
 def matthews(table: np.ndarray) -> np.ndarray:
@@ -44,3 +44,30 @@ def auroc(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         share: np.ndarray = wins / (n * rest)
     return share
+
+
+def weighted_auroc(
+    score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """`auroc` of one set of examples under each of several weightings `[resample]`, exact with
+    ties: what a bootstrap of it needs.
+
+    Args:
+        score: `[n]`, finite.
+        positive: bool `[n]`.
+        weights: `[resample, n]`, how often each example is drawn, in any scale; by default one
+            row of ones.
+
+    Returns:
+        NaN where a resample holds one class only.
+    """
+    positive = np.asarray(positive, bool)
+    weights = np.ones((1, len(positive))) if weights is None else np.asarray(weights, np.float64)
+    order = np.argsort(score, kind="stable")
+    ranked, w = np.asarray(score)[order], weights[:, order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    plus = np.add.reduceat(np.where(positive[order], w, 0.0), starts, axis=1)
+    minus = np.add.reduceat(np.where(positive[order], 0.0, w), starts, axis=1)
+    below = np.cumsum(minus, axis=1) - minus / 2
+    pairs = plus.sum(1) * minus.sum(1)
+    return np.where(pairs > 0, (plus * below).sum(1) / np.where(pairs > 0, pairs, 1.0), np.nan)
