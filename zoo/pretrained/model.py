@@ -102,7 +102,7 @@ def build(card: ModelCard, *, seed: int = 0) -> Any:
     """
     from flax import nnx
 
-    settings = {name: _tuples(value) for name, value in card.config.items()}
+    settings = {name: as_tuples(value) for name, value in card.config.items()}
     return registry.resolve(card.architecture)(
         config_class(card.architecture)(**settings), rngs=nnx.Rngs(seed)
     )
@@ -134,9 +134,9 @@ def config_class(architecture: str) -> type:
     return found
 
 
-def _tuples(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """Lists as tuples, at every depth: a configuration is frozen."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def load_model(name: str | Path) -> PretrainedModel:
