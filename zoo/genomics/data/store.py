@@ -1,7 +1,7 @@
 """Tokens in Zarr v3: int8 in chunks of rows, so that a set or a genome larger than memory
 is read piece by piece.
 
-    <store>/  attributes: format, ids, classes, names, lengths
+    <store>/    attributes: format, ids, classes, names, lengths
         tokens  int8 [sequence, position] or [base]
         labels  int64 [sequence]
 

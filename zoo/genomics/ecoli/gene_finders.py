@@ -1,15 +1,12 @@
 """Other people's gene finders on `genomics/ecoli_genes`: the arcs go out as FASTA, their
 GFF3 comes in and is scored.
 
-    python -m zoo.genomics.ecoli.gene_finders write FOLDER
+    zoo data build genomics/ecoli_k12 --step arcs --out FOLDER       train.fna, test.fna
     pyrodigal -i FOLDER/test.fna -f gff -o FOLDER/genes.gff
-    python -m zoo.genomics.ecoli.gene_finders score FOLDER/genes.gff
+    zoo data build genomics/ecoli_k12 --step scores --out FOLDER     genes.scores.csv
 
-`write` leaves train.fna and test.fna; any other program that writes GFF3 with CDS rows may
-stand in pyrodigal's place.
-
-The second pyrodigal row learned from the train arc instead (its command line can't), in an
-environment of its own:
+(or any other program that writes GFF3 with CDS rows). The second pyrodigal row learned from the
+train arc instead (its command line can't), in an environment of its own:
 
     finder = pyrodigal.GeneFinder(); finder.train(train_arc); genes = finder.find_genes(test_arc)
     with open("genes.gff", "w") as file: genes.write_gff(file, sequence_id="test")
@@ -20,9 +17,8 @@ under other licences are run from outside and are no part of this project.
 
 from __future__ import annotations
 
-import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +31,56 @@ from zoo.scoring import stats
 
 if TYPE_CHECKING:
     from zoo.genomics.ecoli.task import EColiGenes
+
+
+STEPS = ("arcs", "scores")
+Scores = dict[str, tuple[float, tuple[float, float] | None]]
+"""Value and 95 % interval by metric."""
+
+
+def build(
+    out: Path, *, step: str | None = None, progress: Callable[[str, int, int], None] | None = None
+) -> list[Path]:
+    """What `zoo data build genomics/ecoli_k12` runs; the paths written.
+
+    Args:
+        out: folder of the FASTA files, and of the gene finders' GFF3 files (`*.gff`).
+        step: `arcs` (what None means too) or `scores`, of every GFF3 file there.
+        progress: told `(name, done, total)`.
+
+    Raises:
+        ValueError: no such step; lists those there are.
+        FileNotFoundError: there is no GFF3 file to score.
+        zoo.genomics.data.DataError: a file is no GFF3 of the test arc, or has no CDS.
+    """
+    if step not in (None, *STEPS):
+        raise ValueError(f"genomics/ecoli_k12 has no step {step!r}; it has {', '.join(STEPS)}")
+    out = Path(out)
+    task = load_task("genomics/ecoli_genes")
+    if step != "scores":
+        return write_arcs(task, out)
+    found = sorted(out.glob("*.gff"))
+    if not found:
+        raise FileNotFoundError(
+            f"{out} holds no *.gff: run a gene finder on its test.fna (`zoo data build "
+            "genomics/ecoli_k12 --step arcs` writes that)"
+        )
+    paths = []
+    for number, path in enumerate(found, 1):
+        paths.append(path.with_suffix(".scores.csv"))
+        files.write_text(paths[-1], scores_table(score(task, path)))
+        if progress is not None:
+            progress(path.name, number, len(found))
+    return paths
+
+
+def scores_table(scores: Scores) -> str:
+    """Scores as CSV: `metric,value,low,high`; no bounds where there is no interval."""
+    rows = [
+        f"{name},{value:.4f}," + (",".join(f"{bound:.4f}" for bound in interval or ()) or ",")
+        for name, (value, interval) in scores.items()
+    ]
+    return "\n".join(["metric,value,low,high", *rows]) + "\n"
 
 
 def write_arcs(task: EColiGenes, folder: Path) -> list[Path]:
@@ -65,7 +111,7 @@ def labels(path: Path, arc: np.ndarray) -> np.ndarray:
     return out
 
 
-def score(task: EColiGenes, path: Path) -> dict[str, tuple[float, tuple[float, float] | None]]:
+def score(task: EColiGenes, path: Path) -> Scores:
     """Scores of a GFF3 file with their intervals, by metric."""
     examples = task.examples()
     label = labels(path, task.arc("test"))[: examples.inputs.size].reshape(examples.inputs.shape)
@@ -77,26 +123,3 @@ def score(task: EColiGenes, path: Path) -> dict[str, tuple[float, tuple[float, f
         name: (value, stats.interval(samples[name], value))
         for name, value in stats.scores(task, record).items()
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`write FOLDER` or `score FILE`."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if len(given) != 2 or given[0] not in ("write", "score"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    task = load_task("genomics/ecoli_genes")
-    if given[0] == "write":
-        for path in write_arcs(task, Path(given[1])):
-            print(path)
-    else:
-        for name, (value, interval) in score(task, Path(given[1])).items():
-            print(
-                f"{name} = {value:.4f}"
-                + ("" if interval is None else f"  ({interval[0]:.4f} to {interval[1]:.4f})")
-            )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from zoo.genomics.ecoli.baselines.markov import WINDOWS, Chain
 from zoo.genomics.models.masking import MASK, as_shown, reverse_strand
+from zoo.genomics.models.members import networks
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -33,6 +34,9 @@ class _Networks:
         split = [nnx.split(model) for model in models]
         graph, self._states = split[0][0], [state for _, state in split]
         self._call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(tokens))
+
+    def __len__(self) -> int:
+        return len(self._states)
 
     def outputs(self, tokens: np.ndarray) -> list[np.ndarray]:
         """Logits float32 `[window, position, output]` of each network."""
@@ -60,12 +64,18 @@ class _Networks:
 class MaskedLanguageModel:
     """Letters that stood in corrupted windows.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
         models: networks `tokens [window, position] -> logits [window, position, letter]`.
         both_strands: whether the mean probability of a window and of its reverse complement
             is given (the geometric mean, normalised).
-        length: bases of a probe.
+        length: bases of an example.
     """
+
+    input_form = "tokens int8 [window, position], 6 where a base is hidden"
+    output_form = "log_probability float32 [window, position, letter] (nats)"
 
     def __init__(
         self, models: Sequence[nnx.Module], *, both_strands: bool = True, length: int = 512
@@ -112,7 +122,7 @@ class ChainedLanguageModel(MaskedLanguageModel):
     Args:
         models: as `MaskedLanguageModel`.
         chain: its `both_sides` is used.
-        length: bases of a probe.
+        length: bases of an example.
     """
 
     def __init__(self, models: Sequence[nnx.Module], chain: Chain, *, length: int = 512):
@@ -137,11 +147,17 @@ class BaseLabeller:
     The sequence is read in pieces of `length` bases that overlap by half, each on both
     strands; of each piece the middle half counts, where there is context on both sides.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
         models: networks `tokens [piece, position] -> logits [piece, position, class]`,
             classes as the task's.
         length: bases of a piece, a multiple of four.
     """
+
+    input_form = "tokens int8 [window, position] of adjoining windows"
+    output_form = "probability float32 [window, position, class]"
 
     def __init__(self, models: Sequence[nnx.Module], *, length: int = 512):
         self._networks, self.length = _Networks(models), length
@@ -165,7 +181,7 @@ class BaseLabeller:
         reverse = sum(
             softmax(each, -1)[:, ::-1] for each in self._networks.outputs(reverse_strand(cut))
         )[..., [0, 2, 1]]
-        mean = (forward + reverse) / (2 * len(self._networks._states))
+        mean = (forward + reverse) / (2 * len(self._networks))
         return mean[:, quarter : quarter + half].reshape(pieces * half, -1)[: len(arc)]
 
     def flops_per_example(self) -> float | None:
@@ -184,7 +200,7 @@ class BaseLabeller:
 def load_language_model(card: ModelCard, weights: Sequence[Path]) -> MaskedLanguageModel:
     """Factory named by the cards of language models."""
     return MaskedLanguageModel(
-        _models(card, weights), both_strands=bool(card.predictor_config.get("both_strands", True))
+        networks(card, weights), both_strands=bool(card.predictor_config.get("both_strands", True))
     )
 
 
@@ -195,17 +211,10 @@ def load_chained(card: ModelCard, weights: Sequence[Path]) -> ChainedLanguageMod
 
     table = load(weights[0])[1]["chain"]
     return ChainedLanguageModel(
-        _models(card, weights), Chain.of_table(table, int(card.predictor_config["order"]))
+        networks(card, weights), Chain.of_table(table, int(card.predictor_config["order"]))
     )
 
 
 def load_labeller(card: ModelCard, weights: Sequence[Path]) -> BaseLabeller:
     """Factory named by the cards of gene labellers."""
-    return BaseLabeller(_models(card, weights))
-
-
-def _models(card: ModelCard, weights: Sequence[Path]) -> list[Any]:
-    from zoo.pretrained.model import blank, parameters
-    from zoo.pretrained.weights import restore
-
-    return [restore(blank(card), parameters(card, path)) for path in weights]
+    return BaseLabeller(networks(card, weights))

@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 
 from zoo.scoring import scores
 
-__all__ = ["auroc", "confusion", "macro_f1", "matthews"]
+__all__ = ["class_scores", "confusion", "macro_f1", "matthews"]
 
 
 def confusion(
@@ -44,23 +44,10 @@ def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch
     return np.where(tn + fp + fn + tp > 0, (f1(tp) + f1(tn)) / 2, np.nan)
 
 
-def auroc(
-    score: Shaped[np.ndarray, " n"],
-    positive: Shaped[np.ndarray, " n"],
-    weights: Float[np.ndarray, "resample n"] | None = None,
-) -> Float[np.ndarray, " resample"]:
-    """P(score of a positive > score of a negative), ties half: exact for each row of
-    weights (by default one row of ones).
-
-    NaN where a resample holds one class only.
-    """
-    positive = np.asarray(positive, bool)
-    weights = np.ones((1, len(positive))) if weights is None else np.asarray(weights, np.float64)
-    order = np.argsort(score, kind="stable")
-    ranked, w = np.asarray(score)[order], weights[:, order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    plus = np.add.reduceat(np.where(positive[order], w, 0.0), starts, axis=1)
-    minus = np.add.reduceat(np.where(positive[order], 0.0, w), starts, axis=1)
-    below = np.cumsum(minus, axis=1) - minus / 2
-    pairs = plus.sum(1) * minus.sum(1)
-    return np.where(pairs > 0, (plus * below).sum(1) / np.where(pairs > 0, pairs, 1.0), np.nan)
+def class_scores(
+    logit: Float[np.ndarray, " n"], label: Shaped[np.ndarray, " n"]
+) -> dict[str, float]:
+    """`mcc` at a logit of zero and `auroc`, of classes 0 and 1."""
+    counts = confusion(logit > 0, label).sum(0)
+    area = scores.weighted_auroc(logit, np.asarray(label) == 1)[0]
+    return {"mcc": float(matthews(counts)), "auroc": float(area)}

@@ -21,7 +21,8 @@ from flax import nnx
 from scipy.special import expit
 
 from zoo.genomics.data.sequences import one_hot
-from zoo.genomics.gue.strands import BOTH_STRANDS, both_strands
+from zoo.genomics.gue.strands import STRAND_SYMMETRIC_SUBSETS, both_strands
+from zoo.genomics.models.members import networks
 from zoo.genomics.models.sequence_cnn import SequenceCNN
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ BATCH = 256
 class GueClassifier:
     """One or several models (an ensemble's mean logit), each with a network for every subset.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
         models: `SequenceCNNs` or `SequenceEncoders`.
         subsets: names of the networks.
@@ -40,6 +44,9 @@ class GueClassifier:
             the network reads.
         lengths: bases of the subsets' sequences as the network reads them.
     """
+
+    input_form = "tokens int8 [sequence, position] and subset=NAME, or SequenceInputs"
+    output_form = "logit float64 [sequence] of the positive class"
 
     def __init__(
         self,
@@ -85,7 +92,9 @@ class GueClassifier:
         """The mean of the networks' logits for one subset, float64 `[sequence]`."""
         tokens = self.read(tokens, subset)
         outputs = [
-            both_strands(call, tokens) if subset.startswith(BOTH_STRANDS) else call(tokens)
+            both_strands(call, tokens)
+            if subset.startswith(STRAND_SYMMETRIC_SUBSETS)
+            else call(tokens)
             for call in self._of(subset)
         ]
         return np.mean(np.asarray(outputs, np.float64), axis=0)
@@ -139,7 +148,7 @@ class GueClassifier:
         return (
             None
             if None in counts
-            else float(sum(counts)) * (2 if subset.startswith(BOTH_STRANDS) else 1)
+            else float(sum(counts)) * (2 if subset.startswith(STRAND_SYMMETRIC_SUBSETS) else 1)
         )
 
     def example_output(self, seed: int) -> np.ndarray:
@@ -167,13 +176,12 @@ def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], j
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> GueClassifier:
     """Factory named by the cards."""
-    from zoo.pretrained.model import blank, parameters
-    from zoo.pretrained.weights import restore
-
     options = card.predictor_config
-    models = [restore(blank(card), parameters(card, path)) for path in weights]
     return GueClassifier(
-        models, subsets=options["subsets"], lengths=options["lengths"], crop=options.get("crop")
+        networks(card, weights),
+        subsets=options["subsets"],
+        lengths=options["lengths"],
+        crop=options.get("crop"),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.genomics.data.sequences import reverse_complement
 
-BOTH_STRANDS = ("tf_", "mouse_")
+STRAND_SYMMETRIC_SUBSETS = ("tf_", "mouse_")
 """Beginnings of the names of GUE's subsets whose question does not depend on the strand."""
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from zoo.genomics.data import LabelledSequences, read_table, signatures
 from zoo.genomics.data.sequences import PADDING
-from zoo.genomics.gue import metrics as classification
+from zoo.genomics.gue.metrics import confusion, macro_f1, matthews
 from zoo.genomics.gue.regroup import regroup
 from zoo.interfaces.task import Arrays, Examples, Task
+from zoo.scoring.scores import weighted_auroc
 
 LARGEST = 30.0
 """Logits are kept within this: a probability of exactly zero or one says no more."""
@@ -165,7 +166,7 @@ class Gue(Task):
     def statistics(self, record: Mapping[str, np.ndarray]) -> Arrays:
         """`counts` and `counts_clean` `[sequence, subset, 4]`: true negatives, false
         positives, false negatives, true positives."""
-        cells = classification.confusion(np.asarray(record["logit"]) > 0, record["label"])
+        cells = confusion(np.asarray(record["logit"]) > 0, record["label"])
         of_subset = (np.asarray(record["subset"])[:, None] == np.arange(len(self.subsets))).astype(
             np.float64
         )
@@ -177,11 +178,8 @@ class Gue(Task):
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`mcc`, `mcc_clean` and `macro_f1` by subset, and `mcc_mean`."""
-        mcc, clean = (
-            classification.matthews(means["counts"]),
-            classification.matthews(means["counts_clean"]),
-        )
-        f1 = classification.macro_f1(means["counts"])
+        mcc, clean = (matthews(means["counts"]), matthews(means["counts_clean"]))
+        f1 = macro_f1(means["counts"])
         found: dict[str, np.ndarray] = {"mcc_mean": mcc.mean(-1), "mcc_clean_mean": clean.mean(-1)}
         for index, subset in enumerate(self.subsets):
             found |= {
@@ -199,7 +197,7 @@ class Gue(Task):
         for index, subset in enumerate(self.subsets):
             rows = np.flatnonzero(np.asarray(record["subset"]) == index)
             inside = None if weights is None else weights[:, rows]
-            value = classification.auroc(
+            value = weighted_auroc(
                 np.asarray(record["logit"])[rows], np.asarray(record["label"])[rows] == 1, inside
             )
             found[f"auroc.{subset}"] = value[0] if weights is None else value

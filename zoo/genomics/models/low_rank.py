@@ -2,11 +2,12 @@
 al. 2021, arXiv:2106.09685).
 
     kernel = pre-trained kernel + down @ up
-    down [inputs, rank], up [rank, outputs], up = 0 at first
+
+with down `[inputs, rank]` and up `[rank, outputs]`, which is zero at first.
 
 The frozen kernels are shared by all networks that start from one encoder; what belongs to
 one network is small. `SequenceEncoders` holds several such networks with their kernels
-added up, each a plain `SequenceEncoder`; `joined` puts them into one file that holds the
+added up, each a plain `SequenceEncoder`; `merge_networks` puts them into one file that holds the
 shared kernels once, and `expanded` reads it.
 """
 
@@ -24,6 +25,7 @@ from flax import nnx
 
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights as storage
+from zoo.pretrained.model import as_tuples
 
 __all__ = [
     "Frozen",
@@ -32,7 +34,7 @@ __all__ = [
     "SequenceEncodersConfig",
     "expanded",
     "freeze",
-    "joined",
+    "merge_networks",
 ]
 
 SHARED, NETWORKS = "shared.", "networks."
@@ -110,10 +112,7 @@ class SequenceEncodersConfig:
 
     def of(self, subset: str) -> SequenceEncoderConfig:
         """The design of one subset's network."""
-        settings = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in self.encoder.items()
-        }
+        settings = {name: as_tuples(value) for name, value in self.encoder.items()}
         return SequenceEncoderConfig(
             **settings | {"tasks": 1, "head_tokens": self.tokens[self.subsets.index(subset)]}
         )
@@ -129,7 +128,7 @@ class SequenceEncoders(nnx.Module):
         )
 
 
-def joined(
+def merge_networks(
     start: Mapping[str, np.ndarray],
     networks: Mapping[str, Mapping[str, np.ndarray]],
     tokens: Mapping[str, int],
@@ -156,7 +155,8 @@ def joined(
 
 
 def expanded(path: Path) -> dict[str, np.ndarray]:
-    """The parameters of `SequenceEncoders` from a file as `joined` makes it: a card's `converter`.
+    """The parameters of `SequenceEncoders` from a file that `merge_networks` made: a card's
+    `converter`.
 
     Raises:
         zoo.pretrained.weights.WeightsError: the file cannot be read.

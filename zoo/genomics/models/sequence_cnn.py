@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from zoo.genomics.models.dropout import drop
 from zoo.genomics.models.fold import FoldedConv
+from zoo.pretrained.model import as_tuples
 
 __all__ = ["SequenceCNN", "SequenceCNNConfig", "SequenceCNNs", "SequenceCNNsConfig"]
 
@@ -132,10 +133,7 @@ class SequenceCNNsConfig:
 
     def of(self, subset: str) -> SequenceCNNConfig:
         """The design of one subset's network."""
-        settings = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in self.networks[subset].items()
-        }
+        settings = {name: as_tuples(value) for name, value in self.networks[subset].items()}
         return SequenceCNNConfig(length=self.lengths[self.subsets.index(subset)], **settings)
 
 

@@ -1,13 +1,12 @@
 """Rows of `genomics/motif_grammar` with nothing learned by gradient: GC content, words, and
 the true matrices.
 
-python -m zoo.genomics.motif_grammar.baselines                      fits the word
-regressions anew (needs scikit-learn)
+The regressions on words are fitted by `zoo.genomics.motif_grammar.build`; their coefficients
+are shipped as safetensors whose hash the task names.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 
 from zoo import files
 from zoo.genomics.data.sequences import gc_content, kmer_index
-from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.motif_grammar.data import core_matrices, scan
 from zoo.genomics.motif_grammar.task import MotifGrammar, MotifInputs
 
 FOLDER = Path(__file__).parent.parent / "weights"
@@ -60,8 +59,8 @@ def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInput
     path = FOLDER / file
     if not path.is_file():
         raise files.FileMissing(
-            f"{path} belongs to the package but is not there; `python -m "
-            "zoo.genomics.motif_grammar.baselines` fits it anew"
+            f"{path} belongs to the package but is not there; `zoo data build "
+            f"genomics/motif_grammar --step {path.stem} --out {FOLDER.name}` fits it anew"
         )
     if (found := files.sha256(path)) != sha256:
         raise files.FileAltered(
@@ -97,18 +96,18 @@ def oracle(
     is the sum of the three best matches that do not overlap; with `rules` (first motif,
     second motif, bases between) the best pair that stands as a rule wants.
     """
-    names, matrices = motifs.core_matrices()
+    names, matrices = core_matrices()
 
     def predict(inputs: MotifInputs) -> dict[str, Any]:
         explained = inputs.tokens[inputs.explained]
-        found = motifs.scan(explained, matrices)
+        found = scan(explained, matrices)
         cover = np.full(explained.shape, -np.inf)
         for matrix, match in zip(matrices, found, strict=True):
             for offset in range(matrix.shape[1]):
                 cover[:, offset:] = np.maximum(
                     cover[:, offset:], match[:, : cover.shape[1] - offset]
                 )
-        found = motifs.scan(inputs.tokens, matrices)
+        found = scan(inputs.tokens, matrices)
         score = _best_pair(found, names, matrices, rules) if rules else _best_three(found, matrices)
         return {
             "score": score,
@@ -148,39 +147,3 @@ def _best_three(found: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray
         overlaps = (place < end[:, None]) & (place + widths[:, None, None] > start[:, None])
         left[overlaps] = -np.inf
     return total
-
-
-def fit_words(name: str) -> Path:
-    """Fits the word regression of `motif_grammar` or `motif_grammar_hard`: penalty chosen
-    on the validation split; writes its weights."""
-    from sklearn.linear_model import LogisticRegression
-
-    from zoo.genomics.gue.metrics import auroc
-    from zoo.pretrained import weights
-
-    learn, held_out = (motifs.load(name, split=split) for split in ("train", "validation"))
-    x, y, other = word_counts(learn.tokens), learn.label, word_counts(held_out.tokens)
-    best = (-1.0, None, 0.0)
-    for strength in (1e-4, 1e-3, 1e-2, 1e-1):
-        model = LogisticRegression(C=strength, max_iter=300).fit(x, y)
-        area = float(auroc(model.decision_function(other), held_out.label == 1)[0])
-        best = max(best, (area, model, strength), key=lambda each: each[0])
-    area, model, strength = best
-    path = FOLDER / f"words.{name}.safetensors"
-    parameters = {
-        "weight": model.coef_[0].astype(np.float32),
-        "bias": model.intercept_.astype(np.float32),
-    }
-    weights.save(
-        path,
-        parameters,
-        dtype="float16",
-        metadata={"C": strength, "validation_auroc": round(area, 4)},
-    )
-    print(f"{path}: C {strength:g}, validation AUROC {area:.4f}, SHA-256 {files.sha256(path)}")
-    return path
-
-
-if __name__ == "__main__":
-    for each in sys.argv[1:] or ("motif_grammar", "motif_grammar_hard"):
-        fit_words(each)

@@ -21,6 +21,7 @@ from flax import nnx
 
 from zoo import attribution
 from zoo.genomics.data.sequences import one_hot, reverse_complement
+from zoo.genomics.models.members import networks
 from zoo.genomics.models.motif_cnn import MotifCnn
 from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
 
@@ -47,6 +48,9 @@ METHODS = (
 class MotifModel:
     """Networks whose mean logit is the score.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
         models: frozen networks.
         declared: the method that stands for the model, chosen on validation sequences.
@@ -54,6 +58,9 @@ class MotifModel:
         threshold: logit from which a sequence counts as positive, chosen on validation sequences.
         methods: those computed on a task's explained sequences.
     """
+
+    input_form = "MotifInputs: tokens int8 [sequence, 200] and which rows to explain"
+    output_form = "score [sequence] (logit), attribution {method: [explained, position]}"
 
     def __init__(
         self,
@@ -188,13 +195,9 @@ class MotifModel:
 
 def load_motif_cnn(card: ModelCard, weights: Sequence[Path]) -> MotifModel:
     """Factory named by the cards."""
-    from zoo.pretrained.model import blank, parameters
-    from zoo.pretrained.weights import restore
-
     options = card.predictor_config
-    models = [restore(blank(card), parameters(card, path)) for path in weights]
     return MotifModel(
-        models,
+        networks(card, weights),
         declared=options["declared"],
         both_strands=bool(options.get("both_strands", False)),
         threshold=float(options.get("threshold", 0.0)),

@@ -1,4 +1,4 @@
-"""How our own sequences are made: `zoo data build genomics/motif_grammar`.
+"""How our own sequences are made (`zoo data build genomics/motif_grammar`).
 
 `motif_grammar` follows the published recipe ("task 3") of Koo & Ploenzke 2021, "Improving
 representations of genomic sequence motifs in convolutional networks with exponential
@@ -18,8 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.genomics.motif_grammar import data as motifs
-from zoo.genomics.motif_grammar.data import INFORMATIVE, MOST_MOTIFS, PlantedSequences
+from zoo.genomics.motif_grammar.data import (
+    INFORMATIVE,
+    MOST_MOTIFS,
+    PlantedSequences,
+    core_matrices,
+    information,
+    read_matrices,
+)
 
 SEED = 22
 DIGEST = "c0cc507ef499de6f1d8911b5c354018d42e5eb0e55f5188ac8240f73c3bf5e64"
@@ -102,8 +108,8 @@ OFF = 4
 def matrices_of_pool(path: Path) -> tuple[list[str], list[np.ndarray]]:
     """Names and matrices of all 110 motifs of negatives: the ten core ones, then the pool,
     each with its reverse complement."""
-    every_name, every = motifs.read_matrices(path)
-    names, matrices = motifs.core_matrices()
+    every_name, every = read_matrices(path)
+    names, matrices = core_matrices()
     for place in POOL:
         names += [every_name[place], f"{every_name[place]}-"]
         matrices += [every[place], every[place][::-1, ::-1]]
@@ -154,7 +160,7 @@ def _tables(
     width = np.array([matrix.shape[1] for matrix in matrices], np.int16)
     informative = np.zeros((len(matrices), int(width.max())), bool)
     for row, matrix in zip(informative, matrices, strict=True):
-        row[: matrix.shape[1]] = motifs.information(matrix) > INFORMATIVE
+        row[: matrix.shape[1]] = information(matrix) > INFORMATIVE
     return tuple(names), informative, width
 
 
@@ -206,7 +212,7 @@ def motif_grammar_hard(
     has to find is the pair that counts, not the decoy.
     """
     random = np.random.RandomState(SEED_HARD)
-    every_name, every = motifs.core_matrices()
+    every_name, every = core_matrices()
     # one strand: the order of two motifs means nothing without it
     names, matrices = every_name[::2], every[::2]
     table = _tables(names, matrices)
@@ -301,32 +307,3 @@ def one_hot_digest(tokens: np.ndarray) -> str:
             ).tobytes()
         )
     return digest.hexdigest()
-
-
-def build(out: Path, *, progress: Callable[[str, int, int], None] | None = None) -> list[Path]:
-    """Both sets, made anew, in a folder: `zoo data build genomics/motif_grammar`.
-
-    The files equal those that ship byte for byte. The first needs JASPAR's matrices (data
-    card `genomics/motif_grammar`, `pfm_vertebrates.txt`); the second needs nothing.
-
-    Raises:
-        zoo.files.FileMissing: the matrices cannot be had; says how to get them.
-        RuntimeError: the sequences are not those that the published recipe gives.
-    """
-    from zoo import files, registry
-
-    card = registry.dataset("genomics/motif_grammar")
-    matrices = next(file for file in card.file if file.name == "pfm_vertebrates.txt")
-    out = Path(out)
-    paths = [out / "motif_grammar_hard.zarr.zip", out / "motif_grammar.zarr.zip"]
-    motifs.write_planted(paths[0], *motif_grammar_hard(progress=progress))
-    sequences, order = motif_grammar(
-        files.get(matrices, folder=registry.dataset_folder(card)), progress=progress
-    )
-    if (found := one_hot_digest(sequences.tokens)) != DIGEST:
-        raise RuntimeError(
-            f"the published recipe gives sequences with SHA-256 {DIGEST}, these have {found}: was "
-            "its generator changed?"
-        )
-    motifs.write_planted(paths[1], sequences, order)
-    return paths

@@ -7,12 +7,13 @@ well these numbers find the positions where a motif was planted, sequence by seq
 
 A predictor maps `MotifInputs` to a dictionary:
 
-    "score"         [sequence]              higher: more like a positive (logits, or any scale)
-    "threshold"     a number                the score from which it says "positive"; may be left
-                                            out (accuracy is a gap then)
-    "attribution"   {method: [explained, position]}
-    "declared"      the method that stands for it, chosen without test data; a key of "attribution"
-    "completeness_error" [explained]        of integrated gradients; may be left out
+    "score"        [sequence]; higher: more like a positive (logits, or any scale)
+    "threshold"    a number, the score from which it says "positive"; may be left out
+                   (accuracy is a gap then)
+    "attribution"  {method: [explained, position]}
+    "declared"     the method that stands for it, chosen without test data; a key of
+                   "attribution"
+    "completeness_error"  [explained], of integrated gradients; may be left out
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.genomics import pictures
-from zoo.genomics.gue.metrics import auroc
-from zoo.genomics.motif_grammar import data as motifs
-from zoo.genomics.motif_grammar import metrics as attribution
+from zoo.genomics.motif_grammar import pictures
+from zoo.genomics.motif_grammar.data import PlantedSequences, read_planted
+from zoo.genomics.motif_grammar.metrics import aupr, auroc
 from zoo.interfaces.figures import Figure, Histogram, Histograms
 from zoo.interfaces.task import Arrays, Examples, Task
+from zoo.scoring.scores import weighted_auroc
 
 METHODS = (
     "saliency",
@@ -62,9 +63,9 @@ class MotifGrammar(Task):
     set_name, suffix = "the published set", ""
     """In titles, and at the end of pictures' names: both sets are of one data set."""
 
-    def sequences(self, split: str) -> motifs.PlantedSequences:
+    def sequences(self, split: str) -> PlantedSequences:
         """One split of the task's set."""
-        return motifs.read_planted(self.file(self.file_name), split)
+        return read_planted(self.file(self.file_name), split)
 
     def examples(self) -> Examples:
         """The test split, in its order."""
@@ -107,7 +108,7 @@ class MotifGrammar(Task):
         truth = examples.targets.planted()[explained]
         for method, values in given.items():
             values = _finite(values, truth.shape, f"attribution[{method!r}]")
-            for name, measure in (("auroc", attribution.auroc), ("aupr", attribution.aupr)):
+            for name, measure in (("auroc", auroc), ("aupr", aupr)):
                 record[f"{name}_{method}"] = np.full(n, np.nan, np.float32)
                 record[f"{name}_{method}"][explained] = measure(values, truth)
         for name in ("auroc", "aupr"):
@@ -149,11 +150,11 @@ class MotifGrammar(Task):
         self, record: Mapping[str, np.ndarray], weights: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
         """AUROC of the classification, exact on every resample."""
-        found = {"auroc": auroc(record["score"], record["label"] == 1, weights)}
+        found = {"auroc": weighted_auroc(record["score"], record["label"] == 1, weights)}
         for kind, name in self.kinds.items():
             mine = (record["label"] == 1) | (record["kind"] == kind)
             part = None if weights is None else weights[:, mine]
-            found[f"auroc_by_negative.{name}"] = auroc(
+            found[f"auroc_by_negative.{name}"] = weighted_auroc(
                 record["score"][mine], record["label"][mine] == 1, part
             )
         return {name: value if weights is not None else value[0] for name, value in found.items()}

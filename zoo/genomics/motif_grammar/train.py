@@ -1,8 +1,9 @@
 """Recipes of the networks of `genomics/motif_grammar` and `genomics/motif_grammar_hard`.
 
-    zoo train genomics/motif_grammar cnn_dist.exponential --seed 0
-    python -m zoo.genomics.motif_grammar.train motif_grammar/cnn_dist.exponential \\
-        --seeds 0 1 2 --out RUNS
+    zoo train genomics/motif_grammar cnn_dist.exponential --seed 0 --out RUNS/exponential.seed0
+    zoo train genomics/motif_grammar cnn_dist.exponential_both --out RUNS/both
+    zoo train genomics/motif_grammar_hard cnn_dist.exponential_hard --seed 0
+    zoo publish RUNS/exponential.seed0 RUNS/exponential.seed1 RUNS/exponential.seed2
 
 Adam with a cosine schedule, batches of 100 as published; no augmentation by the other
 strand, since the authors use none. The weights kept are those of the epoch with the highest
@@ -10,16 +11,18 @@ AUROC on the validation sequences. Which attribution method a card declares, and
 network or combination explains best, is chosen on the first 200 validation positives too;
 the test sequences are read by neither. Cost: about a minute of one CPU core for `cnn_dist`
 and 12 epochs, a third of that for `cnn_local`.
+
+`cnn_dist.exponential_both` trains nothing: it is the mean of all seeds of
+`cnn_dist.exponential` over both strands, those that lie beside its folder or the published
+ones, and chooses its own threshold and method.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,47 +33,210 @@ import optax
 from flax import nnx
 
 from zoo.genomics.data.sequences import one_hot
-from zoo.genomics.gue.metrics import auroc
-from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
-from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.models.members import pack, seeds_of
+from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig, freeze
+from zoo.genomics.motif_grammar import recipes
+from zoo.genomics.motif_grammar.data import PlantedSequences, load, read_planted
+from zoo.genomics.motif_grammar.metrics import auroc
+from zoo.genomics.motif_grammar.predict import MotifModel
+from zoo.genomics.motif_grammar.recipes import COMBINATION, COMBINED, RECIPES, MotifRecipe
 from zoo.pretrained import weights as storage
+from zoo.pretrained.run import write_run
 from zoo.train.loop import LoopConfig, fit
 
+CHOSEN_ON = 200
+"""Validation positives on which methods are compared."""
 
-@dataclasses.dataclass(frozen=True)
-class MotifRecipe:
-    """Settings of one run.
 
-    Attributes:
-        config: the architecture's.
-        epochs: of the training sequences.
-        learning_rate: at the start; it falls to a hundredth along a cosine.
-        batch_size: sequences a step.
-        penalty: weight of the squared kernels in the loss, as published.
+def train(
+    recipe: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
+) -> Iterator[str]:
+    """What `zoo train` runs; ends in a run that `zoo predict` and `zoo publish` read.
+
+    Args:
+        recipe: key of `RECIPES`, or `cnn_dist.exponential_both`.
+        seed: of the initial weights, the order of sequences and dropout.
+        data: folder of `zoo data build genomics/motif_grammar`; None: the files that ship.
+        out: folder of the run.
+        steps: fewer than the recipe.
+
+    Raises:
+        ValueError: no such recipe; lists those there are.
     """
+    out = Path(out)
+    if recipe == COMBINATION:
+        yield from combine(data, out)
+        return
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe {recipe!r}; there are {', '.join((*RECIPES, COMBINATION))}")
+    settings = RECIPES[recipe]
+    yield f"{recipe}, seed {seed}, into {out}"
+    network, facts = fit_network(
+        settings,
+        seed=seed,
+        data=data,
+        steps=steps,
+        log=lambda line: print(f"{recipe} seed {seed}: {line}", file=sys.stderr, flush=True),
+    )
+    held_out = read_split(settings.task, "validation", data)
+    model = MotifModel([network])
+    choices, scores = choose_settings(model, held_out)
+    path = write_run(
+        out,
+        network,
+        [recipes.describe(recipe, facts, choices, scores)],
+        task=f"genomics/{settings.task}",
+        recipe=recipe,
+        seed=seed,
+        died=cause_of_death(model, held_out),
+    )
+    yield (
+        f"validation AUROC {facts['validation']['auroc']:.4f}, accuracy "
+        f"{facts['validation']['accuracy']:.4f}, declared {choices['declared']}"
+    )
+    yield f"wrote {path}"
 
-    config: MotifCnnConfig
-    epochs: int = 12
-    learning_rate: float = 4e-3
-    batch_size: int = 100
-    penalty: float = 1e-6
+
+def combine(data: Path | None, out: Path) -> Iterator[str]:
+    """The mean of several seeds over both strands, as a run; arguments as in `train`."""
+    seeds, task = seeds_of(COMBINED, beside=out), RECIPES[COMBINED].task
+    member = seeds.description.model_dump(mode="json", exclude_none=True)
+    members = [storage.load(path)[0] for path in seeds.weights.values()]
+    config = MotifCnnConfig(**member["config"])
+    networks = [storage.restore(MotifCnn(config, rngs=nnx.Rngs(0)), each) for each in members]
+    model = MotifModel(networks, both_strands=True, methods=recipes.COMBINATION_METHODS)
+    held_out = read_split(task, "validation", data)
+    choices, scores = choose_settings(model, held_out)
+    described = recipes.describe_combination(
+        member, len(members), seeds.wall_seconds, choices, scores
+    )
+    path = write_run(
+        out,
+        pack(members),
+        [described],
+        task=f"genomics/{task}",
+        recipe=COMBINATION,
+        seed=0,
+        died=cause_of_death(model, held_out),
+    )
+    yield f"seeds {', '.join(map(str, seeds.weights))} of {COMBINED}: {scores}"
+    yield f"wrote {path}"
 
 
-def _recipes() -> dict[str, MotifRecipe]:
-    found = {}
-    for kind in KINDS:
-        for activation in ACTIVATIONS:
-            config = MotifCnnConfig(kind, activation)
-            # The validation AUROC of cnn-dist.exponential stands still after eight epochs;
-            # the others' still rises at the twelfth.
-            epochs = 12 if (kind, activation) == ("dist", "exponential") else 30
-            found[f"motif_grammar/cnn_{kind}.{activation}"] = MotifRecipe(config, epochs=epochs)
-            found[f"motif_grammar_hard/cnn_{kind}.{activation}"] = MotifRecipe(config, epochs=12)
-    return found
+# ------------------------------------------------------------------- chosen on validation sequences
 
 
-RECIPES = _recipes()
-"""`<task>/<architecture>.<activation>` -> settings."""
+def choose_settings(
+    model: MotifModel, held_out: PlantedSequences
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """A predictor's settings, and the attribution AUROC of each method on the first positives."""
+    positives = held_out[np.flatnonzero(held_out.label == 1)[:CHOSEN_ON]]
+    truth, values = positives.planted(), model.attribute(positives.tokens, model.methods)
+    scores = {
+        method: round(float(auroc(values[method], truth).mean()), 4) for method in model.methods
+    }
+    settings = {
+        "declared": max(scores, key=lambda method: scores[method]),
+        "threshold": threshold(model, held_out),
+        "methods": list(scores),
+    }
+    return settings, scores
+
+
+def threshold(model: MotifModel, held_out: PlantedSequences) -> float:
+    """The logit between two sequences at which most of them are told apart rightly."""
+    logits = model.logits(held_out.tokens)
+    order = np.argsort(logits, kind="stable")
+    # Negatives below the cut less positives below it.
+    right = np.cumsum(np.where(held_out.label[order] == 1, -1, 1))
+    best = int(np.argmax(right[:-1]))
+    return round(float(logits[order[best : best + 2]].mean()), 4)
+
+
+def cause_of_death(model: MotifModel, held_out: PlantedSequences) -> str | None:
+    """Why a network is not worth publishing; None: it is."""
+    logits = model.logits(held_out.tokens)
+    if not np.isfinite(logits).all():
+        return "a logit of a validation sequence is not finite"
+    return None if np.ptp(logits) > 1e-6 else "every validation sequence has the same logit"
+
+
+# ------------------------------------------------------------------------------------- one training
+
+
+def fit_network(
+    recipe: MotifRecipe,
+    *,
+    seed: int,
+    data: Path | None = None,
+    steps: int | None = None,
+    log: Callable[[str], None] = print,
+) -> tuple[MotifCnn, dict[str, Any]]:
+    """Trains one network; it as it was in the best epoch (frozen, see `freeze`), and what is to
+    be said of it.
+
+    Args:
+        recipe: its settings.
+        seed: of the initial weights, the order of sequences and dropout.
+        data: folder of `zoo data build genomics/motif_grammar`; None: the files that ship.
+        steps: fewer than the recipe.
+        log: told a line an epoch.
+    """
+    learn = read_split(recipe.task, "train", data)
+    held_out = read_split(recipe.task, "validation", data)
+    epoch = len(learn) // recipe.batch_size
+    total = recipe.epochs * epoch if steps is None else min(steps, recipe.epochs * epoch)
+    every = min(epoch, total)
+    total -= total % every
+    best: dict[str, Any] = {"auroc": -1.0}
+    graph = nnx.graphdef(MotifCnn(recipe.config, rngs=nnx.Rngs(0)))
+    call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
+
+    def validate(model: MotifCnn) -> dict[str, float]:
+        state = nnx.state(model)
+        score = np.concatenate(
+            [np.asarray(call(state, part)) for part in np.split(held_out.tokens, 4)]
+        )
+        area = float(auroc(score, held_out.label == 1))
+        if area > best["auroc"]:
+            best.update(
+                auroc=area,
+                model=model,
+                accuracy=float(((score > 0) == (held_out.label == 1)).mean()),
+            )
+        return {"auroc": area}
+
+    def progress(row: dict[str, float]) -> None:
+        log(
+            f"step {int(row['step'])}/{total} loss {row['loss']:.4f} "
+            f"validation AUROC {row['validation_auroc']:.4f} "
+            f"{1e3 * row['seconds_per_step']:.0f} ms a step"
+        )
+
+    begin = time.perf_counter()
+    arrays = {"tokens": learn.tokens, "label": learn.label.astype(np.float32)}
+    rate = optax.cosine_decay_schedule(recipe.learning_rate, total, 0.01)
+    config = LoopConfig(
+        steps=total, batch_size=recipe.batch_size, seed=seed, log_every=every, validate_every=every
+    )
+    fit(
+        MotifCnn(recipe.config, rngs=nnx.Rngs(seed)),
+        make_loss(recipe),
+        arrays,
+        optax.adam(rate),
+        config=config,
+        validate=validate,
+        on_progress=progress,
+    )
+    network = freeze(best["model"])
+    return network, {
+        "seed": seed,
+        "steps": total,
+        "sequences": len(learn),
+        "wall_seconds": round(time.perf_counter() - begin, 1),
+        "config": dataclasses.asdict(network.config),
+        "validation": {name: round(best[name], 5) for name in ("auroc", "accuracy")},
+    }
 
 
 def make_loss(recipe: MotifRecipe) -> Callable[..., Any]:
@@ -89,178 +255,8 @@ def make_loss(recipe: MotifRecipe) -> Callable[..., Any]:
     return loss
 
 
-def logits(model: MotifCnn, tokens: np.ndarray, *, batch: int = 500) -> np.ndarray:
-    """The network's outputs float32 `[sequence]`."""
-    graph, state = nnx.split(model)
-    call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
-    return np.concatenate(
-        [
-            np.asarray(call(state, tokens[begin : begin + batch]))
-            for begin in range(0, len(tokens), batch)
-        ]
-    )
-
-
-def read_split(name: str, split: str, data: Path | None) -> motifs.PlantedSequences:
+def read_split(name: str, split: str, data: Path | None) -> PlantedSequences:
     """One split from a build folder, or by the data card."""
-    return (
-        motifs.load(name, split=split)
-        if data is None
-        else motifs.read_planted(Path(data) / f"{name}.zarr.zip", split)
-    )
-
-
-def train(
-    name: str,
-    *,
-    seed: int,
-    out: Path,
-    data: Path | None = None,
-    steps: int | None = None,
-    recipe: MotifRecipe | None = None,
-    log: Callable[[str], None] = print,
-) -> Path:
-    """Trains one network and writes `model.safetensors` (frozen, see `freeze`) and
-    `run.json` of the best epoch.
-
-    Args:
-        name: a key of `RECIPES`.
-        seed: of the initial weights, the order of sequences and dropout.
-        out: folder; an interrupted run continues from its checkpoints.
-        data: folder of `zoo data build genomics/motif_grammar`; None: the files that ship.
-        steps: fewer than the recipe.
-        recipe: instead of `RECIPES[name]`.
-        log: told a line an epoch.
-    """
-    recipe, task = recipe or RECIPES[name], name.split("/")[0]
-    out.mkdir(parents=True, exist_ok=True)
-    learn, held_out = read_split(task, "train", data), read_split(task, "validation", data)
-    epoch = len(learn) // recipe.batch_size
-    total = recipe.epochs * epoch if steps is None else min(steps, recipe.epochs * epoch)
-    every = min(epoch, total)
-    total -= total % every
-    best: dict[str, Any] = {"auroc": -1.0}
-    graph = nnx.graphdef(MotifCnn(recipe.config, rngs=nnx.Rngs(0)))
-    call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
-
-    def validate(model: MotifCnn) -> dict[str, float]:
-        state = nnx.state(model)
-        score = np.concatenate(
-            [np.asarray(call(state, part)) for part in np.split(held_out.tokens, 4)]
-        )
-        area = float(auroc(score, held_out.label == 1)[0])
-        if area > best["auroc"]:
-            best.update(
-                auroc=area,
-                model=model,
-                accuracy=float(((score > 0) == (held_out.label == 1)).mean()),
-            )
-        return {"auroc": area}
-
-    def progress(row: dict[str, float]) -> None:
-        best.setdefault("epochs", []).append(round(row["validation_auroc"], 4))
-        log(
-            f"{name} seed {seed}: step {int(row['step'])}/{total} loss {row['loss']:.4f} "
-            f"validation AUROC {row['validation_auroc']:.4f} "
-            f"{1e3 * row['seconds_per_step']:.0f} ms a step"
-        )
-
-    begin, processor = time.perf_counter(), time.process_time()
-    arrays = {"tokens": learn.tokens, "label": learn.label.astype(np.float32)}
-    rate = optax.cosine_decay_schedule(recipe.learning_rate, total, 0.01)
-    config = LoopConfig(
-        steps=total, batch_size=recipe.batch_size, seed=seed, log_every=every, validate_every=every
-    )
-    fit(
-        MotifCnn(recipe.config, rngs=nnx.Rngs(seed)),
-        make_loss(recipe),
-        arrays,
-        optax.adam(rate),
-        config=config,
-        validate=validate,
-        on_progress=progress,
-    )
-    model = freeze(best["model"])
-    path = out / "model.safetensors"
-    storage.save(path, model, metadata={"name": name, "seed": seed})
-    facts = {
-        "name": name,
-        "seed": seed,
-        "steps": total,
-        "sequences": len(learn),
-        "wall_seconds": round(time.perf_counter() - begin, 1),
-        "cpu_seconds": round(time.process_time() - processor, 1),
-        "config": dataclasses.asdict(model.config),
-        "recipe": dataclasses.asdict(recipe),
-        "validation": {key: round(best[key], 5) for key in ("auroc", "accuracy")},
-        "validation_auroc_by_epoch": best["epochs"],
-    }
-    (out / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    log(
-        f"{name} seed {seed}: validation AUROC {best['auroc']:.4f}, accuracy "
-        f"{best['accuracy']:.4f}, {facts['cpu_seconds']} CPU s"
-    )
-    return path
-
-
-def _recipe(
-    task: str, architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None
-) -> Iterator[str]:
-    name = f"{task}/{architecture}"
-    if name not in RECIPES:
-        legal = ", ".join(key.split("/")[1] for key in RECIPES if key.startswith(f"{task}/"))
-        raise ValueError(f"genomics/{task} has no recipe {architecture!r}; it has {legal}")
-    yield f"{name}, seed {seed}, into {out}"
-
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    yield f"wrote {train(name, seed=seed, out=Path(out), data=data, steps=steps, log=log)}"
-
-
-def motif_grammar_recipe(architecture: str, **options: Any) -> Iterator[str]:
-    """`zoo train genomics/motif_grammar <architecture>`; raises ValueError, which lists the
-    recipes, where it is none."""
-    return _recipe("motif_grammar", architecture, **options)
-
-
-def motif_grammar_hard_recipe(architecture: str, **options: Any) -> Iterator[str]:
-    """`zoo train genomics/motif_grammar_hard <architecture>`; raises ValueError, which
-    lists the recipes, where it is none."""
-    return _recipe("motif_grammar_hard", architecture, **options)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains recipes with several seeds, each into `OUT/<task>.<architecture>.seed<k>`;
-    finished ones are left as they are."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="+", choices=sorted(RECIPES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=None,
-        help="folder of `zoo data build`; default: the files that ship",
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs"))
-    parser.add_argument("--steps", type=int, default=None)
-    options = parser.parse_args(arguments)
-    for seed in options.seeds:
-        for name in options.names:
-            folder = options.out / f"{name.replace('/', '.')}.seed{seed}"
-            if not (folder / "run.json").exists():
-                train(
-                    name,
-                    seed=seed,
-                    out=folder,
-                    data=options.data,
-                    steps=options.steps,
-                    log=lambda line: print(line, flush=True),
-                )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    if data is None:
+        return load(name, split=split)
+    return read_planted(Path(data) / f"{name}.zarr.zip", split)

@@ -2,7 +2,8 @@
 at each place.
 
 The features and the prediction are here; the fit (scikit-learn, settings by the dev set) is
-in `fit_kmers`, and its coefficients are shipped as safetensors whose hash the task names.
+in `zoo.genomics.gue.build`, and its coefficients are shipped as safetensors whose hash the task
+names.
 """
 
 from __future__ import annotations
@@ -95,13 +96,25 @@ def logits(
 class KmerRegression:
     """The fits of several subsets as a predictor: `SequenceInputs -> {"logit": [sequence]}`.
 
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
+
     Args:
-        path: what `fit_kmers` wrote.
+        arrays: `<subset>.weight` `[feature]` and `<subset>.bias` `[1]`.
+        settings: subset -> what `features` takes.
     """
 
-    def __init__(self, path: Path):
-        self.arrays, _, metadata = load(path)
-        self.settings = json.loads(metadata["settings"])
+    input_form = "SequenceInputs: tokens int8 [sequence, position], each with its subset"
+    output_form = "logit [sequence] of the positive class"
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Mapping[str, Any]]):
+        self.arrays, self.settings = dict(arrays), dict(settings)
+
+    @classmethod
+    def read(cls, path: Path) -> KmerRegression:
+        """The fits in a file that `zoo.genomics.gue.build` wrote."""
+        arrays, _, header = load(path)
+        return cls(arrays, json.loads(header["settings"]))
 
     def __call__(self, inputs: Any) -> dict[str, np.ndarray]:
         """Logits float64 `[sequence]`, zero being one half."""
@@ -125,6 +138,22 @@ class KmerRegression:
             self.settings[subset],
         )
 
+    def flops_per_example(self) -> float | None:
+        """None: a sparse product is not XLA's to count."""
+        return None
+
+    def example_output(self, seed: int) -> np.ndarray:
+        """Logits of three random sequences for every subset: a card's `expected`."""
+        rng = np.random.default_rng(seed)
+        found = []
+        for subset, settings in self.settings.items():
+            length = 100
+            if settings["kind"] == "placed":  # four weights a place, then the k-mers'
+                counted = sum(4**k for k in settings["ks"])
+                length = (len(self.arrays[f"{subset}.weight"]) - counted) // 4
+            found.append(self.logits(rng.integers(0, 4, (3, length)).astype(np.int8), subset))
+        return np.concatenate(found)
+
 
 def regression(task: Gue, *, file: str, sha256: str) -> KmerRegression:
     """Baseline factory: the stored fit of every subset of the task.
@@ -136,9 +165,10 @@ def regression(task: Gue, *, file: str, sha256: str) -> KmerRegression:
     path = FOLDER / file
     if not path.is_file():
         raise files.FileMissing(
-            f"{file} is not in {FOLDER}: python -m zoo.genomics.gue.baselines.fit_kmers"
+            f"{file} is not in {FOLDER}: `zoo data build genomics/gue --step "
+            f"{file.removesuffix('.safetensors')} --out {FOLDER}` fits it anew"
         )
     found = files.sha256(path)
     if found != sha256:
         raise files.FileAltered(f"{path} has SHA-256 {found}, the task says {sha256}")
-    return KmerRegression(path)
+    return KmerRegression.read(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.genomics.data.sequences import gc_content
-from zoo.genomics.motif_grammar import data as motifs
+from zoo.genomics.motif_grammar.data import PlantedSequences
 from zoo.interfaces.figures import Histogram, Histograms, Letters, Sequences, Span
 
 CLASSES = ((1, "positive"), (0, "negative"))
@@ -16,7 +16,7 @@ GC_EDGES = np.round(np.arange(0.3, 0.751, 0.025), 3)
 POSITION_EDGES = np.arange(0, 201, 10)
 
 
-def gc_by_class(planted: motifs.PlantedSequences, *, kind: str, suffix: str = "") -> Histograms:
+def gc_by_class(planted: PlantedSequences, *, kind: str, suffix: str = "") -> Histograms:
     """GC content by class: what a network could use without a motif."""
     series = []
     for value, name in CLASSES:
@@ -38,9 +38,7 @@ def gc_by_class(planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
     )
 
 
-def first_of_each_class(
-    planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
-) -> Sequences:
+def first_of_each_class(planted: PlantedSequences, *, kind: str, suffix: str = "") -> Sequences:
     """The first positive and the first negative test sequence, with what was planted in them."""
     rows = []
     for value, name in CLASSES:
@@ -79,9 +77,7 @@ def first_of_each_class(
     )
 
 
-def positions_by_class(
-    planted: motifs.PlantedSequences, *, kind: str, suffix: str = ""
-) -> Histograms:
+def positions_by_class(planted: PlantedSequences, *, kind: str, suffix: str = "") -> Histograms:
     """Where motifs lie: the share of bases within a planted one, by place along the
     sequence; decoys count as planted."""
     covered = occupied(planted)
@@ -108,7 +104,7 @@ def positions_by_class(
     )
 
 
-def occupied(planted: motifs.PlantedSequences) -> np.ndarray:
+def occupied(planted: PlantedSequences) -> np.ndarray:
     """Bool `[sequence, position]`: within any planted motif, all of its columns, decoys
     included."""
     inside = np.zeros(planted.tokens.shape, bool)
