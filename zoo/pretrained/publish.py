@@ -124,7 +124,8 @@ def publish_runs(runs: Mapping[Path, Run], folder: Path | None = None) -> Iterat
 
 
 def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path, name: str) -> Iterator[Path]:
-    """One recipe's seeds, lowest first, as one model and its variants."""
+    """One recipe's seeds, lowest first, as one model and its variants, of which the ensemble
+    only where there are several."""
     first_path, first = ordered[0]
     weights = {run.seed: path / name for path, run in ordered}
     stem = None
@@ -136,7 +137,14 @@ def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path, name: str)
                     f"{path} and {first_path} are not seeds of one model: they differ in name or "
                     "config; publish them apart"
                 )
+        if number and model.ensemble and len(ordered) == 1:
+            continue  # the mean of one is that one
         content = model.model_dump(mode="json", exclude_none=True)
+        content["training"]["validation"] |= {
+            f"{name}_seed{run.seed}": value
+            for _, run in ordered[1:]
+            for name, value in run.model[number].training.validation.items()
+        }
         times = [run.model[number].training.wall_seconds for _, run in ordered]
         known = [seconds for seconds in times if seconds is not None]
         if len(known) == len(times):
