@@ -4,12 +4,8 @@ side of `zoo train --from`.
     zoo train --from genomics/sequence_encoder.gue my_promoters.csv --out my_model
     zoo predict my_model/sequence_encoder.my_promoters.toml new.fasta classes.csv
 
-What the new layer sees of a sequence: of `SequenceEncoder` (one of `SequenceEncoders`, or
-inside `GeneLabeller`) the mean and the maximum of its tokens' features; of `SequenceCNN`
-its last hidden layer, and the old logit of the letters at their places where it has one; of
-`MotifCnn` its last hidden layer. Of a model with several networks the one is taken whose
-features say most about the new labels. Shorter sequences are padded at their end; longer
-ones than the network reads are refused.
+What the new layer sees of a sequence is said in `zoo.genomics.models.sequence_classifier`. Of a
+model with several networks the one is taken whose features say most about the new labels.
 """
 
 from __future__ import annotations
@@ -23,20 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
 from scipy.special import softmax
 
-from zoo.genomics.data import DataError, LabelledSequences, read_table, signatures
-from zoo.genomics.data.sequences import PADDING, lengths, one_hot
-from zoo.genomics.models.low_rank import SequenceEncodersConfig
-from zoo.genomics.models.motif_cnn import HIDDEN, MotifCnn, MotifCnnConfig
-from zoo.genomics.models.sequence_cnn import SequenceCNN, SequenceCNNConfig, SequenceCNNsConfig
-from zoo.genomics.models.sequence_encoder import (
-    REDUCTION,
-    SequenceEncoder,
-    SequenceEncoderConfig,
-    pad,
-)
+from zoo.genomics.data import DataError, LabelledSequences, read_column, read_table, signatures
+from zoo.genomics.data.opening import TABLES, kind_of
+from zoo.genomics.data.sequences import PADDING, lengths
+from zoo.genomics.models.backbones import ARCHITECTURES, Backbone, backbones
+from zoo.genomics.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
+from zoo.genomics.models.sequence_encoder import REDUCTION
 from zoo.pretrained import weights as storage
 
 if TYPE_CHECKING:
@@ -48,217 +38,12 @@ __all__ = [
     "SequenceClassifier",
     "SequenceClassifierConfig",
     "adapt",
+    "backbones",
     "load_classifier",
     "predict_file",
 ]
 
-_MODELS = "zoo.genomics.models"
-ARCHITECTURES = (
-    f"{_MODELS}.sequence_encoder:SequenceEncoder",
-    f"{_MODELS}.low_rank:SequenceEncoders",
-    f"{_MODELS}.gene_labeller:GeneLabeller",
-    f"{_MODELS}.sequence_cnn:SequenceCNNs",
-    f"{_MODELS}.motif_cnn:MotifCnn",
-    "zoo.genomics.finetune:SequenceClassifier",
-)
-"""What can be adapted."""
-BACKBONES: dict[str, tuple[type, type]] = {
-    "encoder": (SequenceEncoder, SequenceEncoderConfig),
-    "cnn": (SequenceCNN, SequenceCNNConfig),
-    "motif_cnn": (MotifCnn, MotifCnnConfig),
-}
 BATCH = 128
-
-
-@dataclasses.dataclass(frozen=True)
-class SequenceClassifierConfig:
-    """A pretrained design and the classes that are told apart.
-
-    Attributes:
-        backbone: key of `BACKBONES`.
-        settings: fields of the backbone's config.
-        classes: outputs.
-        length: bases of the longest sequence that is read.
-    """
-
-    backbone: str
-    settings: Mapping[str, Any]
-    classes: int
-    length: int
-
-
-class Passed(nnx.Module):
-    """Stands where a network's last layer stood, and gives what that layer was given,
-    `[batch, 1, feature]`."""
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """The input, with an axis that the network takes away again."""
-        return x[:, None]
-
-
-class SequenceClassifier(nnx.Module):
-    """Tokens to logits of the classes: a backbone without its last layer, and a linear one.
-
-    Args:
-        config: see `SequenceClassifierConfig`.
-        rngs: random streams.
-        candidate: the name of the network that the backbone comes from, where a model has several.
-    """
-
-    def __init__(self, config: SequenceClassifierConfig, *, rngs: nnx.Rngs, candidate: str = ""):
-        self.config, self.candidate = config, candidate
-        kind, settings = BACKBONES[config.backbone]
-        self.backbone = kind(settings(**_tuples(config.settings)), rngs=rngs)
-        design = self.backbone.config
-        placed = config.backbone == "cnn" and design.placed
-        # Its own logit a sequence, which the new layer may use as it uses the others.
-        self.places = nnx.Param(self.backbone.places[...]) if placed else None
-        if config.backbone == "encoder":
-            # the way back up to single bases
-            del self.backbone.ups, self.backbone.hidden, self.backbone.letters
-            width = 2 * design.features
-        elif config.backbone == "cnn":
-            self.backbone.logit, self.backbone.places, width = (
-                Passed(),
-                None,
-                design.hidden + placed,
-            )
-        else:
-            self.backbone.out, width = Passed(), HIDDEN
-        self.head = nnx.Linear(
-            width, config.classes, kernel_init=nnx.initializers.zeros_init(), rngs=rngs
-        )
-
-    def features(
-        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
-    ) -> Float[Array, "batch feature"]:
-        """What the last layer sees. `key`: of dropout; None: no dropout.
-
-        Raises:
-            ValueError: the sequences are longer than `config.length`.
-        """
-        padded = pad(tokens, self.config.length)
-        if self.config.backbone != "encoder":
-            x = one_hot(padded, xp=jnp)
-            found = self.backbone(x, key=key)
-            return (
-                found
-                if self.places is None
-                else jnp.concatenate(
-                    [found, jnp.einsum("bpl,pl->b", x, self.places[...])[:, None]], 1
-                )
-            )
-        padded = pad(padded)
-        x, _ = self.backbone.encode(self.backbone.inputs(padded), padded != PADDING, key=key)
-        there = (padded != PADDING).reshape(len(padded), -1, REDUCTION).any(-1)[..., None]
-        return jnp.concatenate(
-            [jnp.where(there, x, 0.0).sum(1) / there.sum(1), jnp.where(there, x, -jnp.inf).max(1)],
-            -1,
-        )
-
-    def __call__(
-        self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
-    ) -> Float[Array, "batch class"]:
-        """Logits of sequences of at most `config.length` bases."""
-        return self.head(self.features(tokens, key=key))
-
-
-def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A card's lists as tuples: a configuration is frozen."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-    }
-
-
-# --------------------------------------------------------------------------------- pretrained parts
-
-
-@dataclasses.dataclass(frozen=True)
-class Backbone:
-    """A pretrained network to be adapted.
-
-    Attributes:
-        kind: key of `BACKBONES`.
-        settings: fields of its config.
-        longest: bases of the longest sequence that it can read.
-        parameters: by dotted name as `SequenceClassifier` has them (`backbone.…`,
-            `places`), without the last layer.
-    """
-
-    kind: str
-    settings: dict[str, Any]
-    longest: int
-    parameters: dict[str, np.ndarray]
-
-
-def backbones(source: PretrainedModel) -> dict[str, Backbone]:
-    """The networks of a pretrained model that can be adapted, by name."""
-    from zoo.pretrained.model import parameters
-
-    card, flat = source.card, parameters(source.card, source.weights[0])
-    settings, kind = dict(card.config), card.architecture.split(":")[1]
-
-    def part(prefix: str, without: tuple[str, ...]) -> dict[str, np.ndarray]:
-        inside = {
-            name.removeprefix(prefix): value
-            for name, value in flat.items()
-            if name.startswith(prefix)
-        }
-        return {
-            f"backbone.{name}": value
-            for name, value in inside.items()
-            if not name.startswith(without)
-        }
-
-    if kind == "SequenceClassifier":
-        own = {name: value for name, value in flat.items() if not name.startswith("head.")}
-        longest = _longest(settings["backbone"], settings["settings"])
-        return {"": Backbone(settings["backbone"], dict(settings["settings"]), longest, own)}
-    if kind == "SequenceCNNs":
-        config = SequenceCNNsConfig(**_tuples(settings))
-        found = {}
-        for name in config.subsets:
-            design = dataclasses.asdict(config.of(name))
-            own = part(f"networks.{name}.", ("logit.", "places"))
-            if f"networks.{name}.places" in flat:
-                own["places"] = flat[f"networks.{name}.places"]
-            found[name] = Backbone("cnn", design, design["length"], own)
-        return found
-    if kind == "SequenceEncoders":
-        encoders = SequenceEncodersConfig(**_tuples(settings))
-        found = {}
-        for name in encoders.subsets:
-            design = dataclasses.asdict(encoders.of(name)) | {"tasks": 0}
-            found[name] = Backbone(
-                "encoder",
-                design,
-                _longest("encoder", design),
-                part(f"networks.{name}.", ("head_",)),
-            )
-        return found
-    if kind == "MotifCnn":
-        return {
-            "": Backbone(
-                "motif_cnn",
-                settings | {"frozen": True},
-                _longest("motif_cnn", settings),
-                part("", ("out.",)),
-            )
-        }
-    names = {field.name for field in dataclasses.fields(SequenceEncoderConfig)}
-    settings = {name: value for name, value in settings.items() if name in names} | {"tasks": 0}
-    own = part(
-        "encoder." if kind == "GeneLabeller" else "", ("ups.", "hidden.", "letters.", "head_")
-    )
-    return {"": Backbone("encoder", settings, _longest("encoder", settings), own)}
-
-
-def _longest(kind: str, settings: Mapping[str, Any]) -> int:
-    config = BACKBONES[kind][1](**_tuples(settings))
-    return REDUCTION * config.max_tokens if kind == "encoder" else config.length
-
-
-# ----------------------------------------------------------------------------------------- the data
 
 
 class SequenceTask:
@@ -314,7 +99,7 @@ class SequenceTask:
         """The domain's part of the card."""
         here = "zoo.genomics.finetune"
         return {
-            "architecture": f"{here}:SequenceClassifier",
+            "architecture": "zoo.genomics.models.sequence_classifier:SequenceClassifier",
             "predictor": f"{here}:load_classifier",
             "predict_file": f"{here}:predict_file",
             "config": {
@@ -368,10 +153,10 @@ def adapt(
     notes = []
     if all(each is not None for each in named):
         # Groups that share a sequence are one: a copy must not stand on both sides either.
-        joined = connected(np.concatenate(named), np.concatenate(numbers))
-        numbers = np.split(joined, np.cumsum([len(each) for each in named])[:-1])
+        groups = connected(np.concatenate(named), np.concatenate(numbers))
+        numbers = np.split(groups, np.cumsum([len(each) for each in named])[:-1])
         notes.append(
-            f"{joined.max() + 1:,} groups by column {group or 'group'!r}, each on one side of the "
+            f"{groups.max() + 1:,} groups by column {group or 'group'!r}, each on one side of the "
             "split"
         )
     held = None
@@ -388,7 +173,7 @@ def adapt(
             )
         tables[0], numbers[0] = tables[0][kept], numbers[0][kept]
         held = np.repeat([False, True], [len(table) for table in tables])
-    table = _joined(tables)
+    table = _concatenate(tables)
     longest = int(lengths(table.tokens).max())
     return SequenceTask(
         table, np.concatenate(numbers), held, _fitting(source, longest, network, data), notes
@@ -403,8 +188,8 @@ def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     a, b = (np.unique(each, return_inverse=True)[1] for each in (first, second))
     n = int(a.max()) + int(b.max()) + 2
-    joined = coo_array((np.ones(len(a)), (a, b + a.max() + 1)), shape=(n, n))
-    return connected_components(joined, directed=False)[1][a]
+    edges = coo_array((np.ones(len(a)), (a, b + a.max() + 1)), shape=(n, n))
+    return connected_components(edges, directed=False)[1][a]
 
 
 def _labelled(path: Path, column: str, classes: Sequence[str] | None = None) -> LabelledSequences:
@@ -440,7 +225,7 @@ def _fitting(
     return fitting
 
 
-def _joined(tables: Sequence[LabelledSequences]) -> LabelledSequences:
+def _concatenate(tables: Sequence[LabelledSequences]) -> LabelledSequences:
     """Tables one after another, padded to one width."""
     width = max(table.tokens.shape[1] for table in tables)
     tokens = [
@@ -459,39 +244,15 @@ def _groups(path: Path, column: str | None) -> np.ndarray | None:
     Raises:
         DataError: a column that was asked for is not there, or a sequence without a group.
     """
-    from zoo.genomics.data import tables
-    from zoo.genomics.data.opening import kind_of
-
-    kind, name = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr")), column or "group"
-    if kind == "zarr":
-        if column is not None:
-            raise DataError(
-                f"{path} is a Zarr store, which keeps no column {column!r}; bring a table, or a "
-                "validation file"
-            )
-        return None
+    name = column or "group"
     try:
-        if kind == "fasta":
-            values = [
-                tables._header_label(header, name) for header, _ in tables.fasta_records(path)
-            ]
-            if column is None and None in values:
-                return None
-        elif kind == "parquet":
-            import pyarrow.parquet
-
-            header = pyarrow.parquet.read_schema(path).names
-            tables._columns(path, header, name, None, None)
-            values = [
-                None if value is None else str(value)
-                for value in pyarrow.parquet.read_table(path, columns=[name])[name].to_pylist()
-            ]
-        else:
-            values, _, _ = tables._delimited(path, "," if kind == "csv" else "\t", name, None, None)
+        values = read_column(path, name)
     except DataError:
         if column is None:
             return None
         raise
+    if column is None and None in values and kind_of(path, TABLES) == "fasta":
+        return None
     empty = [number for number, value in enumerate(values, 1) if not value]
     if empty:
         raise DataError(
@@ -504,13 +265,19 @@ def _groups(path: Path, column: str | None) -> np.ndarray | None:
 # --------------------------------------------------------------------------------------- prediction
 
 
-class TransferredClassifier:
+class FineTunedClassifier:
     """Class probabilities of sequences.
+
+    Attributes:
+        input_form, output_form: see `zoo.interfaces.predictor.PretrainedPredictor`.
 
     Args:
         models: networks; the mean of their probabilities is given.
         classes: names of the outputs.
     """
+
+    input_form = "tokens int8 [sequence, position]"
+    output_form = "probability float32 [sequence, class]"
 
     def __init__(self, models: Sequence[SequenceClassifier], classes: Sequence[str]):
         self.models, self.classes = list(models), tuple(classes)
@@ -562,12 +329,12 @@ class TransferredClassifier:
         ].ravel()
 
 
-def load_classifier(card: ModelCard, weights: Sequence[Path]) -> TransferredClassifier:
+def load_classifier(card: ModelCard, weights: Sequence[Path]) -> FineTunedClassifier:
     """Factory named by the cards of fine-tuned models."""
     from zoo.pretrained.model import blank, parameters
 
     models = [storage.restore(blank(card), parameters(card, path)) for path in weights]
-    return TransferredClassifier(models, card.predictor_config["classes"])
+    return FineTunedClassifier(models, card.predictor_config["classes"])
 
 
 def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:

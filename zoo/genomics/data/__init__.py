@@ -1,10 +1,10 @@
 """DNA from files as tokens: labelled tables, genomes and their genes, Zarr stores, and the
 loaders that dataset cards name.
 
-read_table("train.csv"), read_genome("ecoli.fna.gz"), read_features("ecoli.gff.gz", genome)
-windows("genome.zarr", 1024, both_strands=True), to_zarr(sequences, "train.zarr"),
-from_zarr("train.zarr") gue("tf_0", "train")  ==  zoo.load_dataset("genomics/gue",
-subset="tf_0", split="train")
+    read_table("train.csv"), read_genome("ecoli.fna.gz"), read_features("ecoli.gff.gz", genome)
+    windows("genome.zarr", 1024, both_strands=True)
+    to_zarr(sequences, "train.zarr"), from_zarr("train.zarr")
+    gue("tf_0", "train")  ==  zoo.load_dataset("genomics/gue", subset="tf_0", split="train")
 """
 
 from zoo.genomics.data.cards import ecoli_k12, gue, jaspar
@@ -14,7 +14,7 @@ from zoo.genomics.data.motifs import Motif, read_motifs
 from zoo.genomics.data.opening import DataError
 from zoo.genomics.data.store import from_zarr, genome_from_zarr, to_zarr
 from zoo.genomics.data.streaming import Windows, windows
-from zoo.genomics.data.tables import read_table
+from zoo.genomics.data.tables import read_column, read_table
 
 __all__ = [
     "DataError",
@@ -28,6 +28,7 @@ __all__ = [
     "genome_from_zarr",
     "gue",
     "jaspar",
+    "read_column",
     "read_features",
     "read_genome",
     "read_motifs",

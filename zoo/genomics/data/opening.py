@@ -33,6 +33,10 @@ KINDS = {
 }
 
 
+TABLES = ("csv", "tsv", "parquet", "fasta", "zarr")
+"""Kinds of files that hold a table of sequences."""
+
+
 class DataError(SequenceError):
     """A file of sequences cannot be used as it is; the message names the file, what is
     wrong and what would be right."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from zoo.genomics.data import sequences as dna
 from zoo.genomics.data.containers import LabelledSequences
-from zoo.genomics.data.opening import DataError, fasta_records, kind_of, open_text
+from zoo.genomics.data.opening import TABLES, DataError, fasta_records, kind_of, open_text
 from zoo.genomics.data.store import from_zarr
 
 MOST_CLASSES = 1000
@@ -65,7 +65,7 @@ def read_table(
         ImportError: Parquet without pyarrow; says what to install.
     """
     path = Path(path)
-    kind = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr"))
+    kind = kind_of(path, TABLES)
     if kind == "zarr":
         return _of_store(path, from_zarr(path), label=label, classes=classes, length=length)
     if kind == "fasta":
@@ -102,7 +102,7 @@ def read_column(path: str | os.PathLike, name: str) -> list[str | None]:
         DataError: no such column (names those that there are), or a Zarr store, which keeps none.
     """
     path = Path(path)
-    kind = kind_of(path, ("csv", "tsv", "parquet", "fasta", "zarr"))
+    kind = kind_of(path, TABLES)
     if kind == "zarr":
         raise DataError(
             f"{path} is a Zarr store, which keeps no column {name!r}; bring a table, or a "
