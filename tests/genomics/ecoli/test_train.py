@@ -4,7 +4,6 @@ on a made-up genome."""
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +11,21 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo import registry
-from zoo.cards import ModelCard, parse
-from zoo.genomics.ecoli import publish as publish_ecoli
+from zoo import cards, registry
+from zoo.cards import ModelCard
 from zoo.genomics.ecoli import task as ecoli
 from zoo.genomics.ecoli import train as training_ecoli
 from zoo.genomics.ecoli.baselines.markov import Chain
 from zoo.genomics.ecoli.predict import BaseLabeller, ChainedLanguageModel, MaskedLanguageModel
-from zoo.genomics.ecoli.train import EColiRecipe
+from zoo.genomics.ecoli.recipes import RECIPES
 from zoo.genomics.models import masking, sequence_encoder
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
+from zoo.genomics.models.hidden_letters import hide_letters
 from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shifted
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights
+from zoo.pretrained.publish import publish_runs
+from zoo.pretrained.run import find_runs
 
 TINY = {
     "channels": (4, 4, 4),
@@ -34,8 +35,8 @@ TINY = {
     "depth": 1,
     "dropout": 0.0,
 }
-LM = EColiRecipe("ecoli_lm", 2, batch_size=2, network=TINY)
-GENES = EColiRecipe("ecoli_genes", 2, batch_size=2, network=TINY, start="lm")
+LM = dataclasses.replace(RECIPES["sequence_encoder.ecoli"], steps=2, batch_size=2, network=TINY)
+GENES = dataclasses.replace(RECIPES["gene_labeller.ecoli"], steps=2, batch_size=2, network=TINY)
 
 
 @pytest.fixture(scope="module")
@@ -80,24 +81,18 @@ def test_training_reads_either_strand():
 
 def test_training_corrupts_as_the_task_does():
     tokens = jnp.zeros((400, 512), jnp.int8) + 2
-    shown, chosen = training_ecoli.corrupted(tokens, jax.random.key(1))
+    shown, chosen = hide_letters(tokens, jax.random.key(1))
     shown, chosen = np.asarray(shown), np.asarray(chosen)
     assert chosen.mean() == pytest.approx(0.15, abs=0.003) and (shown[~chosen] == 2).all()
     assert (shown[chosen] == masking.MASK).mean() == pytest.approx(0.8, abs=0.01)
     assert (shown[chosen] == 2).mean() == pytest.approx(0.125, abs=0.01)
 
 
-@pytest.mark.slow
-def test_recipes_end_in_weights_that_predict(tmp_path, genome, arcs):
-    task = toy(ecoli.EColiLanguage, genome)
-    facts = training_ecoli.train(
-        "lm", task=task, seed=0, out=tmp_path / "lm.seed0", recipe=LM, log=lambda _: None
-    )
-    assert facts["steps"] == 2 and 1.0 < facts["validation"]["cross_entropy"] < 2.0
-    start = training_ecoli.first_weights(tmp_path / "genes.seed1", "lm", 1)
-    assert start == tmp_path / "lm.seed0" / "model.safetensors"
-    model = training_ecoli.build_model(GENES, seed=3, start=start)
-    given, own = weights.load(start)[0], weights.flatten(model)
+def test_genes_start_from_the_language_model(tmp_path, genome, arcs):
+    path = tmp_path / "model.safetensors"
+    weights.save(path, SequenceEncoder(SequenceEncoderConfig(**TINY), rngs=nnx.Rngs(5)))
+    model = training_ecoli.build_network(GENES, seed=3, start=path)
+    given, own = weights.load(path)[0], weights.flatten(model)
     same = {
         name
         for name, value in given.items()
@@ -106,31 +101,50 @@ def test_recipes_end_in_weights_that_predict(tmp_path, genome, arcs):
     assert {"convolutions.0.kernel", "hidden.kernel", "blocks.0.up.kernel"} <= same and own[
         "encoder.letters.kernel"
     ].shape == (8, 3)
-    found = training_ecoli.train(
-        "genes",
-        task=toy(ecoli.EColiGenes, genome),
-        seed=0,
-        out=tmp_path / "genes.seed0",
-        start=start,
-        recipe=GENES,
-        log=lambda _: None,
-    )
-    assert 0.0 <= found["validation"]["macro_f1"] <= 1.0
-    for name, path in (("lm", "lm.seed0"), ("genes", "genes.seed0")):
-        content = publish_ecoli.card(name, [json.loads((tmp_path / path / "run.json").read_text())])
-        weight = {"file": "a.safetensors", "sha256": "0" * 64, "bytes": 1, "seed": 0}
-        assert (
-            parse(
-                content | {"schema_version": 1, "n_params": 1, "weights": [weight]},
-                ModelCard,
-                where=name,
-            ).config["features"]
-            == 8
-        )
+
+
+@pytest.mark.slow
+def test_a_recipe_ends_in_a_run_that_predicts_and_is_published(tmp_path, genome, arcs, monkeypatch):
+    tasks = {
+        "genomics/ecoli_lm": toy(ecoli.EColiLanguage, genome),
+        "genomics/ecoli_genes": toy(ecoli.EColiGenes, genome),
+    }
+    monkeypatch.setattr(training_ecoli, "load_task", tasks.__getitem__)
+    # Letters drawn at random cannot be predicted: two steps leave the language model dead.
+    monkeypatch.setattr(training_ecoli, "KNOWS_NOTHING", 2.0)
+    for name, recipe in (("sequence_encoder.ecoli", LM), ("gene_labeller.ecoli", GENES)):
+        monkeypatch.setitem(training_ecoli.RECIPES, name, recipe)
+        out = tmp_path / f"{name}.seed1"
+        assert "wrote" in list(training_ecoli.train(name, seed=1, data=None, out=out))[-1]
+    weight = tmp_path / "sequence_encoder.ecoli.seed1" / "model.safetensors"
+    assert training_ecoli.first_weights(tmp_path / "new", "sequence_encoder.ecoli", 0) == weight
+    runs = find_runs([tmp_path])
+    assert [run.died for run in runs.values()] == [None, None]
+    published = {path.stem: path for path in publish_runs(runs, tmp_path / "weights")}
+    assert set(published) == {
+        "sequence_encoder.ecoli",
+        "sequence_encoder.ecoli_chain",
+        "gene_labeller.ecoli",
+    }
+    for path in published.values():
+        card = cards.read(path, ModelCard)
+        predictor = registry.resolve(card.predictor)(card, [path.parent / card.weights[0].file])
+        found = predictor.example_output(card.expected.input_seed)
+        chosen = found[:: max(1, found.size // 16)][:16]
+        np.testing.assert_allclose(chosen, card.expected.values, atol=card.expected.tolerance)
+        assert card.training.command.endswith(f"{path.stem.removesuffix('_chain')} --seed 1")
+
+
+def test_a_network_that_learned_nothing_died():
+    cause = training_ecoli.cause_of_death
+    assert cause({"cross_entropy": 1.25, "cross_entropy_one_strand": 1.26}) is None
+    assert "1.3863" in cause({"cross_entropy": 1.4})
+    assert "nan" in cause({"cross_entropy": float("nan")})
+    assert cause({"macro_f1": 0.9, "mcc": 0.9}) is None
+    assert "same label" in cause({"macro_f1": 0.2, "mcc": 0.0})
 
 
 def test_genes_need_a_language_model_or_say_so(tmp_path, monkeypatch):
-    from zoo import registry
     from zoo.pretrained import model as pretrained
 
     def none(name: str) -> None:
@@ -138,9 +152,9 @@ def test_genes_need_a_language_model_or_say_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pretrained, "load_model", none)
     with pytest.raises(FileNotFoundError, match="zoo train genomics/ecoli_lm"):
-        training_ecoli.first_weights(tmp_path / "genes.seed0", "lm", 0)
+        training_ecoli.first_weights(tmp_path / "genes.seed0", "sequence_encoder.ecoli", 0)
     with pytest.raises(ValueError, match="no recipe 'cnn'"):
-        next(training_ecoli.language_recipe("cnn", seed=0, data=None, out=tmp_path, steps=None))
+        next(training_ecoli.train("cnn", seed=0, data=None, out=tmp_path))
 
 
 def test_loss_looks_at_what_counts_only():

@@ -13,8 +13,8 @@ from flax import nnx
 from zoo import attribution, files
 from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.models.motif_cnn import ACTIVATIONS, KINDS, MotifCnn, MotifCnnConfig, freeze
+from zoo.genomics.motif_grammar import build, metrics, simulate
 from zoo.genomics.motif_grammar import data as motifs
-from zoo.genomics.motif_grammar import metrics, simulate
 from zoo.genomics.motif_grammar.mutagenesis import substitution_gains
 from zoo.interfaces.task import load_task
 
@@ -53,7 +53,7 @@ def test_the_published_recipe_gives_them_again(mirror_file, published):
 
 def test_the_build_gives_the_shipped_bytes(mirror_file, tmp_path):
     mirror_file("genomics/motif_grammar", "pfm_vertebrates.txt")
-    for path in simulate.build(tmp_path):
+    for path in build.build(tmp_path):
         assert files.sha256(path) == files.sha256(FOLDER / path.name)
 
 
@@ -172,26 +172,6 @@ def test_unknown_settings_are_named():
         MotifCnnConfig("dist", "tanh")
 
 
-def test_training_writes_weights_that_load(tmp_path):
-    from zoo.genomics.motif_grammar import train as training_motif
-    from zoo.pretrained import weights
-
-    path = training_motif.train(
-        "motif_grammar/cnn_local.relu", seed=0, out=tmp_path, steps=2, log=lambda line: None
-    )
-    model = weights.restore(
-        MotifCnn(MotifCnnConfig("local", "relu", frozen=True), rngs=nnx.Rngs(3)),
-        weights.load(path)[0],
-    )
-    assert np.isfinite(np.asarray(model(one_hot(np.zeros((1, 200), np.int8))))).all()
-    with pytest.raises(ValueError, match=r"cnn_dist\.exponential"):
-        list(
-            training_motif.motif_grammar_recipe(
-                "cnn_far.relu", seed=0, data=None, out=tmp_path, steps=1
-            )
-        )
-
-
 # --------------------------------------------------------------------------------------------- task
 
 
@@ -266,7 +246,7 @@ def test_altered_word_weights_are_refused(monkeypatch, tmp_path):
     from zoo.genomics.motif_grammar import baselines
 
     monkeypatch.setattr(baselines, "FOLDER", tmp_path)
-    with pytest.raises(files.FileMissing, match=r"zoo\.genomics\.baselines\.motifs"):
+    with pytest.raises(files.FileMissing, match=r"--step words\.motif_grammar "):
         baselines.words(None, file="words.motif_grammar.safetensors", sha256="0" * 64)
     (tmp_path / "words.motif_grammar.safetensors").write_bytes(b"x")
     with pytest.raises(files.FileAltered, match="SHA-256"):

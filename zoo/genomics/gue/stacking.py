@@ -100,13 +100,9 @@ class StackedClassifier:
             raise ValueError(
                 f"this model was not trained on {subset!r}; it knows {', '.join(self.weights)}"
             )
-        chosen = {
-            name: weight
-            for name, weight in self.weights[subset].items()
-            if name in self.members and weight > 0
-        }
-        if not chosen:  # one member alone, asked for what the others decide
-            return next(iter(self.members.values())).logits(tokens, subset)
+        chosen = {name: weight for name, weight in self.weights[subset].items() if weight > 0}
+        if not chosen:
+            return np.full(len(tokens), self.intercept[subset])
         return self.intercept[subset] + sum(
             weight * self.members[name].logits(tokens, subset) for name, weight in chosen.items()
         )
