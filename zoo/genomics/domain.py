@@ -25,6 +25,13 @@ DOMAIN = Domain(
         "audit": (
             Option("sequence", str, "Column of letters in a table of sequences.", "sequence"),
             Option("label", str, "Column of labels; '' where there is none.", "label"),
-        )
+        ),
+        "data build": (
+            Option(
+                "step",
+                str,
+                "What to make (a fit, a set, files for other programs); a wrong one lists them.",
+            ),
+        ),
     },
 )

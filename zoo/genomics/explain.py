@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from zoo.genomics.ecoli.predict import BaseLabeller, MaskedLanguageModel
 from zoo.genomics.gue.explain import sequence_score as gue_score
 from zoo.genomics.gue.predict import GueClassifier
 from zoo.genomics.gue.stacking import StackedClassifier
-from zoo.genomics.models.sequence_score import Places, SequenceScore
+from zoo.genomics.models.sequence_score import SequenceScore
 from zoo.genomics.motif_grammar.explain import sequence_score as motif_grammar_score
 from zoo.genomics.motif_grammar.predict import MotifModel
 from zoo.interfaces.explanation import (
@@ -124,10 +124,8 @@ def _score(
     model: PretrainedModel, source: Path | None, examples: int, target: str | None
 ) -> SequenceScore:
     """The score of the model's family, with names that can name files."""
-    family = next(
-        (score for kind, score in FAMILIES.items() if isinstance(model.predict, kind)), None
-    )
-    if family is None:
+    fitting = [score for kind, score in FAMILIES.items() if isinstance(model.predict, kind)]
+    if not fitting:
         raise NotExplainable(
             f"{model.card.id} has no score of single letters; models of GUE, of planted motifs "
             "and of E. coli have one"
@@ -149,7 +147,7 @@ def logo(
     letters: np.ndarray | None,
     title: str,
     *,
-    places: Places = (),
+    places: Sequence[tuple[str, int, int]] = (),
     places_are: str = "",
 ) -> Figure:
     """A sequence with its attributions: letters as high as theirs (where given), a track of

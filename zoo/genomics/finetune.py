@@ -25,6 +25,7 @@ from zoo.genomics.data import DataError, LabelledSequences, read_column, read_ta
 from zoo.genomics.data.opening import TABLES, kind_of
 from zoo.genomics.data.sequences import PADDING, lengths
 from zoo.genomics.models.backbones import ARCHITECTURES, Backbone, backbones
+from zoo.genomics.models.members import networks, total_flops
 from zoo.genomics.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
 from zoo.genomics.models.sequence_encoder import REDUCTION
 from zoo.pretrained import weights as storage
@@ -149,12 +150,13 @@ def adapt(
     if validation is not None:
         tables.append(_labelled(validation, column, classes=tables[0].classes))
     numbers = signatures.either_strand(*(table.tokens for table in tables))
-    named = [_groups(path, group) for path in (data, validation) if path is not None]
+    paths = [data] if validation is None else [data, validation]
+    named = [each for path in paths if (each := _groups(path, group)) is not None]
     notes = []
-    if all(each is not None for each in named):
+    if len(named) == len(paths):
         # Groups that share a sequence are one: a copy must not stand on both sides either.
         groups = connected(np.concatenate(named), np.concatenate(numbers))
-        numbers = np.split(groups, np.cumsum([len(each) for each in named])[:-1])
+        numbers = np.split(groups, np.cumsum([len(each) for each in numbers])[:-1])
         notes.append(
             f"{groups.max() + 1:,} groups by column {group or 'group'!r}, each on one side of the "
             "split"
@@ -234,7 +236,10 @@ def _concatenate(tables: Sequence[LabelledSequences]) -> LabelledSequences:
     ]
     ids = tuple(f"{number}:{id}" for number, table in enumerate(tables) for id in table.ids)
     return LabelledSequences(
-        np.concatenate(tokens), np.concatenate([t.labels for t in tables]), ids, tables[0].classes
+        np.concatenate(tokens),
+        np.concatenate([table.known_labels for table in tables]),
+        ids,
+        tables[0].classes,
     )
 
 
@@ -319,8 +324,8 @@ class FineTunedClassifier:
         """XLA's count for one sequence, over all networks."""
         from zoo.scoring import cost
 
-        counts = [cost.flops(call, jnp.zeros((1, self.length), jnp.int8)) for call in self._calls]
-        return None if None in counts else float(sum(counts))
+        tokens = jnp.zeros((1, self.length), jnp.int8)
+        return total_flops([cost.flops(call, tokens) for call in self._calls])
 
     def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen random sequences `[15 * class]`: a card's `expected`."""
@@ -331,10 +336,7 @@ class FineTunedClassifier:
 
 def load_classifier(card: ModelCard, weights: Sequence[Path]) -> FineTunedClassifier:
     """Factory named by the cards of fine-tuned models."""
-    from zoo.pretrained.model import blank, parameters
-
-    models = [storage.restore(blank(card), parameters(card, path)) for path in weights]
-    return FineTunedClassifier(models, card.predictor_config["classes"])
+    return FineTunedClassifier(networks(card, weights), card.predictor_config["classes"])
 
 
 def predict_file(model: Any, source: Path, target: Path, **_: Any) -> None:

@@ -43,6 +43,17 @@ class LabelledSequences:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def known_labels(self) -> np.ndarray:
+        """The labels of a table that has some.
+
+        Raises:
+            DataError: it has none.
+        """
+        if self.labels is None:
+            raise DataError(f"these {len(self)} sequences have no labels, and labels are needed")
+        return self.labels
+
     def __getitem__(self, which: slice | np.ndarray | Sequence[int]) -> LabelledSequences:
         """The chosen sequences; by slice, indices or a boolean mask."""
         rows = np.arange(len(self))[which]

@@ -48,7 +48,8 @@ def to_zarr(
         if isinstance(content, Genome):
             lengths = [len(tokens) for tokens in content.tokens]
             group.attrs.update({"format": GENOME, "names": list(content.names), "lengths": lengths})
-            shape, chunks = (sum(lengths),), (BASES,)
+            shape: tuple[int, ...] = (sum(lengths),)
+            chunks: tuple[int, ...] = (BASES,)
             array = group.create_array(
                 "tokens",
                 shape=shape,

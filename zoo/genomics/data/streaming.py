@@ -85,7 +85,8 @@ def _pieces(genome: Genome | str | os.PathLike) -> Iterator[tuple[int, np.ndarra
                 start = stop
         return
     # Why not Bio.SeqIO.index: it gives a whole record at once, and a record is a chromosome.
-    number, name, lines, held = -1, "", [], 0
+    lines: list[str] = []
+    number, name, held = -1, "", 0
     with open_text(path) as text:
         for line in text:
             header = line.startswith(">")

@@ -68,6 +68,8 @@ def read_table(
     kind = kind_of(path, TABLES)
     if kind == "zarr":
         return _of_store(path, from_zarr(path), label=label, classes=classes, length=length)
+    names: list[str] | None
+    each: list[str] | None
     if kind == "fasta":
         letters, names, each = _fasta(path, label)
     elif kind == "parquet":
@@ -237,11 +239,12 @@ def _fasta(path: Path, label: str | None) -> tuple[list[str], list[str], list[st
     nameless = [number for number, name in enumerate(names, 1) if not name]
     if nameless:
         raise DataError(f"{path} record {nameless[0]} has no name after '>'")
-    labels = None if label is None else [_header_label(header, label) for header in headers]
-    if labels is None or all(value is None for value in labels):
+    found = [] if label is None else [_header_label(header, label) for header in headers]
+    labels = [value for value in found if value is not None]
+    if not labels:
         return letters, names, None
-    missing = [name for name, value in zip(names, labels, strict=True) if value is None]
-    if missing:
+    if len(labels) < len(found):
+        missing = [name for name, value in zip(names, found, strict=True) if value is None]
         raise DataError(
             f"{path}: some headers say {label}=NAME (or end in |NUMBER), {missing[0]!r} and "
             f"{len(missing) - 1} others do not"

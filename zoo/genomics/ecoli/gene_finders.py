@@ -20,7 +20,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def build(
     if step not in (None, *STEPS):
         raise ValueError(f"genomics/ecoli_k12 has no step {step!r}; it has {', '.join(STEPS)}")
     out = Path(out)
-    task = load_task("genomics/ecoli_genes")
+    task = cast("EColiGenes", load_task("genomics/ecoli_genes"))
     if step != "scores":
         return write_arcs(task, out)
     found = sorted(out.glob("*.gff"))

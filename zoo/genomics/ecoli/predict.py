@@ -18,7 +18,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from zoo.genomics.ecoli.baselines.markov import WINDOWS, Chain
 from zoo.genomics.models.masking import MASK, as_shown, reverse_strand
-from zoo.genomics.models.members import networks
+from zoo.genomics.models.members import networks, total_flops
 
 if TYPE_CHECKING:
     from zoo.cards import ModelCard
@@ -57,8 +57,9 @@ class _Networks:
         """XLA's count for the windows given, over all networks."""
         from zoo.scoring import cost
 
-        counts = [cost.flops(self._call, state, jnp.asarray(tokens)) for state in self._states]
-        return None if None in counts else float(sum(counts))
+        return total_flops(
+            [cost.flops(self._call, state, jnp.asarray(tokens)) for state in self._states]
+        )
 
 
 class MaskedLanguageModel:

@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -84,7 +84,7 @@ def train(
         )
     out, settings = Path(out), RECIPES[recipe]
     yield f"{recipe}, seed {seed}, into {out}"
-    task = load_task(f"genomics/{settings.task}")
+    task = cast("EColiLanguage | EColiGenes", load_task(f"genomics/{settings.task}"))
     network, facts = fit_network(
         settings,
         task=task,
@@ -150,7 +150,7 @@ def first_weights(out: Path, name: str, seed: int) -> Path:
 
 def either_strand(
     tokens: jax.Array, key: jax.Array, labels: jax.Array | None = None
-) -> tuple[jax.Array, jax.Array | None]:
+) -> tuple[jax.Array, Any]:
     """Windows `[window, position]`, each on its other strand with probability one half,
     with labels (forward and reverse change places)."""
     turn = jax.random.bernoulli(key, 0.5, (len(tokens), 1))
@@ -244,7 +244,7 @@ def fit_network(
             f"({row['seconds_per_step']:.2f} s a step)"
         )
 
-    network = fit(
+    network: Any = fit(
         build_network(recipe, seed=seed, start=start),
         language_loss if recipe.task == "ecoli_lm" else labels_loss,
         _windows(recipe, task),

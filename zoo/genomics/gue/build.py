@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from zoo.genomics.gue.baselines.kmers import features
 from zoo.genomics.gue.metrics import class_scores
 from zoo.interfaces.task import load_task
 from zoo.pretrained import weights
+
+if TYPE_CHECKING:
+    from zoo.genomics.gue.task import Gue
 
 KINDS = {
     "spectrum": {"kind": "spectrum", "ks": [4, 5, 6, 7]},
@@ -60,8 +64,9 @@ def fit_task(name: str, out: Path, *, progress: Progress | None = None) -> Path:
     """Fits one kind of features on every subset of a task; its header says the dev scores.
     Arguments as in `build`."""
     kind, identifier = FITS[name]
-    task = load_task(identifier)
-    arrays, dev = {}, {}
+    task = cast("Gue", load_task(identifier))
+    arrays: dict[str, np.ndarray] = {}
+    dev = {}
     for number, subset in enumerate(task.subsets, 1):
         weight, bias, dev[subset] = fit_subset(
             kind, task.visible(subset, "train"), task.visible(subset, "dev")
@@ -85,8 +90,9 @@ def fit_subset(
     x, held = features(train.tokens, KINDS[kind]), features(dev.tokens, KINDS[kind])
     found = []
     for strength in STRENGTHS:
-        model = LogisticRegression(C=strength, max_iter=300, solver="lbfgs").fit(x, train.labels)
+        model = LogisticRegression(C=strength, max_iter=300, solver="lbfgs")
+        model.fit(x, train.known_labels)
         weight, bias = model.coef_[0].astype(np.float32), float(model.intercept_[0])
-        scores = class_scores(held @ weight + bias, dev.labels) | {"strength": strength}
+        scores = class_scores(held @ weight + bias, dev.known_labels) | {"strength": strength}
         found.append((weight, bias, scores))
     return max(found, key=lambda each: each[2]["auroc"])

@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from zoo.genomics.data.sequences import one_hot
 from zoo.genomics.gue.strands import STRAND_SYMMETRIC_SUBSETS, both_strands
-from zoo.genomics.models.members import networks
+from zoo.genomics.models.members import networks, total_flops
 from zoo.genomics.models.sequence_cnn import SequenceCNN
 
 if TYPE_CHECKING:
@@ -144,12 +144,9 @@ class GueClassifier:
 
         subset = self.subsets[0]
         tokens = jnp.zeros((1, self.lengths[subset]), jnp.int8)
-        counts = [cost.flops(*_logit(model, subset), tokens) for model in self.models]
-        return (
-            None
-            if None in counts
-            else float(sum(counts)) * (2 if subset.startswith(STRAND_SYMMETRIC_SUBSETS) else 1)
-        )
+        count = total_flops([cost.flops(*_logit(model, subset), tokens) for model in self.models])
+        strands = 2 if subset.startswith(STRAND_SYMMETRIC_SUBSETS) else 1
+        return None if count is None else count * strands
 
     def example_output(self, seed: int) -> np.ndarray:
         """Logits of three random sequences for every subset: a card's `expected`."""
@@ -163,7 +160,7 @@ class GueClassifier:
         return np.concatenate(out)
 
 
-def _logit(model: nnx.Module, subset: str) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+def _logit(model: Any, subset: str) -> tuple[Callable[[Any, Any], jax.Array], Any]:
     """The compiled function `(state, tokens) -> logits` of a subset's network, and its state."""
     network = model.networks[subset]
     graph, state = nnx.split(network)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -180,7 +180,9 @@ def stack(
     base = seeds.description.model_dump(mode="json", exclude_none=True)
     files = {name: folder / f"kmers.{name}.gue.safetensors" for name in REGRESSIONS}
     regressions = {name: KmerRegression.read(path) for name, path in files.items()}
-    network = load_classifier(seeds.description, list(seeds.weights.values()))
+    # A description has everything of a card that a network is built from.
+    card = cast("ModelCard", seeds.description)
+    network = load_classifier(card, list(seeds.weights.values()))
     members = {**regressions, NETWORK: network}
     weights, intercept, scores = fit_subsets(members, subsets, load)
     settings = {
@@ -211,11 +213,11 @@ def fit_subsets(
     for subset in subsets:
         dev = load(subset, "dev")
         each = np.stack([member.logits(dev.tokens, subset) for member in members.values()], 1)
-        fitted, shift = fit_weights(each, dev.labels)
+        fitted, shift = fit_weights(each, dev.known_labels)
         weights[subset] = {
             name: round(float(weight), 4) for name, weight in zip(members, fitted, strict=True)
         }
         intercept[subset] = round(shift, 4)
-        mcc = class_scores(each @ fitted + shift, dev.labels)["mcc"]
+        mcc = class_scores(each @ fitted + shift, dev.known_labels)["mcc"]
         scores[f"mcc_{subset}"] = round(mcc, 4)
     return weights, intercept, scores

@@ -67,8 +67,12 @@ class Gue(Task):
         """Names of the subsets, in the TOML's order."""
         return next(metric.at for metric in self.spec.metric if metric.name == "mcc")
 
-    @functools.cache  # noqa: B019  (a task lives as long as its benchmark)
     def table(self, subset: str, split: str) -> LabelledSequences:
+        """One table of the task's split. Raises as `published`."""
+        return self.published(subset, split)
+
+    @functools.cache  # noqa: B019  (a task lives as long as its benchmark)
+    def published(self, subset: str, split: str) -> LabelledSequences:
         """One published table.
 
         Raises:
@@ -105,12 +109,12 @@ class Gue(Task):
             start += len(table)
             ids += [f"{subset}/{name}" for name in table.ids]
             clean.append(signatures.clean(table.tokens, self.table(subset, "train").tokens, length))
-        subset = np.repeat(list(tables), [len(table) for table in tables.values()])
+        subsets = np.repeat(list(tables), [len(table) for table in tables.values()])
         targets = {
-            "label": np.concatenate([table.labels for table in tables.values()]),
+            "label": np.concatenate([table.known_labels for table in tables.values()]),
             "clean": np.concatenate(clean),
         }
-        return Examples(tuple(ids), SequenceInputs(tokens, subset, self.visible), targets)
+        return Examples(tuple(ids), SequenceInputs(tokens, subsets, self.visible), targets)
 
     def record(self, predictions: Mapping[str, np.ndarray], examples: Examples) -> Arrays:
         """`logit` float32, `label`, `clean`, `subset` (number in the TOML's list), each
@@ -144,10 +148,9 @@ class Gue(Task):
             with np.errstate(divide="ignore"):
                 logit = np.log(value[:, 1]) - np.log(value[:, 0])
         else:
-            given = sorted(predictions)
             raise ValueError(
                 f"predictions of {self.spec.id} need 'logit' [sequence] or 'probability' "
-                f"[sequence, 2], got {given}"
+                f"[sequence, 2], got {sorted(predictions)}"
             )
         gaps = np.isnan(logit)
         if gaps.any():
@@ -213,12 +216,12 @@ class GueGrouped(Gue):
         splits = ("train", "dev", "test")
         shares = {split: self.spec.parameter(split) for split in splits}
         return regroup(
-            {split: Gue.table(self, subset, split) for split in splits},
+            {split: self.published(subset, split) for split in splits},
             shares=shares,
             salt=self.spec.parameter("salt"),
         )
 
     def table(self, subset: str, split: str) -> LabelledSequences:
         """One table of the grouped split."""
-        Gue.table(self, subset, split)  # names what is wrong with a name
+        self.published(subset, split)  # names what is wrong with a name
         return self._regrouped(subset)[split]

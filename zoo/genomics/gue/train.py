@@ -126,6 +126,7 @@ def _of_subset(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """One subset's parameters and facts, trained or as a finished training left them."""
     if not (out / FACTS).is_file():
+        network: Any
         if isinstance(settings, EncoderRecipe):
             schedule = settings.of_table(len(load(subset, "train")))
             network, facts = tune(

@@ -68,7 +68,7 @@ def train_subset(
         return value, {"accuracy": ((logit > 0) == (batch["label"] > 0.5)).mean()}
 
     begin = time.perf_counter()
-    arrays = {"tokens": table.tokens, "label": table.labels.astype(np.float32)}
+    arrays = {"tokens": table.tokens, "label": table.known_labels.astype(np.float32)}
     loop = LoopConfig(
         steps=total,
         batch_size=recipe.batch_size,
@@ -77,8 +77,9 @@ def train_subset(
         ema_decay=0.998 if total > 1000 else 0.99,
     )
     result = fit(SequenceCNN(config, rngs=nnx.Rngs(seed)), loss, arrays, optimiser, config=loop)
-    logit = cnn_logits(result.model, dev.tokens, strands=strands)
-    return result.model, {
+    network: Any = result.model
+    logit = cnn_logits(network, dev.tokens, strands=strands)
+    return network, {
         "subset": subset,
         "seed": seed,
         "steps": total,
@@ -87,7 +88,7 @@ def train_subset(
         "network": dict(recipe.network),
         "loss": result.history[-1]["loss"],
         "wall_seconds": time.perf_counter() - begin,
-        "dev": class_scores(logit, dev.labels),
+        "dev": class_scores(logit, dev.known_labels),
         "died": cause_of_death(logit),
     }
 

@@ -70,7 +70,7 @@ def tune(
     if share < 1.0:
         order = np.random.default_rng(seed).permutation(len(table))
         table = table[order[: round(share * len(table))]]
-    arrays = {"tokens": read(subset, table.tokens), "label": table.labels.astype(np.float32)}
+    arrays = {"tokens": read(subset, table.tokens), "label": table.known_labels.astype(np.float32)}
     optimiser, loop = optimisation(schedule, len(table), seed, steps)
     begin = time.perf_counter()
     model = network(subset, schedule, seed=seed, start=start)
@@ -83,8 +83,9 @@ def tune(
         checkpoint_dir=out / "checkpoints",
         on_progress=history_of(out),
     )
-    logit = logits(result.model, read(subset, dev.tokens), strands=strands)
-    return result.model, {
+    trained: Any = result.model
+    logit = logits(trained, read(subset, dev.tokens), strands=strands)
+    return trained, {
         "subset": subset,
         "seed": seed,
         "steps": loop.steps,
@@ -93,7 +94,7 @@ def tune(
         "wall_seconds": time.perf_counter() - begin,
         "loss": result.history[-1]["loss"],
         "config": dataclasses.asdict(model.config),
-        "dev": class_scores(logit, dev.labels),
+        "dev": class_scores(logit, dev.known_labels),
         "died": cause_of_death(logit),
     }
 
@@ -119,7 +120,7 @@ def network(subset: str, schedule: Schedule, *, seed: int, start: Path | None) -
 
 
 def label_loss(
-    model: nnx.Module, batch: dict[str, jax.Array], key: jax.Array, *, strands: bool
+    model: Any, batch: dict[str, jax.Array], key: jax.Array, *, strands: bool
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean binary cross-entropy; sequences are turned to their other strand at random where
     `strands`."""

@@ -85,14 +85,16 @@ class LowRank(nnx.Module):
 def freeze(model: SequenceEncoder, rank: int, *, rngs: nnx.Rngs) -> SequenceEncoder:
     """Replaces, in place, the layers of the attention blocks and the widest convolution by
     `LowRank` ones; returns the model."""
-    for block in model.blocks:
+    blocks: Any = model.blocks
+    convolutions: Any = model.convolutions
+    for block in blocks:
         for name in ("query", "key", "value", "out"):
             setattr(block.attention, name, LowRank(getattr(block.attention, name), rank, rngs=rngs))
         block.up, block.down = (
             LowRank(block.up, rank, rngs=rngs),
             LowRank(block.down, rank, rngs=rngs),
         )
-    model.convolutions[-1] = LowRank(model.convolutions[-1], rank, rngs=rngs)
+    convolutions[-1] = LowRank(convolutions[-1], rank, rngs=rngs)
     return model
 
 

@@ -20,7 +20,16 @@ from zoo.pretrained.weights import load
 if TYPE_CHECKING:
     from zoo.cards import ModelCard, ModelDescription
 
-__all__ = ["MEMBER", "Seeds", "first_member", "member_parameters", "networks", "pack", "seeds_of"]
+__all__ = [
+    "MEMBER",
+    "Seeds",
+    "first_member",
+    "member_parameters",
+    "networks",
+    "pack",
+    "seeds_of",
+    "total_flops",
+]
 
 MEMBER = "member."
 
@@ -65,6 +74,12 @@ def networks(card: ModelCard, paths: Sequence[Path]) -> list[Any]:
     return found
 
 
+def total_flops(counts: Sequence[float | None]) -> float | None:
+    """The operations of several networks together; None where one's are not countable."""
+    known = [count for count in counts if count is not None]
+    return float(sum(known)) if len(known) == len(counts) else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Seeds:
     """What trainings of one recipe left.
@@ -88,8 +103,8 @@ def seeds_of(recipe: str, *, beside: Path) -> Seeds:
         zoo.registry.UnknownName: neither is there.
         zoo.files.FileMissing: the published weights cannot be had.
     """
-    from zoo.pretrained.model import load_model
-    from zoo.pretrained.run import RUN, WEIGHTS, read_run
+    from zoo.pretrained.model import RUN, load_model
+    from zoo.pretrained.run import WEIGHTS, read_run
 
     runs = {path.parent: read_run(path.parent) for path in sorted(beside.parent.glob(f"*/{RUN}"))}
     runs = {path: run for path, run in runs.items() if run.recipe == recipe and run.died is None}

@@ -133,6 +133,7 @@ class Layer(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.pool, self.dropout = pool, dropout
+        self.conv: FoldedConv | nnx.Conv
         if inputs is None:
             self.conv = FoldedConv(width, channels, padding=padding, use_bias=False, rngs=rngs)
         else:
@@ -169,11 +170,18 @@ class MotifCnn(nnx.Module):
 
     def __init__(self, config: MotifCnnConfig, *, rngs: nnx.Rngs):
         self.config = config
-        inputs, length, layers = None, config.length, []
+        inputs, length, layers = 0, config.length, []
         for channels, width, padding, pool, dropout in KINDS[config.kind]:
             layers.append(
                 Layer(
-                    inputs, channels, width, padding, pool, dropout, frozen=config.frozen, rngs=rngs
+                    inputs or None,
+                    channels,
+                    width,
+                    padding,
+                    pool,
+                    dropout,
+                    frozen=config.frozen,
+                    rngs=rngs,
                 )
             )
             inputs, length = channels, (length if padding == "SAME" else length - width + 1) // pool
@@ -228,10 +236,12 @@ def freeze(model: MotifCnn) -> MotifCnn:
     if model.config.frozen:
         return model
     frozen = MotifCnn(dataclasses.replace(model.config, frozen=True), rngs=nnx.Rngs(0))
-    for old, new in zip([*model.layers, model], [*frozen.layers, frozen], strict=True):
-        new.norm.scale[...], new.norm.bias[...] = old.norm.as_frozen()
+    norms = [(model.norm, frozen.norm)]
     for old, new in zip(model.layers, frozen.layers, strict=True):
         new.conv.kernel[...] = old.conv.kernel[...]
+        norms.append((old.norm, new.norm))
+    for before, after in norms:
+        after.scale[...], after.bias[...] = before.as_frozen()
     frozen.hidden.kernel[...] = model.hidden.kernel[...]
-    frozen.out.kernel[...], frozen.out.bias[...] = model.out.kernel[...], model.out.bias[...]
+    nnx.update(frozen.out, nnx.state(model.out))
     return frozen

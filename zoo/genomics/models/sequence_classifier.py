@@ -86,11 +86,8 @@ class SequenceClassifier(nnx.Module):
         # Its own logit a sequence, which the new layer may use as it uses the others.
         self.places = nnx.Param(self.backbone.places[...]) if placed else None
         if config.backbone == "encoder":
-            del (
-                self.backbone.ups,
-                self.backbone.hidden,
-                self.backbone.letters,
-            )  # the way back up to single bases
+            # the way back up to single bases
+            del self.backbone.ups, self.backbone.hidden, self.backbone.letters
             width = 2 * design.features
         elif config.backbone == "cnn":
             self.backbone.logit, self.backbone.places, width = (

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,15 +82,14 @@ def fit_words(name: str, out: Path, *, progress: Progress | None = None) -> Path
 
     learn, held_out = (load(name, split=split) for split in ("train", "validation"))
     x, y, other = word_counts(learn.tokens), learn.label, word_counts(held_out.tokens)
-    best = None
+    found: list[tuple[float, Any, float]] = []
     for number, strength in enumerate(STRENGTHS, 1):
         model = LogisticRegression(C=strength, max_iter=300).fit(x, y)
         area = float(auroc(model.decision_function(other), held_out.label == 1))
-        if best is None or area > best[0]:
-            best = area, model, strength
+        found.append((area, model, strength))
         if progress is not None:
             progress(f"words.{name}", number, len(STRENGTHS))
-    area, model, strength = best
+    area, model, strength = max(found, key=lambda each: each[0])
     path = out / f"words.{name}.safetensors"
     parameters = {
         "weight": model.coef_[0].astype(np.float32),

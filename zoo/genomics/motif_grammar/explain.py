@@ -10,6 +10,7 @@ import numpy as np
 from zoo.genomics.data.sequences import UNKNOWN
 from zoo.genomics.models.sequence_score import Places, SequenceScore
 from zoo.genomics.motif_grammar.data import core_matrices, scan
+from zoo.genomics.motif_grammar.predict import MotifModel
 from zoo.interfaces.task import load_task
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ def sequence_score(
         tokens, names = table.tokens, table.ids
         places = [matches(row) for row in tokens]
         places_are = f"matches of core motifs above {BITS:g} bits"
+    predictor = model.predict
+    assert isinstance(predictor, MotifModel)
     complete = bool((tokens < UNKNOWN).all())
     return SequenceScore(
-        model.predict.score,
+        predictor.score,
         "logit of positive",
         tokens,
         names,
-        model.predict.length,
-        gains=(lambda: model.predict.gains(tokens)) if complete else None,
+        predictor.length,
+        gains=(lambda: predictor.gains(tokens)) if complete else None,
         places=places,
         places_are=places_are,
     )

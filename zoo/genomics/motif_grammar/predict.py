@@ -83,7 +83,7 @@ class MotifModel:
         split = [nnx.split(model) for model in self.models]
 
         def score(x: jax.Array) -> jax.Array:
-            total = sum(nnx.merge(graph, state)(x) for graph, state in split)
+            total: Any = sum(nnx.merge(graph, state)(x) for graph, state in split)
             if both_strands:
                 total = (
                     total + sum(nnx.merge(graph, state)(x[:, ::-1, ::-1]) for graph, state in split)

@@ -141,10 +141,7 @@ def _letters(uniform: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _spell(
-    uniform: np.ndarray,
-    chosen: Sequence[int],
-    starts: Sequence[int],
-    matrices: Sequence[np.ndarray],
+    uniform: np.ndarray, chosen: np.ndarray, starts: np.ndarray, matrices: Sequence[np.ndarray]
 ) -> np.ndarray:
     """One sequence's letters: motifs by their matrices, every other base uniform."""
     model = np.full((4, LENGTH), 0.25)

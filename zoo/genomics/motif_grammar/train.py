@@ -103,7 +103,9 @@ def combine(data: Path | None, out: Path) -> Iterator[str]:
     member = seeds.description.model_dump(mode="json", exclude_none=True)
     members = [storage.load(path)[0] for path in seeds.weights.values()]
     config = MotifCnnConfig(**member["config"])
-    networks = [storage.restore(MotifCnn(config, rngs=nnx.Rngs(0)), each) for each in members]
+    networks: list[Any] = [
+        storage.restore(MotifCnn(config, rngs=nnx.Rngs(0)), each) for each in members
+    ]
     model = MotifModel(networks, both_strands=True, methods=recipes.COMBINATION_METHODS)
     held_out = read_split(task, "validation", data)
     choices, scores = choose_settings(model, held_out)
@@ -192,7 +194,7 @@ def fit_network(
     graph = nnx.graphdef(MotifCnn(recipe.config, rngs=nnx.Rngs(0)))
     call = jax.jit(lambda state, tokens: nnx.merge(graph, state)(one_hot(tokens, xp=jnp)))
 
-    def validate(model: MotifCnn) -> dict[str, float]:
+    def validate(model: nnx.Module) -> dict[str, float]:
         state = nnx.state(model)
         score = np.concatenate(
             [np.asarray(call(state, part)) for part in np.split(held_out.tokens, 4)]

@@ -96,7 +96,8 @@ class Chain:
                 "probabilities"
             )
         self.order = order
-        below, tables = np.full((1, 4), 0.25, np.float32), []
+        below = np.full((1, 4), 0.25, np.float32)
+        tables: list[np.ndarray] = []
         for counts in count(tokens, order):
             n = counts.astype(np.float32)
             if tables:
