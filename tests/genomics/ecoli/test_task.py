@@ -108,11 +108,11 @@ def test_bayes_rule_for_what_is_shown(rng):
         np.take_along_axis(shown, places, 1)[kinds > 0],
         np.take_along_axis(windows, places, 1)[kinds > 0],
     )
-    belief = masking.as_shown(np.full((1, 1, 4), 0.25), np.array([[2]]))[0, 0]
+    belief = masking.update_belief(np.full((1, 1, 4), 0.25), np.array([[2]]))[0, 0]
     counted = np.bincount(truth[seen == 2], minlength=4) / (seen == 2).sum()
     np.testing.assert_allclose(belief, counted, atol=0.03)
     np.testing.assert_allclose(
-        masking.as_shown(np.array([[[0.1, 0.2, 0.3, 0.4]]]), np.array([[masking.MASK]])),
+        masking.update_belief(np.array([[[0.1, 0.2, 0.3, 0.4]]]), np.array([[masking.MASK]])),
         [[[0.1, 0.2, 0.3, 0.4]]],
     )
 
@@ -509,6 +509,6 @@ def test_the_genome_and_its_arcs(mirror_file):
     chain = Chain(language_task.arc("train"), 2, 400.0)
     shown = language_task.examples()
     record = language_task.record(
-        {"probability": masking.as_shown(chain.left(shown.inputs), shown.inputs)}, shown
+        {"probability": masking.update_belief(chain.left(shown.inputs), shown.inputs)}, shown
     )
     assert 1.96 < stats.scores(language_task, record)["bits_masked"] < 1.98

@@ -21,7 +21,7 @@ from zoo.genomics.ecoli.recipes import RECIPES
 from zoo.genomics.models import masking, sequence_encoder
 from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
 from zoo.genomics.models.hidden_letters import hide_letters
-from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shifted
+from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shifted_copies
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights
 from zoo.pretrained.publish import publish_runs
@@ -224,14 +224,14 @@ def test_what_periodic_layers_gather_stays_in_frame():
     """Without the first and the last layer's reach, an output depends on bases of its own
     frame alone."""
     x = jnp.zeros((1, 61, 1)).at[0, 30, 0].set(1.0)
-    y = np.asarray(shifted(shifted(x, 5, 3).sum(-1, keepdims=True), 5, 9).sum(-1))[0]
+    y = np.asarray(shifted_copies(shifted_copies(x, 5, 3).sum(-1, keepdims=True), 5, 9).sum(-1))[0]
     assert (
         set(np.flatnonzero(y) % 3) == {0}
         and y.sum() == 25
         and np.flatnonzero(y).tolist()
         == sorted({30 + 3 * a + 9 * b for a in range(-2, 3) for b in range(-2, 3)})
     )
-    z = np.asarray(shifted(jnp.arange(6.0)[None, :, None], 3, 2))[0]
+    z = np.asarray(shifted_copies(jnp.arange(6.0)[None, :, None], 3, 2))[0]
     assert z.tolist() == [[0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 0], [3, 5, 0]]
 
 

@@ -128,11 +128,11 @@ def _batches(
         waiting.append(found)
         count += len(found.tokens)
         if count >= batch_size:
-            joined = Windows(*map(np.concatenate, zip(*waiting, strict=True)))
+            every = Windows(*map(np.concatenate, zip(*waiting, strict=True)))
             whole = count // batch_size * batch_size
             for start in range(0, whole, batch_size):
-                yield Windows(*(part[start : start + batch_size] for part in joined))
-            waiting, count = [Windows(*(part[whole:] for part in joined))], count - whole
+                yield Windows(*(part[start : start + batch_size] for part in every))
+            waiting, count = [Windows(*(part[whole:] for part in every))], count - whole
     if count:
         yield Windows(*map(np.concatenate, zip(*waiting, strict=True)))
 

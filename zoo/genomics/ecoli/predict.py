@@ -17,7 +17,7 @@ from flax import nnx
 from scipy.special import log_softmax, logsumexp, softmax
 
 from zoo.genomics.ecoli.baselines.markov import WINDOWS, Chain
-from zoo.genomics.models.masking import MASK, as_shown, reverse_strand
+from zoo.genomics.models.masking import MASK, reverse_strand, update_belief
 from zoo.genomics.models.members import networks, total_flops
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ class ChainedLanguageModel(MaskedLanguageModel):
         network = super().__call__(tokens)["log_probability"]
         for begin in range(0, len(tokens), WINDOWS):
             part = slice(begin, begin + WINDOWS)
-            odds = np.log(as_shown(np.full(network[part].shape, 0.25, np.float32), tokens[part]))
+            odds = np.log(
+                update_belief(np.full(network[part].shape, 0.25, np.float32), tokens[part])
+            )
             belief = np.log(self.chain.both_sides(tokens[part]))
             network[part] = log_softmax((network[part] - odds + belief) / 2 + odds, -1)
         return {"log_probability": network}

@@ -110,13 +110,13 @@ class GueClassifier:
                 f"this model was not trained on {subset!r}; it knows {', '.join(self.subsets)}"
             )
         start, length = self.crop.get(subset, 0), self.lengths[subset]
-        shown = tokens[:, start : start + length]
-        if shown.shape[1] != length or (tokens.shape[1] > length and subset not in self.crop):
+        bases = tokens[:, start : start + length]
+        if bases.shape[1] != length or (tokens.shape[1] > length and subset not in self.crop):
             raise ValueError(
                 f"{subset} has sequences of {start + length if start else length} bases, these "
                 f"have {tokens.shape[1]}"
             )
-        return shown
+        return bases
 
     def _of(self, subset: str) -> list[Callable[[np.ndarray], np.ndarray]]:
         if subset not in self._calls:

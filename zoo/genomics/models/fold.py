@@ -59,7 +59,7 @@ class FoldedConv(nnx.Module):
         )
         self.bias = nnx.Param(jnp.zeros(channels)) if use_bias else None
 
-    def folded(self) -> Float[Array, "width letter channels"]:
+    def kernel_over_letters(self) -> Float[Array, "width letter channels"]:
         """The kernel over one-hot letters."""
         kernel = self.kernel[...]
         return (
@@ -73,6 +73,10 @@ class FoldedConv(nnx.Module):
     ) -> Float[Array, "batch position_out channels"]:
         """The cross-correlation of the folded kernel with the sequence."""
         y = jax.lax.conv_general_dilated(
-            x, self.folded(), (1,), self.padding, dimension_numbers=("NWC", "WIO", "NWC")
+            x,
+            self.kernel_over_letters(),
+            (1,),
+            self.padding,
+            dimension_numbers=("NWC", "WIO", "NWC"),
         )
         return y if self.bias is None else y + self.bias[...]

@@ -3,7 +3,7 @@ forward, CDS reverse.
 
 Everything but the last layer is `SequenceEncoder`'s, so that its pre-trained weights fit
 (semantic segmentation by fine-tuning, Long et al. 2015, arXiv:1411.4038). Recipe, cost and
-scores: `zoo.genomics.ecoli.train`.
+scores: `zoo.genomics.ecoli.recipes`.
 """
 
 from __future__ import annotations

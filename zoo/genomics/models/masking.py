@@ -34,7 +34,7 @@ def reverse_strand(tokens: np.ndarray) -> np.ndarray:
     return _COMPLEMENT[np.asarray(tokens)[..., ::-1]]
 
 
-def as_shown(probability: Any, tokens: Any, *, xp: Any = np) -> Any:
+def update_belief(probability: Any, tokens: Any, *, xp: Any = np) -> Any:
     """What a chosen position held, given a belief from its surroundings and what it shows:
     Bayes' rule with the corruption's own odds.
 
@@ -43,8 +43,8 @@ def as_shown(probability: Any, tokens: Any, *, xp: Any = np) -> Any:
         tokens: corrupted windows `[..., position]`; where a base is hidden nothing changes.
         xp: NumPy or jax.numpy.
     """
-    shown = xp.asarray(tokens)[..., None]
-    odds = xp.where(shown < 4, xp.where(shown == xp.arange(4), SAME, OTHER), 1.0)
+    letter = xp.asarray(tokens)[..., None]
+    odds = xp.where(letter < 4, xp.where(letter == xp.arange(4), SAME, OTHER), 1.0)
     value = probability * odds
     return value / value.sum(-1, keepdims=True)
 

@@ -8,7 +8,7 @@ as a sliding window of in-frame hexamers does; the last layer sees neighbouring 
 all three frames. Each convolution is written as a dense layer of shifted copies, which XLA
 turns into one matrix product (its gradients of dilated convolutions are slow on CPUs).
 
-Recipe, cost and scores: `zoo.genomics.ecoli.train`.
+Recipe, cost and scores: `zoo.genomics.ecoli.recipes`.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ class PeriodicCNN(nnx.Module):
         self, tokens: Int[Array, "batch position"], *, key: jax.Array | None = None
     ) -> Float[Array, "batch position class"]:
         """Logits at every base; `key` is taken for the loops' sake and not used (no dropout)."""
-        x = jax.nn.gelu(self.first(shifted(one_hot(tokens, xp=jnp), self.config.width, 1)))
+        x = jax.nn.gelu(self.first(shifted_copies(one_hot(tokens, xp=jnp), self.config.width, 1)))
         for norm, layer, dilation in zip(
             self.norms, self.layers, self.config.dilations, strict=True
         ):
-            x = x + jax.nn.gelu(layer(shifted(norm(x), self.config.taps, dilation)))
-        return self.out(jax.nn.gelu(self.mix(shifted(self.norm(x), self.config.taps, 1))))
+            x = x + jax.nn.gelu(layer(shifted_copies(norm(x), self.config.taps, dilation)))
+        return self.out(jax.nn.gelu(self.mix(shifted_copies(self.norm(x), self.config.taps, 1))))
 
 
-def shifted(x: jax.Array, taps: int, dilation: int) -> jax.Array:
+def shifted_copies(x: jax.Array, taps: int, dilation: int) -> jax.Array:
     """Copies of `x` `[batch, position, channel]` side by side, from
     `-(taps // 2) * dilation` to as much ahead; zero beyond the ends."""
     reach, length = taps // 2 * dilation, x.shape[1]

@@ -60,7 +60,7 @@ def words(task: MotifGrammar, *, file: str, sha256: str) -> Callable[[MotifInput
     if not path.is_file():
         raise files.FileMissing(
             f"{path} belongs to the package but is not there; `zoo data build "
-            f"genomics/motif_grammar --step {path.stem} --out {FOLDER.name}` fits it anew"
+            f"genomics/motif_grammar --step {path.stem} --out {FOLDER}` fits it anew"
         )
     if (found := files.sha256(path)) != sha256:
         raise files.FileAltered(

@@ -152,8 +152,8 @@ class PlantedSequences:
         truth = np.zeros(self.tokens.shape, bool)
         row, place = np.nonzero(self.counts & (self.motif >= 0))
         for offset in range(self.informative.shape[1]):
-            told = self.informative[self.motif[row, place], offset]
-            truth[row[told], self.start[row, place][told] + offset] = True
+            informs = self.informative[self.motif[row, place], offset]
+            truth[row[informs], self.start[row, place][informs] + offset] = True
         return truth
 
     def instances(self, row: int) -> list[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ its farthest base,
 Every row sees what the network sees, the corrupted windows. A context reaches back to the
 nearest hidden base (or the window's end) and no farther; bases that the corruption replaced
 are taken as they stand, since nothing marks them. Both rows end with Bayes' rule for what
-the scored position itself shows (`zoo.genomics.models.masking.as_shown`), which is all that
+the scored position itself shows (`zoo.genomics.models.masking.update_belief`), which is all that
 the protocol tells about it.
 """
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.genomics.data.sequences import kmer_index, reverse_complement
-from zoo.genomics.models.masking import as_shown, reverse_strand
+from zoo.genomics.models.masking import reverse_strand, update_belief
 
 if TYPE_CHECKING:
     from zoo.genomics.ecoli.task import EColiLanguage
@@ -44,7 +44,9 @@ def left(task: EColiLanguage, *, order: int, strength: float) -> Predictor:
     chain = Chain(task.arc("train"), order, strength)
 
     def predict(tokens: np.ndarray) -> dict[str, np.ndarray]:
-        return {"probability": _in_parts(lambda part: as_shown(chain.left(part), part), tokens)}
+        return {
+            "probability": _in_parts(lambda part: update_belief(chain.left(part), part), tokens)
+        }
 
     return predict
 
@@ -60,7 +62,9 @@ def both_sides(task: EColiLanguage, *, order: int, strength: float) -> Predictor
 
     def predict(tokens: np.ndarray) -> dict[str, np.ndarray]:
         return {
-            "probability": _in_parts(lambda part: as_shown(chain.both_sides(part), part), tokens)
+            "probability": _in_parts(
+                lambda part: update_belief(chain.both_sides(part), part), tokens
+            )
         }
 
     return predict
@@ -72,7 +76,7 @@ def naive_bayes(task: EColiLanguage, *, order: int, strength: float) -> Predicto
     chain = Chain(task.arc("train"), order, strength)
 
     def combined(tokens: np.ndarray) -> np.ndarray:
-        return as_shown(chain.left(tokens) * chain.right(tokens) / chain.table[0], tokens)
+        return update_belief(chain.left(tokens) * chain.right(tokens) / chain.table[0], tokens)
 
     return lambda tokens: {"probability": _in_parts(combined, tokens)}
 
