@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from zoo import registry
 from zoo.genomics.data import Features
 from zoo.genomics.data.sequences import encode, reverse_complement
 from zoo.genomics.ecoli import task as ecoli
