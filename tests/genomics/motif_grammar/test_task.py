@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -149,7 +150,7 @@ def test_a_sequence_without_truth_has_no_score():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_frozen_network_is_the_same_function(kind):
     model = MotifCnn(MotifCnnConfig(kind, "relu"), rngs=nnx.Rngs(0))
-    x = one_hot(np.random.default_rng(0).integers(0, 4, (8, 200)).astype(np.int8))
+    x = jnp.asarray(one_hot(np.random.default_rng(0).integers(0, 4, (8, 200)).astype(np.int8)))
     model(x, key=jax.random.key(0))  # moves the running statistics
     np.testing.assert_allclose(np.asarray(freeze(model)(x)), np.asarray(model(x)), atol=1e-5)
 
