@@ -104,7 +104,8 @@ def seeds_of(recipe: str, *, beside: Path) -> Seeds:
         zoo.files.FileMissing: the published weights cannot be had.
     """
     from zoo.pretrained.model import RUN, load_model
-    from zoo.pretrained.publish import WEIGHTS, read_run
+    from zoo.pretrained.publish import WEIGHTS
+    from zoo.pretrained.run import read_run
 
     runs = {path.parent: read_run(path.parent) for path in sorted(beside.parent.glob(f"*/{RUN}"))}
     runs = {path: run for path, run in runs.items() if run.recipe == recipe and run.died is None}
