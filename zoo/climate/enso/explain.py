@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.climate.enso.data import CORE, LEADS, MODES
+from zoo.climate.enso.data import LEADS
 from zoo.climate.enso.predict import EnsoModel
-from zoo.climate.enso.state import CausalModes
 from zoo.interfaces.explanation import TITLES, Explainable, Explained, NotExplainable, canvas
 from zoo.interfaces.task import load_task
 
@@ -31,6 +30,17 @@ SEASON = "k5"
 def explain_season(
     model: PretrainedModel, source: Path | None, examples: int, target: str
 ) -> Explainable:
+    """What an ENSO model's forecast of one season depends on.
+
+    Args:
+        model: an ENSO model.
+        source: must be None: it reads the observed record of its own task.
+        examples: how many issues, those with the strongest forecasts.
+        target: `k0`..`k8`.
+
+    Raises:
+        NotExplainable: a file, or no such season.
+    """
     if source is not None:
         raise NotExplainable(
             f"{model.card.id} reads the observed record of its own task; it takes no file"
@@ -62,13 +72,7 @@ def explain_season(
     ]
     inputs = inputs[chosen]
     names = tuple(f"issued-{issue}" for issue in every.issues[chosen])
-    state = predictor.state
-    source_names = MODES if isinstance(state, CausalModes) or state.source == "modes" else CORE
-    indices = (
-        list(source_names)
-        if isinstance(state, CausalModes)
-        else [source_names[column] for column in state.columns]
-    )
+    indices = predictor.state.names
     average = inputs.copy()
     average[:, :-1] = 0.0
     said = f"Nino3.4 anomaly forecast for season {target} (K)"

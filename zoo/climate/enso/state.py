@@ -62,6 +62,12 @@ class IndexState:
         values = getattr(past, self.source)[:, self.columns]
         return (values - self.base[calendar_month(past.months)]) / self.scale
 
+    @property
+    def names(self) -> list[str]:
+        """Of the indices, in the order of the state."""
+        known = data.MODES if self.source == "modes" else data.CORE
+        return [known[column] for column in self.columns]
+
     def arrays(self) -> dict[str, np.ndarray]:
         """What a weights file must keep."""
         return {"base": self.base, "scale": self.scale}
@@ -95,6 +101,11 @@ class CausalModes:
         x[:, :2] = past.core[:, [0, 2]] - self.base[calendar_month(past.months)]
         x[known, 2:] = detrend(past.modes[known, 2:], past.months[known])
         return x / self.scale
+
+    @property
+    def names(self) -> list[str]:
+        """Of the indices, in the order of the state."""
+        return list(data.MODES)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a weights file must keep."""

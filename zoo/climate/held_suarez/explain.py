@@ -37,21 +37,26 @@ side."""
 def explain_point(
     model: PretrainedModel, source: Path | None, examples: int, target: str
 ) -> Explainable:
-    named = {f"{variable}_{level}": number for number, (variable, level) in enumerate(CHANNELS)}
-    found = re.fullmatch(r"(\w+)@(-?[\d.]+),(-?[\d.]+)", target)
-    if not found or found[1] not in named:
-        raise NotExplainable(
-            f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
-            f"{', '.join(named)}"
-        )
+    """What a weather model's forecast of one variable at one place depends on.
+
+    Args:
+        model: a weather model.
+        source: NetCDF or Zarr with the states; None: start dates of the model's own task.
+        examples: how many states, from the first on.
+        target: `VARIABLE_LEVEL@LATITUDE,LONGITUDE`.
+
+    Raises:
+        NotExplainable: a target that means nothing.
+        zoo.climate.held_suarez.forecast.ForecastInputError: states that the model cannot take.
+    """
+    field, channel, north, east = parse_target(target)
     module, transforms = cast(WeatherModel, model.predict).members[0]
     analysis = check_analysis(_analysis(model, source).isel(time=slice(0, examples)), transforms)
     longitude, latitude = analysis["longitude"].values, analysis["latitude"].values
     place = (
-        int(np.abs((longitude - float(found[3]) + 180) % 360 - 180).argmin()),
-        int(np.abs(latitude - float(found[2])).argmin()),
+        int(np.abs((longitude - east + 180) % 360 - 180).argmin()),
+        int(np.abs(latitude - north).argmin()),
     )
-    channel = named[found[1]]
     unit = UNITS[CHANNELS[channel][0]]
     inputs = transforms.normalise(stack(analysis)).astype(np.float32)
     graph, weights = nnx.split(module)
@@ -67,16 +72,12 @@ def explain_point(
     usual = np.broadcast_to(transforms.normalise(transforms.climatology), inputs.shape[1:]).astype(
         np.float32
     )
-    # Boxes are laid so that the place itself is in the middle of one.
-    rows = (np.arange(inputs.shape[1]) - place[0] + BOX[0] // 2) % inputs.shape[1] // BOX[0]
-    columns = (np.arange(inputs.shape[2]) - place[1] + BOX[1] // 2 + inputs.shape[2]) // BOX[1]
-    columns -= columns.min()
-    boxes = rows[:, None] * (columns.max() + 1) + columns
+    boxes = boxes_around(place, inputs.shape[1:3])
     names = tuple(
         np.datetime_as_string(time, unit="h").replace(":", "") for time in analysis["time"].values
     )
     said = (
-        f"{found[1]} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, "
+        f"{field} after {module.config.step_hours} h at {latitude[place[1]]:.1f} N, "
         f"{longitude[place[0]]:.1f} E ({unit})"
     )
     start_field = transforms.denormalise(inputs)[..., channel]
@@ -84,17 +85,15 @@ def explain_point(
     def draw(row: int, explained: Explained) -> Figure:
         title = (
             f"{model.card.id}, {names[row]}: {said} = {explained.score[row]:.6g}.\n"
-            f"{TITLES[explained.method].capitalize()}; lines: "
+            f"{TITLES[explained.method].capitalize()}; lines: {field} at the start ({unit})"
         )
-        marked = longitude[place[0]], latitude[place[1]]
-        title += f"{found[1]} at the start ({unit})"
         return world(
             longitude,
             latitude,
             explained.values[row],
             start_field[row],
             title,
-            mark=marked,
+            mark=(longitude[place[0]], latitude[place[1]]),
             unit=unit,
         )
 
@@ -114,6 +113,32 @@ def explain_point(
         batch=8,
         arrays={"longitude": longitude, "latitude": latitude},
     )
+
+
+def parse_target(target: str) -> tuple[str, int, float, float]:
+    """A field's name, its channel, and latitude and longitude in degrees, from
+    `VARIABLE_LEVEL@LATITUDE,LONGITUDE`.
+
+    Raises:
+        NotExplainable: it is no such text; names the variables.
+    """
+    named = {f"{variable}_{level}": number for number, (variable, level) in enumerate(CHANNELS)}
+    found = re.fullmatch(r"(\w+)@(-?[\d.]+),(-?[\d.]+)", target)
+    if not found or found[1] not in named:
+        raise NotExplainable(
+            f"target {target!r} is no VARIABLE_LEVEL@LATITUDE,LONGITUDE; variables: "
+            f"{', '.join(named)}"
+        )
+    return found[1], named[found[1]], float(found[2]), float(found[3])
+
+
+def boxes_around(place: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+    """The number of each grid point's box, `[longitude, latitude]`: boxes are laid so that the
+    place itself is in the middle of one."""
+    rows = (np.arange(shape[0]) - place[0] + BOX[0] // 2) % shape[0] // BOX[0]
+    columns = (np.arange(shape[1]) - place[1] + BOX[1] // 2 + shape[1]) // BOX[1]
+    columns -= columns.min()
+    return rows[:, None] * (columns.max() + 1) + columns
 
 
 def _analysis(model: PretrainedModel, source: Path | None) -> Any:
