@@ -310,11 +310,13 @@ def _existing(path: Path) -> Path:
 @contextlib.contextmanager
 def whole(target: Path) -> Iterator[Path]:
     """A temporary path that becomes `target` when the block ends well and vanishes when it
-    fails: a file is whole or not there."""
+    fails: a file is whole or not there, after a power cut, too."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         yield part
+        with open(part, "rb") as written:  # on the disk before the name is: after a power cut, too
+            os.fsync(written.fileno())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
