@@ -461,7 +461,7 @@ def read_branches(
 
     path = resolve(path)[0]
     if path.endswith(".parquet"):
-        from zoo.particle_physics.data.public_sets import parquet_table
+        from zoo.particle_physics.data.parquet import parquet_table
 
         table = parquet_table(path, branches)
         return {name: ak.from_arrow(table.column(name)) for name in table.column_names}
