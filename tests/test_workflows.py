@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-yaml = pytest.importorskip("yaml")
 FOLDER = Path(__file__).resolve().parents[1] / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 

@@ -87,13 +87,25 @@ def test_the_weights_of_places_are_a_position_weight_matrix():
 
 def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
     model = SequenceEncoder(SequenceEncoderConfig(**SMALL), rngs=nnx.Rngs(0))
-    tokens = random_tokens(2, 101)
-    hidden = tokens.copy()
-    hidden[:, 50] = MASK
-    other = tokens.copy()
-    other[:, 50] = (tokens[:, 50] + 1) % 4
-    other[:, 50] = MASK
-    np.testing.assert_array_equal(model(jnp.asarray(hidden)), model(jnp.asarray(other)))
+    tokens, key = random_tokens(2, 101), jax.random.key(3)
+    seen = []
+
+    def spy(shown, key=None):
+        seen.append(np.asarray(shown))
+        return model(shown)
+
+    def loss(tokens):
+        return float(training_encoder.language_loss(spy, {"tokens": jnp.asarray(tokens)}, key)[0])
+
+    first = loss(tokens)
+    hidden = seen[0] == MASK
+    assert 0.05 < hidden.mean() < 0.25  # what pre-training hides, at places that the key draws
+    other = np.where(hidden, (tokens + 1) % 4, tokens).astype(np.int8)
+    assert loss(other) != first  # other letters are asked for
+    np.testing.assert_array_equal(seen[1], seen[0])  # and nothing of them is shown
+    elsewhere = np.where(hidden, tokens, (tokens + 1) % 4).astype(np.int8)
+    loss(elsewhere)
+    assert np.abs(model(jnp.asarray(seen[2])) - model(jnp.asarray(seen[0]))).max() > 1e-3
     assert model(jnp.asarray(tokens)).shape == (2, 101, 4)
     model = SequenceEncoder(SequenceEncoderConfig(tasks=2, **SMALL), rngs=nnx.Rngs(0))
     short = random_tokens(2, 64)

@@ -93,6 +93,7 @@ def test_ranks_keep_at_most_the_asked_for_background_and_ties_together():
     assert rank.tolist() == [1, 4, 4, 4, 5, 2, 4, 1]
     for allowed in range(1, 6):
         kept = rank <= allowed
+        assert kept.any()  # of this toy some signal stands above all background
         assert kept[background].sum() <= allowed
         assert kept[6] == kept[1]  # signal and background of one score
         assert not kept.any() or score[kept].min() > score[~kept].max(initial=-1.0)  # it is a cut

@@ -108,7 +108,7 @@ def test_one_seed_gives_one_digest_whatever_the_batch_size(pythia, name):
 @needs_pythia
 @pytest.mark.parametrize("name", ["QCD", "Tbqq"])
 def test_the_shipped_test_jets_come_out_again(pythia, name):
-    uproot = pytest.importorskip("uproot")
+    import uproot
     import awkward as ak
 
     part = next(part for part in simulate.plan("jet_tagging") if part.name == f"test-{name}-0.root")

@@ -147,7 +147,9 @@ def test_every_parameter_has_a_finite_gradient_also_beside_jets_of_one_particle_
 
     # The first of the jets has one particle, and the last row of these has none.
     nobody = [np.concatenate([array, np.zeros_like(array[:1])]) for array in inputs]
-    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params, nobody)):
+    leaves = jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params, nobody))
+    assert len(leaves) == len(jax.tree.leaves(params)) > 0
+    for path, leaf in leaves:
         assert np.isfinite(leaf).all() and np.abs(leaf).max() > 0, jax.tree_util.keystr(path)
 
 
@@ -156,7 +158,9 @@ def test_weights_survive_a_file(name, tmp_path):
     model, _ = build(name)
     save(tmp_path / "weights.safetensors", model)
     other = restore(build.__wrapped__(name, seed=1)[0], load(tmp_path / "weights.safetensors")[0])
-    for key, value in flatten(model).items():
+    stored = flatten(model)
+    assert stored and stored.keys() == flatten(other).keys()
+    for key, value in stored.items():
         np.testing.assert_array_equal(flatten(other)[key], value)
 
 
@@ -182,9 +186,10 @@ def test_the_number_of_parameters_is_the_one_documented(architecture, config, co
 
 
 def test_only_parameters_are_stored_so_every_state_is_trained_and_saved():
+    assert MODELS
     for name in MODELS:
         model, _ = build(name)
-        assert len(flatten(model)) == len(jax.tree.leaves(nnx.state(model)))
+        assert 0 < len(flatten(model)) == len(jax.tree.leaves(nnx.state(model)))
 
 
 def dense_edge_convolution(layer, x, neighbours):
@@ -228,6 +233,7 @@ def test_folding_moves_the_scales_into_the_kernels_and_changes_no_answer():
             jax.random.fold_in(key, number), dense.affine.scale.shape, minval=0.5, maxval=2.0
         )
     folded = net.folded()
+    assert [len(convolution.layers) for convolution in net.convolutions] == [3, 3, 3]
     x = jax.random.normal(key, (3, 20, len(FEATURE_SETS["kinpid"])))
     mask = jnp.arange(20) < jnp.array([5, 20, 12])[:, None]
     np.testing.assert_allclose(folded(x, None, mask), net(x, None, mask), rtol=1e-5, atol=1e-5)

@@ -115,6 +115,7 @@ def test_outputs_are_those_of_the_pytorch_original(feature_set):
 
 
 def test_the_cards_name_what_the_original_is():
+    assert len(CARDS) == 3
     for feature_set, name in CARDS.items():
         card = registry.model(name)
         assert card.n_params == TRAINABLE[feature_set]
