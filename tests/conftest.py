@@ -48,6 +48,8 @@ def session_environment(home: Path) -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": str(home / "xla"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        # Two processes share the cores; waiting threads of OpenMP would burn the other's.
+        "OMP_NUM_THREADS": "1",
         "GIT_CONFIG_GLOBAL": str(git),
         "GIT_CONFIG_SYSTEM": os.devnull,
         **{

@@ -310,7 +310,7 @@ def test_labels_and_their_overlaps():
 
 
 def test_scores_of_genes_equal_scikit_learn(rng, arcs):
-    import sklearn.metrics
+    from sklearn import metrics as sklearn
 
     tokens, label = (
         rng.integers(0, 4, 6144 + 3 * 1024).astype(np.int8),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from random_modules import drawn
 
 from zoo import cards, registry
 from zoo.cards import ModelCard
@@ -173,7 +174,7 @@ def test_loss_looks_at_what_counts_only():
 
 
 def test_both_strands_agree_where_they_are_averaged(genome):
-    model = SequenceEncoder(SequenceEncoderConfig(**TINY), rngs=nnx.Rngs(0))
+    model = drawn(lambda: SequenceEncoder(SequenceEncoderConfig(**TINY), rngs=nnx.Rngs(0)))
     tokens = genome[:1024].reshape(2, 512).copy()
     tokens[:, ::9] = masking.MASK
     predict = MaskedLanguageModel([model])
@@ -200,7 +201,7 @@ def test_both_strands_agree_where_they_are_averaged(genome):
 
 def test_labeller_covers_every_base_and_both_strands(genome):
     config = GeneLabellerConfig(**TINY | {"max_tokens": 8})
-    model = GeneLabeller(config, rngs=nnx.Rngs(1))
+    model = drawn(lambda: GeneLabeller(config, rngs=nnx.Rngs(1)))
     labeller = BaseLabeller([model], length=64)
     arc = genome[:300]
     found = labeller.along(arc)

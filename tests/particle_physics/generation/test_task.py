@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from random_modules import drawn
 
 from zoo import registry
 from zoo.particle_physics.generation import baselines
@@ -288,14 +289,6 @@ def test_baselines_repeat_themselves_by_seed(task):
 # ----------------------------------------------------------------------------------------- networks
 
 
-def randomised(module: nnx.Module) -> nnx.Module:
-    """The module with no parameter at zero, so that nothing is hidden by an initialisation."""
-    rng = np.random.default_rng(0)
-    for _, leaf in nnx.to_flat_state(nnx.state(module, nnx.Param)):
-        leaf[...] = leaf[...] + jnp.asarray(0.1 * rng.standard_normal(leaf[...].shape), jnp.float32)
-    return module
-
-
 def standard(n: int) -> tuple[jax.Array, jax.Array]:
     """Centre and scale of stretched particles, `[jet, 3]`, about as those of the shipped sets."""
     return jnp.tile(jnp.array([0.0, 0.1, -4.0]), (n, 1)), jnp.tile(
@@ -306,16 +299,20 @@ def standard(n: int) -> tuple[jax.Array, jax.Array]:
 def network(name: str):
     """(function of particle-wise input, told, mask), width of that input."""
     if name == "flow":
-        model = randomised(EpicFlow(SMALL_FLOW, rngs=nnx.Rngs(0)))
-        return lambda x, c, mask: model(x, jnp.full(len(x), 0.3), c, mask), 3
+        model = drawn(lambda: EpicFlow(SMALL_FLOW, rngs=nnx.Rngs(0)))
+        return jax.jit(lambda x, c, mask: model(x, jnp.full(len(x), 0.3), c, mask)), 3
     if name == "critic":
-        model = randomised(EpicCritic(SMALL_GAN, rngs=nnx.Rngs(0)))
-        return lambda x, c, mask: model(
-            x, c, mask, jet_observables(training_generation.relaxed(x, *standard(len(x))), mask)
+        model = drawn(lambda: EpicCritic(SMALL_GAN, rngs=nnx.Rngs(0)))
+        return jax.jit(
+            lambda x, c, mask: model(
+                x, c, mask, jet_observables(training_generation.relaxed(x, *standard(len(x))), mask)
+            )
         ), 3
-    model = randomised(EpicGan(SMALL_GAN, rngs=nnx.Rngs(0)))
-    return lambda x, c, mask: model(
-        x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask, *standard(len(x))
+    model = drawn(lambda: EpicGan(SMALL_GAN, rngs=nnx.Rngs(0)))
+    return jax.jit(
+        lambda x, c, mask: model(
+            x, jnp.ones((len(x), SMALL_GAN.global_noise)), c, mask, *standard(len(x))
+        )
     ), SMALL_GAN.local_noise
 
 
@@ -359,7 +356,7 @@ def test_training_runs_and_its_weights_give_the_same_jets_again(name, folder, tm
     assert "on validation" in lines[0]
     parameters, transforms, _ = weights.load(tmp_path / f"{name}.seed0.safetensors")
     conditions = Conditions.from_arrays(transforms)
-    fresh = (EpicFlow if "flow" in name else EpicGan)(config, rngs=nnx.Rngs(7))
+    fresh = drawn(lambda: (EpicFlow if "flow" in name else EpicGan)(config, rngs=nnx.Rngs(7)))
     model = JetGenerator(weights.restore(fresh, parameters), conditions, steps=2)
     request = GenerationRequest(np.array([2, 0, 1, 1], np.int8), 5)
     first, again, other = (
@@ -458,7 +455,7 @@ def adversaries():
         "scale": scale,
     }
     return *nnx.split(
-        randomised(training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0)))
+        drawn(lambda: training_generation.Adversaries(SMALL_GAN, rngs=nnx.Rngs(0)))
     ), batch
 
 
@@ -471,7 +468,7 @@ def gradient_of(name, adversaries):
             nnx.merge(graph, s), batch, jax.random.key(0), penalty=0.1
         )[1][name]
 
-    return jax.grad(loss)(state)
+    return jax.jit(jax.grad(loss))(state)
 
 
 def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round(adversaries):
@@ -504,7 +501,7 @@ def test_the_generators_borrowed_slope_is_the_gradient_of_its_loss(adversaries):
         return jnp.mean(jax.nn.softplus(judged(batch["x"]) - judged(fake)))
 
     expected, found = (
-        jax.grad(direct)(state)["generator"],
+        jax.jit(jax.grad(direct))(state)["generator"],
         gradient_of("generator", adversaries)["generator"],
     )
     for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
@@ -515,9 +512,11 @@ def test_the_penalty_is_the_mean_square_slope_at_both_samples(adversaries):
     graph, state, batch = adversaries
     values = {}
     for penalty in (0.0, 0.1):
-        total, parts = training_generation.gan_loss(
-            nnx.merge(graph, state), batch, jax.random.key(0), penalty=penalty
-        )
+        total, parts = jax.jit(
+            lambda state, penalty=penalty: training_generation.gan_loss(
+                nnx.merge(graph, state), batch, jax.random.key(0), penalty=penalty
+            )
+        )(state)
         values[penalty] = float(total)
     assert float(parts["slope"]) > 0
     assert values[0.1] - values[0.0] == pytest.approx(0.1 * float(parts["slope"]), rel=1e-3)

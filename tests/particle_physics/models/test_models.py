@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from random_modules import drawn
 
 from zoo.particle_physics.models.features import FEATURE_SETS
 from zoo.particle_physics.models.lorentz_net import LorentzNet, LorentzNetConfig, minkowski
@@ -54,17 +55,7 @@ each = pytest.mark.parametrize("name", MODELS)
 def build(name, seed=0):
     """The model, and its compiled call."""
     architecture, config = MODELS[name]
-    graph, params = nnx.split(nnx.eval_shape(lambda: architecture(config, rngs=nnx.Rngs(0))))
-    random = np.random.default_rng(seed)
-
-    # Scales of one and shifts of zero would hide mistakes. (And NumPy compiles nothing.)
-    def fill(path, leaf):
-        noise = random.normal(size=leaf.shape).astype(np.float32)
-        if leaf.ndim > 1:
-            return jnp.asarray(noise / leaf.shape[0] ** 0.5)
-        return jnp.asarray(0.1 * noise + ("scale" in jax.tree_util.keystr(path)))
-
-    model = nnx.merge(graph, jax.tree_util.tree_map_with_path(fill, params))
+    model = drawn(lambda: architecture(config, rngs=nnx.Rngs(0)), seed=seed)
     return model, jax.jit(lambda *inputs: model(*inputs))
 
 
@@ -224,19 +215,21 @@ def test_the_split_edge_weights_are_the_papers_formula():
 
 
 def test_folding_moves_the_scales_into_the_kernels_and_changes_no_answer():
-    net = ParticleNet(ParticleNetConfig(normalise=False), rngs=nnx.Rngs(0))
-    key = jax.random.key(1)
-    for number, dense in enumerate(
-        dense for convolution in net.convolutions for dense in convolution.layers
-    ):
-        dense.affine.scale[...] = jax.random.uniform(
-            jax.random.fold_in(key, number), dense.affine.scale.shape, minval=0.5, maxval=2.0
+    net = drawn(lambda: ParticleNet(ParticleNetConfig(normalise=False), rngs=nnx.Rngs(0)))
+    random = np.random.default_rng(1)
+    for dense in (dense for convolution in net.convolutions for dense in convolution.layers):
+        dense.affine.scale[...] = jnp.asarray(
+            random.uniform(0.5, 2.0, dense.affine.scale.shape), jnp.float32
         )
     folded = net.folded()
-    assert [len(convolution.layers) for convolution in net.convolutions] == [3, 3, 3]
-    x = jax.random.normal(key, (3, 20, len(FEATURE_SETS["kinpid"])))
-    mask = jnp.arange(20) < jnp.array([5, 20, 12])[:, None]
-    np.testing.assert_allclose(folded(x, None, mask), net(x, None, mask), rtol=1e-5, atol=1e-5)
+    assert [len(convolution.layers) for convolution in net.convolutions] == [3, 3]
+    x = random.normal(size=(3, 20, len(FEATURE_SETS["kinpid"]))).astype(np.float32)
+    mask = np.arange(20) < np.array([5, 20, 12])[:, None]
+    answers = [
+        jax.jit(lambda x, mask, model=model: model(x, None, mask))(x, mask)
+        for model in (folded, net)
+    ]
+    np.testing.assert_allclose(*answers, rtol=1e-5, atol=1e-5)
     assert all(
         dense.affine.scale is None
         for convolution in folded.convolutions
@@ -274,14 +267,14 @@ def test_a_jet_with_too_few_particles_gets_absent_neighbours_and_never_itself():
 
 def test_each_edge_convolution_may_have_its_own_number_of_neighbours():
     config = ParticleNetConfig(channels=((8, 8), (16, 16)), hidden=(16,))
-    one, two, other = (
-        ParticleNet(dataclasses.replace(config, neighbours=k), rngs=nnx.Rngs(0))
-        for k in (7, (7, 7), (7, 3))
-    )
-    given = [jnp.asarray(each) for each in jets()]
-    logits = one(*given)
-    np.testing.assert_array_equal(two(*given), logits)
-    assert np.abs(other(*given) - logits)[2:].max() > 1e-3
+
+    def logits(neighbours):
+        own = dataclasses.replace(config, neighbours=neighbours)
+        model = drawn(lambda: ParticleNet(own, rngs=nnx.Rngs(0)))
+        return np.asarray(jax.jit(lambda *inputs: model(*inputs))(*jets()))
+
+    np.testing.assert_array_equal(logits((7, 7)), logits(7))
+    assert np.abs(logits((7, 3)) - logits(7))[2:].max() > 1e-3
     with pytest.raises(ValueError, match="must be one number or 2"):
         ParticleNet(dataclasses.replace(config, neighbours=(7, 7, 7)), rngs=nnx.Rngs(0))
 
@@ -348,8 +341,8 @@ def test_lorentz_net_does_not_see_the_frame(frame):
         # The vectors inside turn with the frame: the layer is equivariant, not only the
         # answer invariant.
         h = jnp.asarray(np.random.default_rng(0).normal(size=(3, 32, 8)))
-        _, x = model.layers[0](h, jnp.asarray(vectors), jnp.asarray(mask, float))
-        _, turned = model.layers[0](h, jnp.asarray(vectors @ frame.T), jnp.asarray(mask, float))
+        layer = jax.jit(lambda vectors: model.layers[0](h, vectors, jnp.asarray(mask, float))[1])
+        x, turned = layer(vectors), layer(vectors @ frame.T)
         np.testing.assert_allclose(turned, x @ frame.T, rtol=1e-9, atol=1e-8)
         assert np.abs(x - vectors)[mask].max() > 1e-3
 

@@ -1,0 +1,155 @@
+"""The code keeps its measures: formatted, no file or function longer than a reader holds in
+mind, rooms with few doors, and a test at the mirrored path of each module.
+
+Each list below names what still breaks a rule. It only shrinks: what keeps the rule must
+leave the list.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "zoo"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+DOMAINS = sorted(path.parent for path in PACKAGE.glob("*/domain.py"))
+
+FILE, FUNCTION, WIDTH, TOP, BESIDE = 500, 80, 92, 8, 6
+"""Lines of a file and of a function; columns that nine lines of ten keep; files at the top of
+the package and beside the folders of a domain."""
+
+LONG_FILES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
+WIDE_LINES: set[str] = set()
+UNTESTED: set[str] = set()
+
+
+def name(path: Path) -> str:
+    """A file's path from the root of the repository."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def only_shrinks(found: Iterable[str], known: set[str]) -> None:
+    """Fails for a breach that is not known, and for a known one that is none any more."""
+    found = set(found)
+    assert found - known == set(), "these break the rule"
+    assert known - found == set(), "these keep the rule now: take them off the list"
+
+
+def ruff(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ruff", *arguments, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_there_is_something_to_measure():
+    assert len(SOURCES) > 100 and [path.name for path in DOMAINS] == [
+        "climate",
+        "genomics",
+        "particle_physics",
+    ]
+
+
+def test_everything_is_formatted():
+    done = ruff("format", "--check", ".")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_is_kept_from_the_formatter():
+    escapes = ("fmt: " + word for word in ("skip", "off"))
+    texts = {name(path): path.read_text(encoding="utf-8") for path in ROOT.glob("**/*.py")}
+    assert [path for each in escapes for path, text in texts.items() if each in text] == []
+
+
+def test_the_linter_has_nothing_to_say():
+    done = ruff("check", ".", "--output-format", "concise")
+    assert done.returncode in (0, 1), done.stderr
+    said = [line for line in done.stdout.splitlines() if line.count(":") >= 3]
+    assert [line for line in said if " E501 " not in line] == []
+    only_shrinks({line.partition(":")[0] for line in said}, WIDE_LINES)
+
+
+def test_no_file_is_longer_than_its_reader_can_hold():
+    only_shrinks(
+        (
+            name(path)
+            for path in SOURCES
+            if len(path.read_text(encoding="utf-8").splitlines()) > FILE
+        ),
+        LONG_FILES,
+    )
+
+
+def test_no_function_is_longer_than_a_page():
+    only_shrinks(
+        (
+            f"{name(path)}:{node.name}"
+            for path in SOURCES
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.end_lineno - node.lineno + 1 > FUNCTION
+        ),
+        LONG_FUNCTIONS,
+    )
+
+
+def test_nine_lines_of_ten_are_narrow():
+    widths = sorted(
+        len(line)
+        for path in SOURCES
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    )
+    assert widths[int(0.9 * len(widths))] <= WIDTH
+
+
+def test_the_package_has_few_files_at_its_top():
+    files = [path.name for path in PACKAGE.iterdir() if path.suffix == ".py"]
+    assert 0 < len(files) <= TOP, files
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda path: path.name)
+def test_a_domain_has_few_files_beside_its_folders(domain: Path):
+    files = [path.name for path in domain.iterdir() if path.suffix == ".py"]
+    files.remove("__init__.py")  # the room's door
+    assert 0 < len(files) <= BESIDE, files
+
+
+def has_logic(path: Path) -> bool:
+    """Whether a module defines functions with more than a line of body, or classes with such."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and len(node.body) - (ast.get_docstring(node) is not None) > 0
+        and getattr(getattr(node.body[-1], "value", None), "value", None) is not ...
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def tested_at(path: Path) -> list[Path]:
+    """Where the test of a module may stand: at the mirrored path, or, of a package's door and
+    of a room of small files, at the room's own."""
+    inside = path.relative_to(PACKAGE)
+    if path.name == "__init__.py":
+        return [ROOT / "tests" / inside.parent / f"test_{inside.parent.name}.py"]
+    return [ROOT / "tests" / inside.with_name(f"test_{inside.name}")]
+
+
+def test_each_module_with_logic_has_its_test_at_the_mirrored_path():
+    only_shrinks(
+        (
+            name(path)
+            for path in SOURCES
+            if has_logic(path) and not any(test.is_file() for test in tested_at(path))
+        ),
+        UNTESTED,
+    )
