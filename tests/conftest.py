@@ -2,7 +2,8 @@
 this process.
 
 The session brings its own HOME, caches and git identity, and leaves those of the person who
-runs it alone: a run depends on nothing but the checkout and, where one is named, the mirror.
+runs it alone: a run depends on nothing but the checkout and the verified data files that lie
+in `ZOO_MIRROR` or in that person's cache, which are only read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def session_environment(home: Path) -> dict[str, str]:
     """Environment variables that put everything a test may find or leave into `home`."""
+    from zoo import files
+
     git = home / "gitconfig"
     # A checkout that belongs to another user (in a container) is still the one to look at.
     git.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
@@ -43,6 +46,7 @@ def session_environment(home: Path) -> dict[str, str]:
         "XDG_DATA_HOME": str(home / "share"),
         "XDG_STATE_HOME": str(home / "state"),
         "ZOO_HOME": str(home / "zoo"),
+        "ZOO_MIRROR": os.pathsep.join(map(str, [*files.mirrors(), files.home() / "files"])),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
         # Compiled once a session, also where several processes or tests need the same function.
         "JAX_COMPILATION_CACHE_DIR": str(home / "xla"),
@@ -60,8 +64,25 @@ def session_environment(home: Path) -> dict[str, str]:
     }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--none-skipped",
+        action="store_true",
+        help="a test that skips fails: for where all that is optional has been installed",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.option.none_skipped:
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
+    return report
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Before any test module is imported; the workers of pytest-xdist inherit it."""
+    """Gives the session its environment before any test module is imported; the workers of
+    pytest-xdist inherit it."""
     if hasattr(config, "workerinput"):
         return
     home = Path(tempfile.mkdtemp(prefix="zoo-tests-"))
@@ -81,8 +102,9 @@ def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def mirror_file() -> Callable[[str, str], Path]:
-    """Finds one file of a dataset, by the two names, in the checkout or in `ZOO_MIRROR`; else
-    skips and says why. A file that the checkout ships is there, or the test fails."""
+    """Finds one file of a dataset, by the two names, in the checkout, in `ZOO_MIRROR` or in
+    the cache; else skips and says why. A file that the checkout ships is there, or the test
+    fails."""
     from zoo import files, registry
 
     def find(dataset: str, name: str) -> Path:
@@ -95,8 +117,8 @@ def mirror_file() -> Callable[[str, str], Path]:
         if path is None:
             mirror = os.environ.get("ZOO_MIRROR")
             pytest.skip(
-                f"{name} ({card.bytes / 1e6:.1f} MB) is not here: `zoo mirror DIR {dataset}`, "
-                f"and set ZOO_MIRROR=DIR (now {mirror!r})"
+                f"{name} ({card.bytes / 1e6:.1f} MB) is not here: `zoo data get {dataset}`, or "
+                f"set ZOO_MIRROR (now {mirror!r})"
             )
         return path
 

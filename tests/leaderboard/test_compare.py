@@ -195,6 +195,7 @@ def test_croissant_says_what_the_card_says(site):
         )
 
 
+@pytest.mark.optional
 def test_shipped_cards_are_valid_croissant(tmp_path):
     mlcroissant = pytest.importorskip("mlcroissant")
     from zoo import registry

@@ -120,6 +120,7 @@ def soft_drop_ratio(golden):
     return ratio
 
 
+@pytest.mark.generate
 def test_soft_drop_reproduces_the_stored_masses_of_a_hundred_jets(soft_drop_ratio):
     """Of the particles before the detector, which are complete: our groomer is JetClass-II's."""
     ratio = soft_drop_ratio("genpart", "genjet")
@@ -127,6 +128,7 @@ def test_soft_drop_reproduces_the_stored_masses_of_a_hundred_jets(soft_drop_rati
     assert (np.abs(ratio - 1) < 0.01).mean() >= 0.95
 
 
+@pytest.mark.generate
 def test_soft_drop_of_detected_jets_is_near_their_stored_masses(soft_drop_ratio):
     """Near, not equal: the file's charged constituents have their eta at the calorimeter,
     the stored mass has it at the vertex."""

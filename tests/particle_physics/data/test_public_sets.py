@@ -87,6 +87,7 @@ def test_the_original_top_landscape_is_read_to_its_last_jet(tmp_path):
     assert np.array_equal(part.particles, jets.particles[3:9])
 
 
+@pytest.mark.optional
 def test_a_frame_that_pandas_wrote_is_read_without_pandas(tmp_path):
     import pandas
 
