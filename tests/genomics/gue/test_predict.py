@@ -103,7 +103,7 @@ def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
         return letters(shown)
 
     def loss(tokens):
-        return float(training_encoder.language_loss(spy, {"tokens": jnp.asarray(tokens)}, key)[0])
+        return float(pretraining.language_loss(spy, {"tokens": jnp.asarray(tokens)}, key)[0])
 
     first = loss(tokens)
     hidden = seen[0] == MASK
