@@ -1,11 +1,18 @@
 """What every test may ask for: a home of its own, the mirror's files, the command line in
-this process."""
+this process.
+
+The session brings its own HOME, caches and git identity, and leaves those of the person who
+runs it alone: a run depends on nothing but the checkout and the verified data files that lie
+in `ZOO_MIRROR` or in that person's cache, which are only read.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +32,64 @@ install_import_hook(SHAPED, "beartype.beartype")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def session_environment(home: Path) -> dict[str, str]:
+    """Environment variables that put everything a test may find or leave into `home`."""
+    from zoo import files
+
+    git = home / "gitconfig"
+    # A checkout that belongs to another user (in a container) is still the one to look at.
+    git.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
+    return {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "share"),
+        "XDG_STATE_HOME": str(home / "state"),
+        "ZOO_HOME": str(home / "zoo"),
+        "ZOO_MIRROR": os.pathsep.join(map(str, [*files.mirrors(), files.home() / "files"])),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
+        # Compiled once a session, also where several processes or tests need the same function.
+        "JAX_COMPILATION_CACHE_DIR": str(home / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        # Two processes share the cores; waiting threads of OpenMP would burn the other's.
+        "OMP_NUM_THREADS": "1",
+        "GIT_CONFIG_GLOBAL": str(git),
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        **{
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+        },
+    }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--none-skipped",
+        action="store_true",
+        help="a test that skips fails: for where all that is optional has been installed",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.option.none_skipped:
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives the session its environment before any test module is imported; the workers of
+    pytest-xdist inherit it."""
+    if hasattr(config, "workerinput"):
+        return
+    home = Path(tempfile.mkdtemp(prefix="zoo-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ.update(session_environment(home))
+
+
 @pytest.fixture
 def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, no mirror and no network."""
@@ -38,16 +103,17 @@ def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def mirror_file() -> Callable[[str, str], Path]:
     """Finds one file of a dataset, by the two names, in the checkout, in `ZOO_MIRROR` or in
-    the cache; else skips and says why."""
+    the cache; else skips and says why. A file that the checkout ships is there, or the test
+    fails."""
     from zoo import files, registry
 
     def find(dataset: str, name: str) -> Path:
         cards = registry.datasets()
-        if dataset not in cards:
-            pytest.skip(f"dataset {dataset} has no card here")
+        assert dataset in cards, f"datasets/{dataset}/card.toml is lost"
         card = next((file for file in cards[dataset].file if file.name == name), None)
         assert card is not None, f"dataset {dataset} has no file {name}"
         path = files.find(card, folder=registry.dataset_folder(cards[dataset]))
+        assert path is not None or card.path is None, f"{dataset} ships {card.path}, which is lost"
         if path is None:
             mirror = os.environ.get("ZOO_MIRROR")
             pytest.skip(

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from zoo import files, registry
+from zoo import registry
 from zoo.commands.bench import run as bench
 from zoo.commands.bench.entry import write_entries
 
@@ -234,8 +234,7 @@ def test_an_interruption_says_that_the_same_command_continues(toy, zoo_command, 
 
 def test_the_installed_command_prints_no_colours_and_no_traceback():
     command = shutil.which("zoo", path=os.path.dirname(sys.executable))
-    if command is None:
-        pytest.skip("the command `zoo` is not installed beside this Python")
+    assert command is not None, "pip install -e . puts the command `zoo` beside this Python"
     done = subprocess.run(
         [command, "info", "climate/nothing_of_the_kind"],
         capture_output=True,
@@ -247,9 +246,6 @@ def test_the_installed_command_prints_no_colours_and_no_traceback():
 
 
 def test_the_shipped_benchmark_fits_80_columns(isolated_home, zoo_command, monkeypatch):
-    folder = files.share() / "datasets/climate/held_suarez"
-    if not (folder / "climatology.zarr.zip").is_file() or not (folder / "card.toml").is_file():
-        pytest.skip("datasets/climate/held_suarez is not complete here")
     monkeypatch.setenv("COLUMNS", "80")
     done = zoo_command("bench", "climate/held_suarez", "--model", "*persistence*")
     assert done.code == 0 and "\x1b" not in done.out

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-yaml = pytest.importorskip("yaml")
 FOLDER = Path(__file__).resolve().parents[1] / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 
@@ -115,6 +116,26 @@ def test_every_zoo_command_of_a_workflow_exists():
                 assert set(re.findall(r"(?<!\S)--[a-z-]+", words[1])) <= known, line
                 found += 1
     assert found >= 9
+
+
+def test_what_the_daily_run_skips_runs_weekly():
+    """Whatever a test imports or skips, it does not do without unless the weekly job has it."""
+    (job,) = load(FOLDER / "weekly.yml")["jobs"].values()
+    runs = [step.get("run", "") for step in job["steps"]]
+    (marked,) = [run for run in runs if run.startswith("pytest")]
+    assert "--none-skipped" in marked and "generate or browser or optional" in marked
+    (installed,) = [run for run in runs if run.startswith("pip install")]
+    project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    extra = project["project"]["optional-dependencies"]["generate"]
+    names = {re.split(r"[<>=]", each)[0] for each in extra} | set(installed.split()[4:])
+    brings = {"dinosaur-dycore": "dinosaur"}
+    brought = {brings.get(name, name) for name in names}
+    asked = {
+        module.partition(".")[0]
+        for path in (FOLDER.parents[1] / "tests").rglob("*.py")
+        for module in re.findall(r'importorskip\("([^"]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(asked) >= 5 and asked <= brought, asked - brought
 
 
 def test_the_job_that_writes_runs_no_entry():

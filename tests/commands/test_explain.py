@@ -21,7 +21,8 @@ def test_a_sequence_gets_a_logo_and_its_numbers(tmp_path):
         "genomics/cnn_dist.exponential", methods=methods, out=tmp_path, examples=1, log=lines.append
     )
     assert {path.suffix for path in written} == {".png", ".json", ".zip"}
-    assert all(path.stat().st_size > 1000 for path in written if path.suffix == ".png")
+    pictures = [path for path in written if path.suffix == ".png"]
+    assert pictures and all(path.stat().st_size > 1000 for path in pictures)
     content = json.loads((tmp_path / "explanation.json").read_text())
     assert [each["method"] for each in content["explained"]] == list(methods)
     assert any("completeness error" in line for line in lines)

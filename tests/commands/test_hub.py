@@ -10,15 +10,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from zoo import cards, files, registry
 from zoo.commands import hub, verify
 from zoo.commands.bench import run as bench
 from zoo.commands.bench.entry import write_entries
 
-huggingface_hub = pytest.importorskip("huggingface_hub")
-constants = pytest.importorskip("huggingface_hub.constants")
 COMMIT = "c" * 40
 
 
@@ -219,7 +219,8 @@ def test_what_is_no_repository_is_told(toy, address):
 
 
 def test_the_readme_and_the_scores_are_what_the_hub_reads(toy, tmp_path, zoo_command):
-    yaml = pytest.importorskip("yaml")
+    import yaml
+
     result = bench.bench("climate/toy", models="climate/line.toy", all_seeds=True, measure=True)[0]
     (entry,) = write_entries(
         result, toy / "leaderboard/entries", command="zoo bench climate/toy", submitted_by="ada"

@@ -90,6 +90,41 @@ def test_a_models_entry_is_ready_for_a_pull_request(clone, zoo_command):
     assert judged.problems == [] and judged.entries == [path]
 
 
+@pytest.fixture
+def nobody(clone, monkeypatch) -> Path:
+    """The clone on a machine whose git knows nobody."""
+    for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
+        monkeypatch.delenv(f"GIT_{name}")
+    for key in ("user.name", "github.user"):
+        git(clone, "config", "--unset", key)
+    git(clone, "config", "user.useConfigOnly", "true")  # never guess from the host's name
+    return clone
+
+
+def test_where_git_knows_nobody_the_option_is_named_before_anything_runs(nobody, zoo_command):
+    import synthetic_task
+
+    done = zoo_command("submit", "climate/toy", "--model", "climate/best")
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "who submits? --submitted-by github:<login>" in done.err
+    assert synthetic_task.calls == [] and not (nobody / "leaderboard/entries").exists()
+
+
+def test_where_git_knows_nobody_the_printed_commands_introduce_them_first(nobody, zoo_command):
+    done = zoo_command(
+        "submit", "climate/toy", "--model", "climate/best", "--submitted-by", "github:ada"
+    )
+    assert done.code == 0, done.err + done.out
+    commands = [line.strip() for line in done.out.splitlines() if line.strip().startswith("git ")]
+    assert commands[1:3] == [
+        'git config user.name "Your Name"',
+        "git config user.email you@example.org",
+    ]
+    for command in commands[:-1]:  # the last one pushes
+        subprocess.run(command, shell=True, check=True, cwd=nobody, capture_output=True)
+    assert git(nobody, "status", "--porcelain") == ""
+
+
 def test_a_plugins_model_says_which_package_it_comes_from(clone):
     done = submit.submit("climate/toy", "climate/line.toy")
     assert done.problems == [] and done.verification.ok

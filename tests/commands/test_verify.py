@@ -71,6 +71,7 @@ def test_a_true_entry_reaches_the_re_run(entries, name):
     assert result.largest_relative_difference == 0 and result.entry_sha256 == files.sha256(
         entries / f"{name}.json"
     )
+    assert result.metrics
     assert all(pair.claimed == pair.obtained for pair in result.metrics.values())
 
 

@@ -84,6 +84,7 @@ def test_the_task_page_works_in_a_browser(site, tmp_path):
     assert found["reversed"][:scored] == found["before"][:scored][::-1]
     assert found["reversed"][scored:] == found["before"][scored:]
     assert found["again"] == found["before"]
+    assert found["centres"]
     assert all(name.startswith("forecast centre") for name in found["centres"])
     assert found["said"].endswith("rows")
     assert found["drawn"]

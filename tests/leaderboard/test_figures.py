@@ -245,7 +245,7 @@ def test_empty_bins_stand_on_the_lower_end_of_a_logarithmic_axis():
     assert 2 * (heights[0] - heights[3]) / (heights[3] - heights[5]) == pytest.approx(
         np.log10(2), rel=0.01
     )
-    assert all(0 <= y < 1000 for y in heights)
+    assert heights and all(0 <= y < 1000 for y in heights)
 
 
 def test_a_data_set_without_pictures_says_why(small):

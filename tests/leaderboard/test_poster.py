@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -28,8 +29,17 @@ def test_the_picture_shows_the_best_rows_of_every_task(root, site):
 
 def test_every_mark_lies_inside_its_panel(root, site):
     tree = ElementTree.parse(root / "leaderboard" / "board.svg")
-    for circle in tree.iter(f"{SVG}circle"):
-        assert poster.SCALE[0] <= float(circle.get("cx")) <= poster.SCALE[1]
+    board = ranks.rank(boards.read(root))
+    scored = [
+        sum(row.score(task.spec.headline) is not None for row in task.rows) for task in board.tasks
+    ]
+    drawn = [row for row in tree.iter(f"{SVG}g") if row.find(f"{SVG}circle") is not None]
+    assert len(drawn) == sum(min(poster.ROWS, rows) for rows in scored) > 4
+    for row in drawn:
+        low, high = map(float, re.findall(r"[MH]([\d.]+)", row.find(f"{SVG}path").get("d")))
+        middle = float(row.find(f"{SVG}circle").get("cx"))
+        assert poster.SCALE[0] <= low <= middle <= high <= poster.SCALE[1]
+        assert low < high
 
 
 def test_typed_text_stays_text(small):

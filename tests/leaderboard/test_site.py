@@ -72,6 +72,7 @@ def test_a_rebuild_gives_the_same_bytes_wherever_the_root_lies(root, site, tmp_p
 
 def test_every_link_leads_somewhere(site):
     found = pages(site)
+    assert sum(len(page.links) for page in found.values()) > 100
     for path, page in found.items():
         for link in page.links:
             if link.startswith("https://"):
@@ -103,7 +104,9 @@ def test_nothing_is_loaded_from_outside(site):
 
 
 def test_pages_have_unique_ids_breadcrumbs_and_a_way_to_rebuild(site):
-    for path, page in pages(site).items():
+    found = pages(site)
+    assert len(found) > 10
+    for path, page in found.items():
         assert len(page.ids) == len(set(page.ids)), path
         text_of = path.read_text(encoding="utf-8")
         assert 'aria-label="Breadcrumb"' in text_of
@@ -168,7 +171,9 @@ def test_typed_text_never_becomes_markup(small):
         card.model_dump(mode="json", exclude_none=True),
     )
     readme, index = build(root=small)
-    for path, page in pages(index.parent).items():
+    found = pages(index.parent)
+    assert len(found) > 10
+    for path, page in found.items():
         assert page.tags.count("script") == (3 if path.name == "compare.html" else 1), path
         assert page.handlers == [], path
         assert "img" not in page.tags

@@ -148,6 +148,7 @@ def test_each_microbatch_has_a_random_key_of_its_own_and_hands_its_statistics_on
         config=LoopConfig(2, 8, log_every=1, microbatch_size=2),
     )
     assert float(result.model.seen[...]) == 16
+    assert len(result.history) == 2
     assert all(row["square"] - row["draw"] ** 2 > 1e-4 for row in result.history)
 
 

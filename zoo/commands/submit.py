@@ -305,6 +305,7 @@ def _commands(root: Path, base: str, entry: Entry, paths: list[str]) -> list[str
     )
     return [
         *switch,
+        *_introduction(root),
         shlex.join(["git", "add", *paths]),
         shlex.join(["git", "commit", "-m", f"Entry of {entry.model} on {entry.task}"]),
         (
@@ -312,3 +313,13 @@ def _commands(root: Path, base: str, entry: Entry, paths: list[str]) -> list[str
             "address that git prints"
         ),
     ]
+
+
+def _introduction(root: Path) -> list[str]:
+    """What is left to type where git does not know who commits: `git commit` would refuse."""
+    try:
+        review.git(root, "var", "GIT_AUTHOR_IDENT")
+        review.git(root, "var", "GIT_COMMITTER_IDENT")
+    except ValueError:
+        return ['git config user.name "Your Name"', "git config user.email you@example.org"]
+    return []

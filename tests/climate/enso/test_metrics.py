@@ -40,8 +40,9 @@ def test_correlation_of_a_perfect_forecast_is_one_and_of_a_constant_is_undefined
 
 
 def test_rmse_against_scores() -> None:
-    scores = pytest.importorskip("scores")
-    xr = pytest.importorskip("xarray")
+    import scores
+    import xarray as xr
+
     expected = scores.continuous.rmse(
         xr.DataArray(FORECAST), xr.DataArray(OBSERVED), preserve_dims="dim_1"
     ).values
@@ -79,8 +80,9 @@ def test_fair_crps_against_scores_and_against_all_pairs() -> None:
     expected = np.abs(members - observed[:, None]).mean(1) - 0.5 * pairs
     ours = seasonal.fair_ensemble_crps(members, observed)
     np.testing.assert_allclose(ours, expected, atol=1e-9)
-    probability = pytest.importorskip("scores.probability")
-    xr = pytest.importorskip("xarray")
+    import xarray as xr
+    from scores import probability
+
     theirs = probability.crps_for_ensemble(
         xr.DataArray(members, dims=("t", "m")),
         xr.DataArray(observed, dims="t"),

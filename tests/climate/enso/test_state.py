@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from enso_fakes import FakeEnso, changed_after, fake_observations
 from flax import nnx
+from random_modules import drawn
 
 from zoo.climate.enso import baselines, data
 from zoo.climate.enso.predict import EnsoModel
@@ -23,12 +24,15 @@ CUT = "2010-06"
 def mlp(task: FakeEnso) -> Predictor:
     config = EnsoMlpConfig(lags=(1, 2), hidden=8)
     return EnsoModel(
-        [EnsoMlp(config, rngs=nnx.Rngs(0))], IndexState.fit(task, "core", first="1958-01"), window=2
+        [drawn(lambda: EnsoMlp(config, rngs=nnx.Rngs(0)))],
+        IndexState.fit(task, "core", first="1958-01"),
+        window=2,
     )
 
 
 def causal(task: FakeEnso) -> Predictor:
-    model = SeasonalInverse(SeasonalInverseConfig(members=2, hidden=4), rngs=nnx.Rngs(0))
+    config = SeasonalInverseConfig(members=2, hidden=4)
+    model = drawn(lambda: SeasonalInverse(config, rngs=nnx.Rngs(0)))
     model.operator[...] = model.operator[...] + 0.01
     return EnsoModel([model], CausalModes.fit(task), window=1)
 

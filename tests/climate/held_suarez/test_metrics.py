@@ -55,6 +55,7 @@ def test_rmse_is_that_of_the_package_scores(weights, fields):
 def test_anomaly_correlation_is_the_weighted_correlation_about_climatology(weights, fields):
     forecast, truth, climatology = fields
     acc = weather.anomaly_correlation(forecast, truth, climatology, weights)
+    assert len(acc) == len(forecast) > 0
     for i in range(len(acc)):
         root = np.sqrt(weights)
         f, t = ((field[i] - climatology) * root for field in (forecast, truth))

@@ -10,7 +10,6 @@ import zoo
 from zoo import registry
 
 WEATHER = [name for name, card in registry.models().items() if card.predict_file]
-pytestmark = pytest.mark.skipif(not WEATHER, reason="no pretrained weather model in this checkout")
 
 
 @pytest.fixture(scope="module")

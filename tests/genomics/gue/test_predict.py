@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from random_modules import drawn
 from scipy.optimize import nnls
 
 from zoo.genomics import explain as explanations
@@ -50,7 +51,9 @@ def motif_table(n, length, seed):
 
 
 def test_a_folded_embedding_is_the_embedding_and_then_the_convolution():
-    layer = FoldedConv(8, 16, padding="VALID", embedding=10, rngs=nnx.Rngs(0))
+    layer = drawn(
+        lambda: FoldedConv(8, 16, padding="VALID", embedding=10, rngs=nnx.Rngs(0)), seed=0
+    )
     tokens = random_tokens(3, 40)
     embedded = layer.embedding[...][tokens]
     expected = np.zeros((3, 33, 16))
@@ -58,6 +61,7 @@ def test_a_folded_embedding_is_the_embedding_and_then_the_convolution():
         expected[:, place] = np.einsum(
             "bwe,wec->bc", embedded[:, place : place + 8], layer.kernel[...]
         )
+    expected += layer.bias[...]
     np.testing.assert_allclose(layer(jnp.asarray(one_hot(tokens))), expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="SAME, VALID"):
         FoldedConv(8, 16, padding="same", rngs=nnx.Rngs(0))
@@ -65,14 +69,17 @@ def test_a_folded_embedding_is_the_embedding_and_then_the_convolution():
 
 @pytest.mark.parametrize("length", [70, 101, 300])
 def test_a_cnn_reads_its_own_length_only(length):
-    model = SequenceCNN(SequenceCNNConfig(length=length, **TINY_CNN), rngs=nnx.Rngs(0))
+    config = SequenceCNNConfig(length=length, **TINY_CNN)
+    model = drawn(lambda: SequenceCNN(config, rngs=nnx.Rngs(0)))
     assert model(jnp.asarray(one_hot(random_tokens(2, length)))).shape == (2,)
     with pytest.raises(ValueError, match=f"sequences of {length} bases, these have {length + 1}"):
         model(jnp.asarray(one_hot(random_tokens(2, length + 1))))
 
 
 def test_the_weights_of_places_are_a_position_weight_matrix():
-    model = SequenceCNN(SequenceCNNConfig(length=70, placed=True, **TINY_CNN), rngs=nnx.Rngs(0))
+    config = SequenceCNNConfig(length=70, placed=True, **TINY_CNN)
+    model = drawn(lambda: SequenceCNN(config, rngs=nnx.Rngs(0)))
+    model.places[...] = jnp.zeros((70, 4))
     tokens = random_tokens(4, 70)
     before = model(jnp.asarray(one_hot(tokens)))
     matrix = np.random.default_rng(1).normal(size=(70, 4)).astype(np.float32)
@@ -86,21 +93,34 @@ def test_the_weights_of_places_are_a_position_weight_matrix():
 
 
 def test_the_encoder_does_not_see_what_is_hidden_nor_what_pads():
-    model = SequenceEncoder(SequenceEncoderConfig(**SMALL), rngs=nnx.Rngs(0))
-    tokens = random_tokens(2, 101)
-    hidden = tokens.copy()
-    hidden[:, 50] = MASK
-    other = tokens.copy()
-    other[:, 50] = (tokens[:, 50] + 1) % 4
-    other[:, 50] = MASK
-    np.testing.assert_array_equal(model(jnp.asarray(hidden)), model(jnp.asarray(other)))
-    assert model(jnp.asarray(tokens)).shape == (2, 101, 4)
-    model = SequenceEncoder(SequenceEncoderConfig(tasks=2, **SMALL), rngs=nnx.Rngs(0))
+    model = drawn(lambda: SequenceEncoder(SequenceEncoderConfig(**SMALL), rngs=nnx.Rngs(0)))
+    letters = jax.jit(lambda tokens: model(tokens))
+    tokens, key = random_tokens(2, 101), jax.random.key(3)
+    seen = []
+
+    def spy(shown, key=None):
+        seen.append(np.asarray(shown))
+        return letters(shown)
+
+    def loss(tokens):
+        return float(pretraining.language_loss(spy, {"tokens": jnp.asarray(tokens)}, key)[0])
+
+    first = loss(tokens)
+    hidden = seen[0] == MASK
+    assert 0.05 < hidden.mean() < 0.25  # what pre-training hides, at places that the key draws
+    other = np.where(hidden, (tokens + 1) % 4, tokens).astype(np.int8)
+    assert loss(other) != first  # other letters are asked for
+    np.testing.assert_array_equal(seen[1], seen[0])  # and nothing of them is shown
+    elsewhere = np.where(hidden, tokens, (tokens + 1) % 4).astype(np.int8)
+    loss(elsewhere)
+    assert np.abs(letters(seen[2]) - letters(seen[0])).max() > 1e-3
+    assert letters(tokens).shape == (2, 101, 4)
+    classifying = SequenceEncoderConfig(tasks=2, **SMALL)
+    model = drawn(lambda: SequenceEncoder(classifying, rngs=nnx.Rngs(0)))
+    classify = jax.jit(lambda tokens: model.classify(tokens))
     short = random_tokens(2, 64)
     padded = np.concatenate([short, np.full((2, 40), PADDING, np.int8)], 1)
-    np.testing.assert_allclose(
-        model.classify(jnp.asarray(short)), model.classify(jnp.asarray(padded)), atol=1e-5
-    )
+    np.testing.assert_allclose(classify(short), classify(padded), atol=1e-5)
     with pytest.raises(ValueError, match="112 bases are longer than the 104"):
         model.classify(jnp.asarray(random_tokens(1, 112)))
 
@@ -113,7 +133,9 @@ def classifier(subsets=("tf_0", "prom_core_tata")):
         {name: TINY_CNN for name in subsets},
     )
     return predict_gue.GueClassifier(
-        [SequenceCNNs(config, rngs=nnx.Rngs(k)) for k in range(2)], subsets=subsets, lengths=lengths
+        [drawn(lambda: SequenceCNNs(config, rngs=nnx.Rngs(0)), seed=k) for k in range(2)],
+        subsets=subsets,
+        lengths=lengths,
     )
 
 
@@ -272,7 +294,8 @@ def test_the_file_of_several_networks_gives_each_as_it_was_trained(tuned, tmp_pa
         SUBSETS, tuple(tokens.values()), schedule.network
     )
     read = low_rank_model.expanded(tmp_path / "both.safetensors")
-    model = weights.restore(low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(7)), read)
+    blank = drawn(lambda: low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(7)))
+    model = weights.restore(blank, read)
     classifier = predict_gue.GueClassifier(
         [model], subsets=SUBSETS, lengths=recipes.BASES, crop=recipes.CROP
     )
@@ -287,7 +310,7 @@ def test_the_file_of_several_networks_gives_each_as_it_was_trained(tuned, tmp_pa
 def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path):
     settings = SMALL | {"depth": 1}
     config = low_rank_model.SequenceEncodersConfig(("tf_0", "prom_300_tata"), (13, 13), settings)
-    module = low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(0))
+    module = drawn(lambda: low_rank_model.SequenceEncoders(config, rngs=nnx.Rngs(0)))
     options = {"subsets": list(config.subsets), "lengths": recipes.BASES, "crop": recipes.CROP}
     card = types.SimpleNamespace(
         id="genomics/tiny", truth="observed", predictor_config=options, tasks=[]
@@ -305,7 +328,7 @@ def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path
         np.testing.assert_array_equal(found.arrays["tokens"], shown)
         np.testing.assert_allclose(
             found.function(jnp.asarray(found.inputs)),
-            module.networks[subset].classify(shown)[:, 0],
+            jax.jit(lambda shown, one=module.networks[subset]: one.classify(shown))(shown)[:, 0],
             atol=1e-5,
         )
         maps = found.attention()

@@ -82,8 +82,6 @@ def test_cms_open_data_as_ttree_and_as_rntuple(golden, layout):
 def test_the_fast_road_equals_the_plain_one_on_other_peoples_baskets(
     golden, engine, file, tree, branch
 ):
-    if engine == "numba":
-        pytest.importorskip("numba", reason="extra `fast` (numba) is not installed")
     expected = read_branches(golden(file), tree, [branch])[branch]
     with Tree(str(golden(file)), tree) as opened:
         for start, stop in ((0, opened.entries), (3, opened.entries - 2)):
@@ -103,7 +101,6 @@ def soft_drop_ratio(golden):
     """Our soft-drop mass (beta 0, zcut 0.1; arXiv:1402.2657) of the hundred jets over the
     stored one, by prefix `[jet]`."""
     pytest.importorskip("fastjet", reason="extra `generate` (fastjet) is not installed")
-    pytest.importorskip("pyarrow", reason="extra `parquet` (pyarrow) is not installed")
     from zoo.particle_physics.simulation.clustering import substructure
 
     def ratio(constituents, jet):
@@ -123,6 +120,7 @@ def soft_drop_ratio(golden):
     return ratio
 
 
+@pytest.mark.generate
 def test_soft_drop_reproduces_the_stored_masses_of_a_hundred_jets(soft_drop_ratio):
     """Of the particles before the detector, which are complete: our groomer is JetClass-II's."""
     ratio = soft_drop_ratio("genpart", "genjet")
@@ -130,6 +128,7 @@ def test_soft_drop_reproduces_the_stored_masses_of_a_hundred_jets(soft_drop_rati
     assert (np.abs(ratio - 1) < 0.01).mean() >= 0.95
 
 
+@pytest.mark.generate
 def test_soft_drop_of_detected_jets_is_near_their_stored_masses(soft_drop_ratio):
     """Near, not equal: the file's charged constituents have their eta at the calorimeter,
     the stored mass has it at the vertex."""
@@ -140,7 +139,6 @@ def test_soft_drop_of_detected_jets_is_near_their_stored_masses(soft_drop_ratio)
 
 def test_constituents_add_up_to_the_jet_across_the_beam_but_not_along_it(golden):
     """What stands behind the test above: pT agrees to the last bit, eta only to some hundredths."""
-    pytest.importorskip("pyarrow", reason="extra `parquet` (pyarrow) is not installed")
     read = read_branches(golden("JetClassII_example.parquet"))
     px, py, pz = (
         np.asarray(ak.sum(ak.values_astype(read[f"part_p{axis}"], np.float64), axis=1))
@@ -153,7 +151,6 @@ def test_constituents_add_up_to_the_jet_across_the_beam_but_not_along_it(golden)
 
 def test_real_jets_and_their_directions_agree_with_ours(golden):
     """The stored deta and dphi of JetClass-II are those that we compute where a file has none."""
-    pytest.importorskip("pyarrow", reason="extra `parquet` (pyarrow) is not installed")
     from zoo.particle_physics.data.read import directions
 
     read = read_branches(golden("JetClassII_example.parquet"))

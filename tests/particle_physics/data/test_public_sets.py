@@ -87,8 +87,10 @@ def test_the_original_top_landscape_is_read_to_its_last_jet(tmp_path):
     assert np.array_equal(part.particles, jets.particles[3:9])
 
 
+@pytest.mark.optional
 def test_a_frame_that_pandas_wrote_is_read_without_pandas(tmp_path):
-    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    import pandas
+
     pytest.importorskip("tables", reason="needs PyTables to write the file as pandas does")
     vectors, label = top_arrays()
     names = [f"{axis}_{i}" for i in range(SLOTS) for axis in ("E", "PX", "PY", "PZ")]
@@ -119,7 +121,8 @@ def test_names_are_read_from_a_pickle_that_is_never_run(tmp_path):
 
 
 def test_original_and_parquet_copy_are_the_same_jets(tmp_path):
-    arrow = pytest.importorskip("pyarrow", reason="extra `parquet` (pyarrow) is not installed")
+    import pyarrow as arrow
+
     vectors, label = top_arrays()
     write_frame(tmp_path / "test.h5", vectors, label)
     original = read_top_landscape(tmp_path / "test.h5")

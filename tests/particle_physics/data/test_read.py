@@ -3,8 +3,6 @@ file is said in words."""
 
 from __future__ import annotations
 
-import importlib.util
-
 import awkward as ak
 import jet_files
 import numpy as np
@@ -22,14 +20,7 @@ from zoo.particle_physics.data.jets import (
 from zoo.particle_physics.data.read import Selection, read_branches, read_jets, read_range
 from zoo.particle_physics.data.root import JetFileError, Tree, resolve
 
-HAS_NUMBA = importlib.util.find_spec("numba") is not None
-ENGINES = [
-    "numpy",
-    pytest.param(
-        "numba",
-        marks=pytest.mark.skipif(not HAS_NUMBA, reason="extra `fast` (numba) is not installed"),
-    ),
-]
+ENGINES = ["numpy", "numba"]
 CONTENT = jet_files.make(537)
 
 
@@ -72,7 +63,6 @@ def test_every_number_is_where_pad_none_puts_it(path, engine, particles):
     )
 
 
-@pytest.mark.skipif(not HAS_NUMBA, reason="extra `fast` (numba) is not installed")
 @pytest.mark.parametrize(
     "compression",
     [uproot.LZ4(4), uproot.ZSTD(5), uproot.ZLIB(1), None],

@@ -107,8 +107,8 @@ def test_one_seed_gives_one_digest_whatever_the_batch_size(pythia, name):
 @needs_pythia
 @pytest.mark.parametrize("name", ["QCD", "Tbqq"])
 def test_the_shipped_test_jets_come_out_again(pythia, name):
-    uproot = pytest.importorskip("uproot")
     import awkward as ak
+    import uproot
 
     part = next(part for part in plan("jet_tagging") if part.name == f"test-{name}-0.root")
     columns, _, scalars = generate_jets(PROCESSES[name], 30, seed=part.seed)

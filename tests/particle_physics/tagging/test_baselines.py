@@ -154,7 +154,8 @@ def stored(folder, monkeypatch) -> str:
 
 
 def test_a_fit_reads_training_files_by_class_and_names_what_is_missing(tmp_path):
-    uproot = pytest.importorskip("uproot")
+    import uproot
+
     for number, name in enumerate(("QCD", "Tbqq")):
         jets = whole_jets(30 + 10 * number, seed=number)
         with uproot.recreate(tmp_path / f"train-{name}-0.root") as file:

@@ -139,7 +139,9 @@ def test_blocks_of_resamples_change_nothing(monkeypatch):
     weights = stats.bootstrap_weights(len(examples), SPEC)[:9]
     whole = task.rank_values(record, weights)
     monkeypatch.setattr(tagging, "BLOCK", 4 * len(examples))
-    for name, value in task.rank_values(record, weights).items():
+    blocks = task.rank_values(record, weights)
+    assert blocks.keys() == whole.keys() and whole
+    for name, value in blocks.items():
         np.testing.assert_allclose(value, whole[name], rtol=1e-13)
 
 
