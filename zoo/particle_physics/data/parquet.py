@@ -1,4 +1,4 @@
-"""Branches of Parquet files as Arrow tables."""
+"""Parquet files of jets, as the field's converted sets come."""
 
 from __future__ import annotations
 
