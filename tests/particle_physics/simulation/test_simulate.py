@@ -10,9 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.particle_physics.build import generator, simulate
-from zoo.particle_physics.build.processes import DIJETS, PROCESSES
 from zoo.particle_physics.data.jets import LABELS
+from zoo.particle_physics.simulation import simulate
+from zoo.particle_physics.simulation.clustering import delta_r
+from zoo.particle_physics.simulation.constituents import round_mantissa
+from zoo.particle_physics.simulation.events import make_pythia, take_lists
+from zoo.particle_physics.simulation.generator import generate_dijets, generate_jets
+from zoo.particle_physics.simulation.jet_files import content_digest, jet_arrays, join_files
+from zoo.particle_physics.simulation.plan import plan
+from zoo.particle_physics.simulation.processes import DIJETS, PROCESSES
 
 needs_pythia = pytest.mark.generate
 SHIPPED = Path(__file__).parents[3] / "datasets" / "particle_physics" / "jet_tagging" / "test.root"
@@ -27,7 +33,7 @@ def test_no_two_files_share_a_seed():
     parts = [
         part
         for name in ("jet_tagging", "quark_gluon", "jet_generation", "anomaly")
-        for part in simulate.plan(name, "M")
+        for part in plan(name, "M")
     ]
     used = [part.seed + variant for part in parts for variant in (0, 1)]
     assert len(used) == len(set(used))
@@ -36,14 +42,10 @@ def test_no_two_files_share_a_seed():
 
 def test_the_small_plan_is_part_of_the_large_one():
     for name in ("jet_tagging", "quark_gluon", "jet_generation", "anomaly"):
-        small, large = simulate.plan(name, "S"), simulate.plan(name, "M")
+        small, large = plan(name, "S"), plan(name, "M")
         assert set(small) < set(large)
     assert (
-        sum(
-            part.count
-            for part in simulate.plan("jet_tagging", "S")
-            if part.name.startswith("train")
-        )
+        sum(part.count for part in plan("jet_tagging", "S") if part.name.startswith("train"))
         == 10 * 20_000
     )
 
@@ -51,12 +53,12 @@ def test_the_small_plan_is_part_of_the_large_one():
 @pytest.mark.parametrize(("dataset", "size"), [("jets", "S"), ("jet_tagging", "XL")])
 def test_an_unknown_plan_is_refused_with_the_known_ones(dataset, size):
     with pytest.raises(ValueError, match=r"there are jet_tagging|sizes: S, M"):
-        simulate.plan(dataset, size)
+        plan(dataset, size)
 
 
 def test_mantissas_are_rounded_to_nearest():
     value = np.float32([1.0, 1.0 + 2**-12, 1.0 + 2**-11, -3.14159265, 0.0])
-    rounded = generator.round_mantissa(value, 11)
+    rounded = round_mantissa(value, 11)
     assert np.array_equal(rounded[[0, 2, 4]], value[[0, 2, 4]])
     assert np.all(np.abs(rounded - value) <= 2**-12 * np.abs(value))
     assert np.all(rounded.view(np.uint32) % 2**12 == 0)
@@ -64,15 +66,15 @@ def test_mantissas_are_rounded_to_nearest():
 
 def test_lists_are_taken_in_the_order_asked_for():
     content, offsets = np.arange(10), np.array([0, 3, 3, 7, 10])
-    taken, new = generator.take_lists(content, offsets, np.array([3, 0, 1]))
+    taken, new = take_lists(content, offsets, np.array([3, 0, 1]))
     assert taken.tolist() == [7, 8, 9, 0, 1, 2]
     assert new.tolist() == [0, 3, 6, 6]
 
 
 def test_delta_r_wraps_in_phi():
-    assert generator.delta_r(
-        np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])
-    ) == pytest.approx(2 * np.pi - 6.2)
+    assert delta_r(np.zeros(1), np.array([3.1]), np.zeros(1), np.array([-3.1])) == pytest.approx(
+        2 * np.pi - 6.2
+    )
 
 
 def test_digests_see_names_types_shapes_and_values():
@@ -83,9 +85,9 @@ def test_digests_see_names_types_shapes_and_values():
         {"x": np.arange(4.0).reshape(2, 2), "n": np.int64(1)},
         {"x": np.arange(4.0) + 1e-12, "n": np.int64(1)},
     ]
-    digests = {simulate.content_digest(each) for each in (a, *changed)}
+    digests = {content_digest(each) for each in (a, *changed)}
     assert len(digests) == 5
-    assert simulate.content_digest(dict(reversed(a.items()))) == simulate.content_digest(a)
+    assert content_digest(dict(reversed(a.items()))) == content_digest(a)
 
 
 @needs_pythia
@@ -93,13 +95,10 @@ def test_digests_see_names_types_shapes_and_values():
 def test_one_seed_gives_one_digest_whatever_the_batch_size(pythia, name):
     digests = []
     for batch in (37, 110):
-        columns, offsets, scalars = generator.generate_jets(
-            PROCESSES[name], 12, seed=4242, batch=batch
-        )
+        columns, offsets, scalars = generate_jets(PROCESSES[name], 12, seed=4242, batch=batch)
         digests.append(
-            simulate.content_digest(
-                simulate.jet_arrays(columns, offsets, scalars, [name] * 12, LABELS)
-                | {"offsets": offsets}
+            content_digest(
+                jet_arrays(columns, offsets, scalars, [name] * 12, LABELS) | {"offsets": offsets}
             )
         )
     assert digests[0] == digests[1]
@@ -111,8 +110,8 @@ def test_the_shipped_test_jets_come_out_again(pythia, name):
     uproot = pytest.importorskip("uproot")
     import awkward as ak
 
-    part = next(part for part in simulate.plan("jet_tagging") if part.name == f"test-{name}-0.root")
-    columns, _, scalars = generator.generate_jets(PROCESSES[name], 30, seed=part.seed)
+    part = next(part for part in plan("jet_tagging") if part.name == f"test-{name}-0.root")
+    columns, _, scalars = generate_jets(PROCESSES[name], 30, seed=part.seed)
     with uproot.open(SHIPPED) as file:
         parts = [f"part_{axis}" for axis in ("px", "py", "pz", "energy")]
         jets = file["tree"].arrays([f"label_{name}", "jet_sdmass", "jet_tau3", "aux_event", *parts])
@@ -128,7 +127,7 @@ def test_the_shipped_test_jets_come_out_again(pythia, name):
 
 @needs_pythia
 def test_top_jets_hold_their_decay_and_weigh_as_a_top(pythia):
-    columns, offsets, scalars = generator.generate_jets(PROCESSES["Tbqq"], 60, seed=11)
+    columns, offsets, scalars = generate_jets(PROCESSES["Tbqq"], 60, seed=11)
     pt = np.hypot(columns["px"], columns["py"])
     inside = np.diff(pt) <= 1e-3 * pt[:-1]
     inside[offsets[1:-1] - 1] = True  # from one jet to the next it may rise
@@ -153,7 +152,7 @@ def test_top_jets_hold_their_decay_and_weigh_as_a_top(pythia):
 
 @needs_pythia
 def test_resonances_appear_in_the_dijet_mass(pythia):
-    events = generator.generate_dijets(DIJETS["zprime"], 25, seed=3)
+    events = generate_dijets(DIJETS["zprime"], 25, seed=3)
     assert events["events"].shape == (25, 2, 9)
     assert np.all(events["events"][:, 0, 0] > 1200) and np.all(
         events["events"][:, 0, 0] >= events["events"][:, 1, 0]
@@ -163,11 +162,11 @@ def test_resonances_appear_in_the_dijet_mass(pythia):
 
 @needs_pythia
 def test_a_build_resumes_and_refuses_a_changed_file(pythia, tmp_path, monkeypatch):
-    parts = [dataclasses.replace(part, count=4) for part in simulate.plan("jet_tagging")[:2]]
+    parts = [dataclasses.replace(part, count=4) for part in plan("jet_tagging")[:2]]
     monkeypatch.setattr(simulate, "plan", lambda dataset, size="S": parts)
     seen = []
-    simulate.build(tmp_path, dataset="jet_tagging", processes=1, first=1)
-    simulate.build(
+    simulate.simulate(tmp_path, dataset="jet_tagging", processes=1, first=1)
+    simulate.simulate(
         tmp_path,
         dataset="jet_tagging",
         processes=1,
@@ -178,14 +177,14 @@ def test_a_build_resumes_and_refuses_a_changed_file(pythia, tmp_path, monkeypatc
     assert sorted(manifest["files"]) == sorted(part.name for part in parts)
     (tmp_path / parts[0].name).write_bytes(b"short")
     with pytest.raises(ValueError, match="delete it and build again"):
-        simulate.build(tmp_path, dataset="jet_tagging", processes=1)
-    digest = simulate.join(tmp_path, [parts[1].name], tmp_path / "joined.root")
+        simulate.simulate(tmp_path, dataset="jet_tagging", processes=1)
+    digest = join_files(tmp_path, [parts[1].name], tmp_path / "joined.root")
     assert digest == manifest["files"][parts[1].name]["content"]
 
 
 def test_an_unknown_setting_is_named(pythia):
     wrong = dataclasses.replace(PROCESSES["QCD"], settings=(("Hard:nonsense=on",),))
     with pytest.raises(ValueError, match="Hard:nonsense"):
-        generator.make_pythia(wrong, 0, seed=1)
+        make_pythia(wrong, 0, seed=1)
     with pytest.raises(ValueError, match="900000000"):
-        generator.make_pythia(PROCESSES["QCD"], 0, seed=0)
+        make_pythia(PROCESSES["QCD"], 0, seed=0)
