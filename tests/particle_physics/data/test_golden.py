@@ -104,7 +104,7 @@ def soft_drop_ratio(golden):
     stored one, by prefix `[jet]`."""
     pytest.importorskip("fastjet", reason="extra `generate` (fastjet) is not installed")
     pytest.importorskip("pyarrow", reason="extra `parquet` (pyarrow) is not installed")
-    from zoo.particle_physics.build.generator import substructure
+    from zoo.particle_physics.simulation.clustering import substructure
 
     def ratio(constituents, jet):
         names = {"px": "px", "py": "py", "pz": "pz", "e": "energy"}

@@ -227,7 +227,7 @@ def test_folding_moves_the_scales_into_the_kernels_and_changes_no_answer():
         dense.affine.scale[...] = jax.random.uniform(
             jax.random.fold_in(key, number), dense.affine.scale.shape, minval=0.5, maxval=2.0
         )
-    folded = net.folded()
+    folded = net.fold_scales()
     x = jax.random.normal(key, (3, 20, len(FEATURE_SETS["kinpid"])))
     mask = jnp.arange(20) < jnp.array([5, 20, 12])[:, None]
     np.testing.assert_allclose(folded(x, None, mask), net(x, None, mask), rtol=1e-5, atol=1e-5)

@@ -356,13 +356,8 @@ def _from_momenta(
     eta, phi = np.arcsinh(pz / np.maximum(pt, 1e-12)), np.arctan2(py, px)
     flat = {name: values[mask] for name, values in {**vectors, **others}.items()}
     of_jet = np.repeat(np.arange(len(mask)), counts)
-    flat |= dict(
-        zip(
-            DIRECTION,
-            directions(*(flat[name] for name in MOMENTUM[:3]), eta[of_jet], phi[of_jet]),
-            strict=True,
-        )
-    )
+    x, y, z = (flat[name] for name in MOMENTUM[:3])
+    flat |= dict(zip(DIRECTION, directions(x, y, z, eta[of_jet], phi[of_jet]), strict=True))
     scalars = {
         "jet_pt": pt,
         "jet_eta": eta,

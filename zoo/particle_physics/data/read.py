@@ -2,14 +2,14 @@
 TTree or RNTuple, local or remote.
 
     jets = read_jets("folder-or-glob", max_particles=64, columns=COLUMNS["kinpid"])
-    for batch in stream_batches(paths, batch_size=512, max_particles=64,
-                                columns=COLUMNS["kin"], shuffle_buffer=50_000, seed=0): ...
+    for batch in stream_batches(paths, batch_size=512, max_particles=64, shuffle_buffer=50_000):
+        ...
 
 Basket-wise, into float32 and a mask, without a jagged array in between (`padding`, `root`).
 Constituents come hardest first whatever the file's order. Where `part_deta`, `part_dphi`
 are not in the file they are computed from the momenta and the jet's axis. Truth (`aux_*`,
 `label_*`, generator branches) is never handed out as a feature. The other public sets:
-`foreign`; streaming: `stream`.
+`public_sets`; streaming: `stream`.
 """
 
 from __future__ import annotations
@@ -161,45 +161,55 @@ def read_jets(
     files = resolve(paths)
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(open_tree(path, tree)) for path in files]
-        selection, work, total = selection.settled(trees[0].branches, trees[0].path), [], 0
-        first, last = start or 0, sum(each.entries for each in trees) if stop is None else stop
-        if first < 0 or last <= first:
-            raise ValueError(
-                f"start={start} and stop={stop} leave no jet of the "
-                f"{sum(each.entries for each in trees)}"
-            )
-        for each in trees:
-            selection.settled(each.branches, each.path)
-            low, high = max(first - total, 0), min(last - total, each.entries)
-            total += each.entries
-            if low < high:
-                names = selection.needed(each.branches)
-                work += [
-                    (each, *part)
-                    for part in each.ranges(names, jets=JETS_AT_ONCE, start=low, stop=high)
-                ]
-        jets = sum(stop - start for _, start, stop in work)
-        if not jets:
-            raise ValueError(f"start={start} and stop={stop} leave no jet of the {total}")
-        out = _empty(jets, selection)
-        engine = padding.chosen_engine(selection.engine, jets)
-        ends = np.cumsum([stop - start for _, start, stop in work])
-        rows = [
-            slice(end - (stop - start), end)
-            for end, (_, start, stop) in zip(ends, work, strict=True)
-        ]
-        jobs = [
-            (each, begin, end, out[row]) for (each, begin, end), row in zip(work, rows, strict=True)
-        ]
+        selection = selection.settled(trees[0].branches, trees[0].path)
+        work = _pieces(trees, selection, start, stop)
+        out = _empty(sum(end - begin for _, begin, end in work), selection)
+        engine = padding.chosen_engine(selection.engine, len(out))
+        ends = np.cumsum([end - begin for _, begin, end in work])
+
+        def read_piece(number: int) -> None:
+            each, begin, end = work[number]
+            row_end = int(ends[number])
+            rows = out[row_end - (end - begin) : row_end]
+            fill(each, begin, end, rows, selection, engine=engine)
+
         if threads > 1:
             with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda job: fill(*job, selection, engine=engine), jobs))
+                list(pool.map(read_piece, range(len(work))))
         else:
-            for job in jobs:
-                fill(*job, selection, engine=engine)
+            for number in range(len(work)):
+                read_piece(number)
     if every_class:
         require_every_class(out.label, selection.classes or (), ", ".join(files))
     return out
+
+
+def _pieces(
+    trees: Sequence[Tree], selection: Selection, start: int | None, stop: int | None
+) -> list[tuple[Tree, int, int]]:
+    """Ranges of entries, tree after tree, that hold the jets `start` to `stop` of all of them.
+
+    Raises:
+        JetFileError: a tree lacks what was selected.
+        ValueError: no jet is left.
+    """
+    every = sum(each.entries for each in trees)
+    first, last = start or 0, every if stop is None else stop
+    if first < 0 or last <= first:
+        raise ValueError(f"start={start} and stop={stop} leave no jet of the {every}")
+    work: list[tuple[Tree, int, int]] = []
+    before = 0
+    for each in trees:
+        selection.settled(each.branches, each.path)
+        low, high = max(first - before, 0), min(last - before, each.entries)
+        before += each.entries
+        if low < high:
+            names = selection.needed(each.branches)
+            ranges = each.ranges(names, jets=JETS_AT_ONCE, start=low, stop=high)
+            work += [(each, *part) for part in ranges]
+    if not work:
+        raise ValueError(f"start={start} and stop={stop} leave no jet of the {every}")
+    return work
 
 
 def split_files(
@@ -279,13 +289,17 @@ def fill(
     labels = [f"label_{name}" for name in selection.classes or ()]
     needed = selection.needed(tree.branches)
     read = tree.read([*needed, *(selection.scalars or ()), *labels], start, stop)
-    branches = {name: read[name] for name in needed if name.startswith("part_")}
-    for name, branch in branches.items():
+    branches: dict[str, Ragged] = {}
+    for name in needed:
+        if not name.startswith("part_"):
+            continue
+        branch = read[name]
         if not isinstance(branch, Ragged):
             raise JetFileError(
                 f"{tree.path}: branch {name} has one number for each jet; particle branches have "
                 "one for each particle"
             )
+        branches[name] = branch
     px, py = branches["part_px"], branches["part_py"]
     counts = px.counts
     for name, branch in branches.items():

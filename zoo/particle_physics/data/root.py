@@ -102,7 +102,7 @@ def _check_whole(path: str) -> None:
     if head[:4] != b"root" or len(head) < 20:
         raise JetFileError(
             f"{path} is no ROOT file ({size} bytes, and they do not begin with 'root'); Parquet, "
-            "HDF5, npz: see `foreign`"
+            "HDF5, npz: see `public_sets`"
         )
     version, _, end = struct.unpack(">iii", head[4:16])
     if version >= 1_000_000:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -71,13 +72,7 @@ def stream_batches(
     Raises:
         zoo.particle_physics.data.root.JetFileError: see `read_jets`; from the first `next` on.
     """
-    if batch_size < 1 or shuffle_buffer < 0 or prefetch < 0 or threads < 1:
-        raise ValueError(
-            f"batch_size={batch_size} and threads={threads} must be at least 1, "
-            f"shuffle_buffer={shuffle_buffer} and prefetch={prefetch} at least 0"
-        )
-    if last not in ("keep", "pad", "drop"):
-        raise ValueError(f"last={last!r}; choose from keep, pad, drop")
+    _check(batch_size, shuffle_buffer, prefetch, threads, last)
     selection = Selection(
         max_particles,
         tuple(columns),
@@ -87,7 +82,7 @@ def stream_batches(
     )
     files = resolve(paths)
 
-    def batches() -> Iterator[Jets]:
+    def batches() -> Generator[Jets, None, None]:
         with contextlib.ExitStack() as stack:
             trees = [stack.enter_context(open_tree(path, tree)) for path in files]
             settled = selection.settled(trees[0].branches, trees[0].path)
@@ -103,7 +98,7 @@ def stream_batches(
                 random = np.random.default_rng((seed, epoch))
                 order = random.permutation(len(ranges)) if shuffle_buffer else range(len(ranges))
                 jobs = (
-                    (lambda job=ranges[i]: read_range(*job, settled, engine=chosen)) for i in order
+                    functools.partial(read_range, *ranges[i], settled, engine=chosen) for i in order
                 )
                 # Closed before the files are: a thread that still reads a file's mapped
                 # memory after it is gone kills the process.
@@ -121,7 +116,18 @@ def stream_batches(
     return _ahead(batches, prefetch) if prefetch else batches()
 
 
-def _side_by_side(jobs: Iterator[Callable[[], Jets]], threads: int) -> Iterator[Jets]:
+def _check(batch_size: int, shuffle_buffer: int, prefetch: int, threads: int, last: Last) -> None:
+    """Raises ValueError where a number of `stream_batches` makes no sense; says which."""
+    if batch_size < 1 or shuffle_buffer < 0 or prefetch < 0 or threads < 1:
+        raise ValueError(
+            f"batch_size={batch_size} and threads={threads} must be at least 1, "
+            f"shuffle_buffer={shuffle_buffer} and prefetch={prefetch} at least 0"
+        )
+    if last not in ("keep", "pad", "drop"):
+        raise ValueError(f"last={last!r}; choose from keep, pad, drop")
+
+
+def _side_by_side(jobs: Iterator[Callable[[], Jets]], threads: int) -> Generator[Jets, None, None]:
     """Results of the jobs in their order; `threads` of them at work, and at most as many
     waiting."""
     if threads == 1:
@@ -252,7 +258,7 @@ def padded(jets: Jets, size: int) -> Jets:
     )
 
 
-def _ahead(make: Callable[[], Iterator[Jets]], count: int) -> Iterator[Jets]:
+def _ahead(make: Callable[[], Generator[Jets, None, None]], count: int) -> Iterator[Jets]:
     """The same items, made ahead by a thread that ends with the iteration, however that ends."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=count)
     stopped = threading.Event()

@@ -10,7 +10,7 @@ sees the others only through a global vector:
 c are the jet's class, pT, mass and multiplicity and the time. Products with g are taken
 once per jet, not once per particle.
 
-Recipe: `python -m zoo.particle_physics.generation.train epic_flow.dijets`; cost and scores
+Recipe: `zoo train particle_physics/jet_generation epic_flow.dijets`; cost and scores
 stand in the weights' cards.
 """
 
@@ -22,8 +22,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-FEATURES = 3
-PARTICLES = 30
+from zoo.particle_physics.models.point_clouds import FEATURES, PARTICLES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,10 @@ and critic of EPiC layers.
 One evaluation of the generator makes a jet; a flow needs dozens. Both networks are told the
 jet's class, pT, mass and multiplicity. The generator alone is published; the critic is
 there for training. The generator's output keeps two facts of every jet: no particle lies
-outside its cone, and momentum is conserved (`balanced`). Without them a few particles far
+outside its cone, and momentum is conserved (`balance_momentum`). Without them a few particles far
 from all others decide every distance.
 
-Recipe: `python -m zoo.particle_physics.generation.train epic_gan.dijets`; cost and scores
+Recipe: `zoo train particle_physics/jet_generation epic_gan.dijets`; cost and scores
 stand in the weights' cards.
 """
 
@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.particle_physics.generation.baselines import ANGLE
-from zoo.particle_physics.models.epic_flow import FEATURES, PARTICLES, EpicLayer
+from zoo.particle_physics.models.epic_flow import EpicLayer
+from zoo.particle_physics.models.point_clouds import ANGLE, FEATURES, PARTICLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,8 @@ class EpicGanConfig:
         global_noise: random numbers per jet.
         critic_layers: EPiC layers of the critic.
         max_angle: rad; no particle comes out farther from its jet in pseudorapidity or azimuth.
-        momentum_bound: largest standardised logarithm of a momentum, before the jet's are balanced.
+        momentum_bound: largest standardised logarithm of a momentum, before the jet's are
+            balanced.
     """
 
     width: int = 64
@@ -103,11 +104,13 @@ class EpicGan(nnx.Module):
         limit, bound = float(np.arcsinh(self.config.max_angle / ANGLE)), self.config.momentum_bound
         angles = limit * jnp.tanh((x[..., :2] * scale[:, None, :2] + centre[:, None, :2]) / limit)
         momenta = bound * jnp.tanh(x[..., 2] / bound) * scale[:, None, 2] + centre[:, None, 2]
-        stretched = jnp.concatenate([angles, balanced(angles, momenta, mask)[..., None]], -1)
+        stretched = jnp.concatenate(
+            [angles, balance_momentum(angles, momenta, mask)[..., None]], -1
+        )
         return (stretched - centre[:, None]) / scale[:, None] * present
 
 
-def balanced(angles: jax.Array, momenta: jax.Array, mask: jax.Array) -> jax.Array:
+def balance_momentum(angles: jax.Array, momenta: jax.Array, mask: jax.Array) -> jax.Array:
     """Logarithms of ptrel, `[jet, particle]`, all of a jet shifted by one number so that
     its momentum is conserved.
 

@@ -6,7 +6,7 @@ same batches as a few batched products; what a member may see is decided by its 
 the examples. Two hidden layers, as in CWoLa hunting (Collins, Howe & Nachman,
 arXiv:1902.02634) but narrower.
 
-Recipe: `python -m zoo.particle_physics.anomaly.train event_classifier.cwola --data CHUNKS`;
+Recipe: `zoo train particle_physics/anomaly event_classifier.cwola`;
 cost and score stand in the cards.
 """
 

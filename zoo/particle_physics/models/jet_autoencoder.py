@@ -2,7 +2,7 @@
 (Farina, Nakai & Shih, arXiv:1808.08992; Heimel et al., arXiv:1808.08979), here from a jet's
 mass and substructure instead of its image.
 
-Recipe: `python -m zoo.particle_physics.anomaly.train jet_autoencoder.qcd --data CHUNKS`;
+Recipe: `zoo train particle_physics/anomaly jet_autoencoder.qcd`;
 cost and score stand in the card.
 """
 

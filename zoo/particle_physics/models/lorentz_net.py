@@ -69,7 +69,7 @@ def minkowski(
     return a[..., 3] * b[..., 3] - (a[..., :3] * b[..., :3]).sum(-1)
 
 
-def squash(product: Float[Array, "*any"]) -> Float[Array, "*any"]:
+def squash(product: Float[Array | np.ndarray, "*any"]) -> Float[Array, "*any"]:
     """ψ, scaled to order one for jets of 500-1000 GeV."""
     return 0.2 * jnp.sign(product) * jnp.log1p(jnp.abs(product) / SCALE)
 

@@ -82,6 +82,11 @@ class Affine(nnx.Module):
         self.scale: nnx.Param | None = nnx.Param(jnp.ones(width))
         self.shift = nnx.Param(jnp.zeros(width))
 
+    def __call__(self, x: Float[Array, "*any channel"]) -> Float[Array, "*any channel"]:
+        """x scale + shift."""
+        scaled = x if self.scale is None else x * self.scale[...]
+        return scaled + self.shift[...]
+
 
 class Dense(nnx.Module):
     """A product without bias and the affine map after it; the scale is multiplied into the
@@ -196,7 +201,7 @@ class ParticleNet(nnx.Module):
         )
         self.head = nnx.Linear(widths[-1], config.classes, rngs=rngs)
 
-    def folded(self) -> ParticleNet:
+    def fold_scales(self) -> ParticleNet:
         """The same function with all scales in the kernels, for prediction: a tenth of the
         time of a batch of few jets."""
         copy = nnx.clone(self)
@@ -229,7 +234,7 @@ class ParticleNet(nnx.Module):
                 jnp.pad(mask, ((0, 0), (0, lacking))),
             )
         present = mask[:, :, None]
-        x = jnp.where(present, features * self.inputs.scale[...] + self.inputs.shift[...], 0.0)
+        x = jnp.where(present, self.inputs(features), 0.0)
         points = features[:, :, -2:]
         for convolution, k in zip(self.convolutions, self.neighbours, strict=True):
             if self.config.normalise:

@@ -102,6 +102,7 @@ def pair_features(
 
 def along_rows(linear: nnx.Linear, x: Float[Array, "channel row"]) -> Float[Array, "output row"]:
     """`linear` of every column."""
+    assert linear.bias is not None
     return linear.kernel[...].T @ x + linear.bias[...][:, None]
 
 
