@@ -1,9 +1,5 @@
 """Dijet events of `particle_physics/anomaly`: the chunks that the simulation writes, the
-splits, the test file, the features.
-
-    python -m zoo.particle_physics.anomaly.data CHUNKS FOLDER/test.zarr.zip
-
-writes the test file from a folder of chunks (its place is datasets/particle_physics/anomaly).
+splits, the test file, the features. `build` makes them.
 
 Everything is SIMULATED: QCD dijets, W'(3.5 TeV) -> WZ and Z'(3.5 TeV) -> tt, all hadronic
 as far as their decays are, leading jet above 1.2 TeV. A folder of chunks holds
@@ -14,15 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from zoo.particle_physics.build.generator import DIJET_FEATURES
-from zoo.particle_physics.build.processes import DIJETS
+from zoo.particle_physics.simulation.generator import DIJET_FEATURES
+from zoo.particle_physics.simulation.processes import DIJETS
 from zoo.scoring import record
 
 PROCESSES = tuple(DIJETS)
@@ -38,9 +33,6 @@ MASS_RANGE = (2300.0, 5000.0)
 SIGNAL_REGION = (3300.0, 3700.0)
 """Dijet mass in GeV: half-open ranges. The side bands are what of the first is outside the
 second."""
-
-MANTISSA_BITS = 10
-"""Of the test file's numbers: half a per mille, finer than any detector, and half the bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,26 +182,6 @@ def read_chunk(path: Path, process: str) -> Dijets:
 # ---------------------------------------------------------------------------------------- test file
 
 
-def write_test(folder: Path, target: Path, *, qcd: int = 100_000, signal: int = 6_000) -> Dijets:
-    """Writes the test file: QCD over the whole mass range as it falls, and signal events of
-    the signal region.
-
-    Args:
-        folder: of the chunks.
-        target: a `.zarr.zip`, whose bytes depend on the events alone.
-        qcd: at most so many background events.
-        signal: at most so many events of each signal.
-    """
-    parts = [read_split(folder, "qcd", "test")[:qcd]]
-    for name in SIGNALS:
-        events = read_split(folder, name, "test")
-        parts.append(events[events.in_signal_region][:signal])
-    events = concatenate(parts)
-    arrays = {name: rounded(events.pairs.column(name)) for name in COLUMNS}
-    record.write(target, arrays | {"mjj": events.mjj, "process": events.process})
-    return events
-
-
 def read_test(path: Path) -> Dijets:
     """The events of a test file.
 
@@ -235,13 +207,6 @@ def load() -> Dijets:
     card = registry.dataset("particle_physics/anomaly")
     (file,) = (each for each in card.file if each.name == "test.zarr.zip")
     return read_test(files.get(file, folder=registry.dataset_folder(card)))
-
-
-def rounded(values: np.ndarray, bits: int = MANTISSA_BITS) -> np.ndarray:
-    """Float32 with at most `bits` bits of mantissa after the first; integers up to 2^(bits
-    + 1) stay exact."""
-    fraction, exponent = np.frexp(np.asarray(values, np.float32))
-    return np.ldexp(np.round(np.ldexp(fraction, bits + 1)), exponent - bits - 1).astype(np.float32)
 
 
 # ----------------------------------------------------------------------------------------- features
@@ -298,26 +263,3 @@ def jet_features(pairs: JetPairs) -> np.ndarray:
         pairs.column("nparticles"),
     ]
     return np.stack(columns, -1).astype(np.float32)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Writes the test file and prints what its card must say."""
-    from zoo import files
-
-    if len(arguments) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    target = Path(arguments[1])
-    events = write_test(Path(arguments[0]), target)
-    for index, name in enumerate(PROCESSES):
-        chosen = events.process == index
-        print(
-            f"{name}: {chosen.sum()} events, {(chosen & events.in_signal_region).sum()} in the "
-            "signal region"
-        )
-    print(f'sha256 = "{files.sha256(target)}"\nbytes = {target.stat().st_size}')
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -10,9 +10,10 @@ events.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import chdtri
 
-Values = np.ndarray | np.floating | float
+from zoo.particle_physics.data.poisson import poisson_interval
+
+Values = np.ndarray | float
 """An array, or one number."""
 
 FEWEST = 10
@@ -38,32 +39,22 @@ def ranks(scores: np.ndarray, background: np.ndarray) -> np.ndarray:
     return np.maximum(at_least, above + 1)
 
 
-def improvement(tpr: Values, fpr: Values) -> Values:
+def improvement(tpr: Values, fpr: Values) -> np.ndarray:
     """Significance improvement TPR / sqrt(FPR): what a cut does to S/sqrt(B); a random cut
     gives sqrt(FPR)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return tpr / np.sqrt(fpr)
+        return np.asarray(tpr) / np.sqrt(fpr)
 
 
-def enrichment(tpr: Values, fpr: Values) -> Values:
+def enrichment(tpr: Values, fpr: Values) -> np.ndarray:
     """TPR / FPR: what a cut does to S/B; a random cut gives 1."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return tpr / fpr
+        return np.asarray(tpr) / np.asarray(fpr)
 
 
-def poisson_interval(count: Values, *, level: float = 0.95) -> tuple[Values, Values]:
-    """Central interval of a Poisson mean given a count (Garwood 1936,
-    doi:10.1093/biomet/28.3-4.437).
-
-    low = chi2(alpha/2; 2k) / 2 and high = chi2(1 - alpha/2; 2k + 2) / 2, quantiles of
-    chi-squared; low is 0 for k = 0.
-    """
-    count, tail = np.asarray(count, np.float64), (1.0 - level) / 2.0
-    low = np.where(count > 0, 0.5 * chdtri(2.0 * np.maximum(count, 0.5), 1.0 - tail), 0.0)
-    return low, 0.5 * chdtri(2.0 * count + 2.0, tail)
-
-
-def improvement_interval(tpr: Values, kept: Values, background: Values) -> tuple[Values, Values]:
+def improvement_interval(
+    tpr: Values, kept: Values, background: float
+) -> tuple[np.ndarray, np.ndarray]:
     """The improvement's interval from the Poisson interval of the surviving background
     events, many events making it low.
 
@@ -76,7 +67,7 @@ def improvement_interval(tpr: Values, kept: Values, background: Values) -> tuple
     return improvement(tpr, most / background), improvement(tpr, fewest / background)
 
 
-def jensen_shannon(first: np.ndarray, second: np.ndarray) -> Values:
+def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Jensen-Shannon divergence of two histograms in bits, 0 (alike) to 1 (disjoint): Lin
     (1991), doi:10.1109/18.61115.
 

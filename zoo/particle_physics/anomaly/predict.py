@@ -13,7 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.particle_physics.anomaly.data import SIGNALS, JetPairs, event_features, jet_features
+from zoo.particle_physics.anomaly.data import (
+    COLUMNS,
+    SIGNALS,
+    JetPairs,
+    event_features,
+    jet_features,
+)
 from zoo.pretrained.weights import load, restore
 
 if TYPE_CHECKING:
@@ -32,6 +38,9 @@ class Fitted:
     Args:
         model: the network.
         centre, scale: of the features, `[feature]`.
+
+    Attributes:
+        names: of the scores that a call gives.
     """
 
     def __init__(self, model: nnx.Module, centre: np.ndarray, scale: np.ndarray):
@@ -42,6 +51,7 @@ class Fitted:
         )
         graph, params = nnx.split(model)
         self.params = params
+        self.names: tuple[str, ...] = ("score",)
         self._call: Callable[[Any, jax.Array], jax.Array] = jax.jit(
             lambda params, x: self.output(nnx.merge(graph, params), x)
         )
@@ -49,6 +59,10 @@ class Fitted:
     @staticmethod
     def output(model: Any, x: jax.Array) -> jax.Array:
         """What the network says of standardised features `[event, ...]`, `[..., event]`."""
+        raise NotImplementedError
+
+    def __call__(self, pairs: JetPairs) -> dict[str, np.ndarray]:
+        """Scores `[event]` by name."""
         raise NotImplementedError
 
     def standardise(self, features: np.ndarray) -> np.ndarray:
@@ -64,8 +78,12 @@ class Fitted:
             padded = np.concatenate(
                 [part, np.zeros((CHUNK - len(part), *part.shape[1:]), np.float32)]
             )
-            parts.append(np.asarray(self._call(self.params, padded))[..., : len(part)])
+            parts.append(np.asarray(self.evaluate(padded))[..., : len(part)])
         return np.concatenate(parts, axis=-1)
+
+    def evaluate(self, x: np.ndarray) -> jax.Array:
+        """`output` of standardised features, compiled for their shape."""
+        return self._call(self.params, jnp.asarray(x))
 
     def flops(self, x: np.ndarray) -> float | None:
         """XLA's count for one event."""
@@ -79,6 +97,11 @@ class FittedClassifier(Fitted):
     would tie at one."""
 
     model: EventClassifier
+
+    def __init__(self, model: nnx.Module, centre: np.ndarray, scale: np.ndarray):
+        super().__init__(model, centre, scale)
+        if self.model.config.signals > 1:  # each is looked for apart
+            self.names = SIGNALS
 
     @property
     def number(self) -> int:
@@ -109,7 +132,7 @@ class FittedClassifier(Fitted):
                 # a search that found nothing: any cut is as good as another, so a random
                 # one
                 found[:] = np.random.default_rng(self.number).random(len(found))
-        return {"score": mean[0]} if len(mean) == 1 else dict(zip(SIGNALS, mean, strict=True))
+        return dict(zip(self.names, mean, strict=True))
 
 
 class FittedAutoencoder(Fitted):
@@ -133,6 +156,14 @@ class AnomalyModel:
     Args:
         fitted: one per training seed.
     """
+
+    input_form = f"JetPairs: float32 [event, 2 jets, {len(COLUMNS)}] (GeV)"
+
+    @property
+    def output_form(self) -> str:
+        """What it gives."""
+        names = ", ".join(self.fitted[0].names)
+        return f"{names} [event, {len(self.fitted)} seeds], higher for more anomalous"
 
     def __init__(self, fitted: Sequence[Fitted]):
         self.fitted = list(fitted)
@@ -160,13 +191,14 @@ class AnomalyModel:
     def flops_per_example(self) -> float | None:
         """XLA's count for one event, all seeds."""
         counts = [fitted.flops(self._random(fitted, 0, 1)) for fitted in self.fitted]
-        return None if None in counts else float(sum(counts))
+        known = [count for count in counts if count is not None]
+        return float(sum(known)) if len(known) == len(counts) else None
 
     def example_output(self, seed: int) -> np.ndarray:
         """What the networks say of 32 random events: a card's `expected`."""
         return np.concatenate(
             [
-                np.asarray(each._call(each.params, self._random(each, seed, 32))).ravel()
+                np.asarray(each.evaluate(self._random(each, seed, 32))).ravel()
                 for each in self.fitted
             ]
         )

@@ -16,9 +16,8 @@ import numpy as np
 
 from zoo.interfaces.figures import Figure
 from zoo.interfaces.task import Arrays, Examples, Task
-from zoo.particle_physics import pictures
 from zoo.particle_physics.anomaly import data as dijets
-from zoo.particle_physics.anomaly import metrics
+from zoo.particle_physics.anomaly import metrics, pictures
 from zoo.particle_physics.anomaly.data import PROCESSES, SIGNALS, Dijets
 
 POINTS = {"fpr_1e1": 0.1, "fpr_3e2": 0.03, "fpr_1e2": 0.01, "fpr_3e3": 0.003, "fpr_1e3": 0.001}

@@ -1,13 +1,9 @@
-"""Recipes of the learned searches of `particle_physics/anomaly`.
+"""Training of the learned searches of `particle_physics/anomaly`.
 
-    python -m zoo.particle_physics.anomaly.train RECIPE --data CHUNKS
-
-| recipe | learns from |
-|---|---|
-| `jet_autoencoder.qcd` | QCD jets alone (unsupervised) |
-| `event_classifier.cwola` | unlabelled data with injected signal |
-| `event_classifier.cwola_zero` | the same without any signal |
-| `event_classifier.supervised` | labelled events: the bound |
+    zoo train particle_physics/anomaly jet_autoencoder.qcd           QCD jets alone
+    zoo train particle_physics/anomaly event_classifier.cwola        unlabelled, injected signal
+    zoo train particle_physics/anomaly event_classifier.cwola_zero   the same without any signal
+    zoo train particle_physics/anomaly event_classifier.supervised   labelled: the bound
 
 Classification without labels (Metodiev, Nachman & Thaler, arXiv:1708.02949; for resonances
 Collins, Howe & Nachman, arXiv:1902.02634): a classifier of signal region against side bands
@@ -29,229 +25,115 @@ all methods meet the same events.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import nnx
 
+from zoo import files
 from zoo.particle_physics.anomaly import data as dijets
 from zoo.particle_physics.anomaly import metrics
 from zoo.particle_physics.anomaly.data import SIGNALS, Dijets
+from zoo.particle_physics.anomaly.fitting import (
+    VALIDATION_FOLDS,
+    Log,
+    fit_autoencoder,
+    fit_classifier,
+)
 from zoo.particle_physics.anomaly.mixtures import (
-    Sample,
     draw_folds,
     inject,
     labelled_sample,
-    member_weights,
     unlabelled_sample,
 )
 from zoo.particle_physics.anomaly.predict import FittedAutoencoder, FittedClassifier
-from zoo.particle_physics.models.event_classifier import EventClassifier, EventClassifierConfig
-from zoo.particle_physics.models.jet_autoencoder import JetAutoencoder, JetAutoencoderConfig
-from zoo.pretrained import weights as storage
-from zoo.train.loop import LoopConfig, fit
+from zoo.particle_physics.anomaly.recipes import RECIPES, AnomalyRecipe, describe
+from zoo.pretrained.run import write_run
+from zoo.scoring.environment import hardware
 
-VALIDATION_FOLDS = 5
-SIGNIFICANT = 2.0
-"""Standard errors by which a search must be better than nothing on what its networks left out."""
-Log = Callable[[str], None]
+NOTHING_LEARNED = 0.9
+"""Share of the error of knowing nothing from which an autoencoder's training has died."""
 
 
-@dataclasses.dataclass(frozen=True)
-class AnomalyRecipe:
-    """The settings of one pretrained tag.
+def train(
+    recipe: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
+) -> Iterator[str]:
+    """Trains one search and leaves a run.
 
-    Attributes:
-        method: "cwola", "supervised" or "autoencoder".
-        config: the architecture's config.
-        fraction: injected signal events in the signal region per background event there (CWoLa).
-        steps: optimiser steps.
-        batch_size: events (jets, for the autoencoder) per step.
-        learning_rate: at the start of a cosine decay.
-        weight_decay: of AdamW.
-        validate_every: steps between looks at the fold that was left out.
+    Args:
+        recipe: key of `RECIPES`.
+        seed: of the experiment.
+        data: folder of the chunks; None: where `zoo data build` puts them.
+        out: of the run.
+        steps: fewer than the recipe.
+
+    Yields:
+        What was found, and where the run is.
+
+    Raises:
+        ValueError: no such recipe; lists those there are.
+        FileNotFoundError: the events were not simulated yet.
     """
-
-    method: str
-    config: Any
-    fraction: float = 0.0
-    steps: int = 800
-    batch_size: int = 2048
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    validate_every: int = 100
-
-
-RECIPES = {
-    "jet_autoencoder.qcd": AnomalyRecipe("autoencoder", JetAutoencoderConfig(), steps=1500),
-    "event_classifier.cwola": AnomalyRecipe("cwola", EventClassifierConfig(), fraction=0.03),
-    "event_classifier.cwola_zero": AnomalyRecipe(
-        "cwola", EventClassifierConfig(signals=1), fraction=0.0
-    ),
-    "event_classifier.supervised": AnomalyRecipe("supervised", EventClassifierConfig(), steps=1500),
-}
-
-
-# ----------------------------------------------------------------------------------------- training
-
-
-def train_classifier(
-    sample: Sample, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
-) -> FittedClassifier:
-    """All members, each signal's at the step that was best on the folds that they left out;
-    step 0 if none was any good."""
-    config: EventClassifierConfig = recipe.config
-    centre, scale = sample.features.mean(0), sample.features.std(0)
-    model = EventClassifier(config, rngs=nnx.Rngs(seed))
-    fitted = FittedClassifier(model, centre, scale)
-    x, positive = (
-        fitted.standardise(sample.features),
-        np.repeat(sample.label == 1, config.folds, axis=1).astype(np.float32),
-    )
-    data = {"x": x, "y": positive, "w": member_weights(sample, config.folds, held_out=False)}
-    held_out = member_weights(sample, config.folds, held_out=True)
-    held_out /= np.maximum(held_out.sum(0), 1e-12)
-
-    def loss(
-        model: nnx.Module, batch: Mapping[str, jax.Array], key: jax.Array
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        value = (cross_entropy(model(batch["x"]), batch["y"].T) * batch["w"].T).mean(1).sum()
-        return value, {}
-
-    # Arguments, not closed over: XLA would fold them into the program.
-    def held_out_sums(
-        graph: Any, params: Any, x: jax.Array, y: jax.Array, w: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        gain = jnp.log(2.0) - cross_entropy(nnx.merge(graph, params)(x), y.T)
-        return (w.T * gain).sum(1), (w.T * gain**2 * w.T).sum(1)
-
-    sums, best, lines = jax.jit(held_out_sums, static_argnums=0), Best(), []
-
-    def validate(model: nnx.Module) -> dict[str, float]:
-        graph, params = nnx.split(model)
-        gain, square = (
-            np.asarray(each).reshape(config.signals, config.folds)
-            for each in sums(graph, params, x, positive, held_out)
+    if recipe not in RECIPES:
+        raise ValueError(
+            f"particle_physics/anomaly has no recipe {recipe!r}; it has "
+            f"{', '.join(sorted(RECIPES))}"
         )
-        gain, error = gain.mean(1), np.sqrt(square.sum(1)) / config.folds
-        loss = np.log(2.0) - np.where(gain > SIGNIFICANT * error, gain, 0.0)
-        best.update(np.repeat(loss, config.folds), storage.flatten(model))
-        lines.append(" ".join(f"{g:.5f} ± {e:.5f}" for g, e in zip(gain, error, strict=True)))
-        return {"gain": float(gain.mean())}
-
-    validate(model)
-    _run(model, loss, data, recipe, seed=seed, validate=validate, log=log)
-    kept = " ".join(f"{np.log(2.0) - each:.5f}" for each in best.score[:: config.folds])
-    log(
-        f"gain over knowing nothing on the folds left out: {lines[-1]} at the last step, {kept} "
-        "kept (0: nothing found)"
+    chosen, begin = RECIPES[recipe], time.perf_counter()
+    lines: list[str] = []
+    if steps is not None:
+        chosen = dataclasses.replace(chosen, steps=min(steps, chosen.steps))
+    events = TrainingEvents.read(data or files.home() / "build" / "particle_physics/anomaly")
+    fitted, scores = fit_search(events, chosen, seed=seed, log=lines.append)
+    yield from lines
+    yield "unseen training-split events: " + " ".join(
+        f"{key} {value:.2f}" for key, value in scores.items()
     )
-    return FittedClassifier(storage.restore(model, best.parameters), centre, scale)
-
-
-def train_autoencoder(
-    qcd: Dijets, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
-) -> FittedAutoencoder:
-    """One autoencoder of QCD jets, at the step that was best on a fifth of the events."""
-    features = dijets.jet_features(qcd.pairs)
-    held_out = draw_folds(len(features), VALIDATION_FOLDS, seed) == 0
-    jets = features[~held_out].reshape(-1, features.shape[-1])
-    centre, scale = jets.mean(0), jets.std(0)
-    model = JetAutoencoder(recipe.config, rngs=nnx.Rngs(seed))
-    fitted = FittedAutoencoder(model, centre, scale)
-    best = Best()
-
-    def loss(
-        model: nnx.Module, batch: jax.Array, key: jax.Array
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        return jnp.mean((model(batch) - batch) ** 2), {}
-
-    score = jax.jit(
-        lambda graph, params, x: jnp.mean((nnx.merge(graph, params)(x) - x) ** 2), static_argnums=0
+    short = "" if steps is None else f" --steps {steps}"
+    described = describe(
+        recipe,
+        chosen,
+        events=events.counts,
+        command=f"zoo train particle_physics/anomaly {recipe} --seed {seed}{short}",
+        hardware=hardware(),
+        wall_seconds=time.perf_counter() - begin,
+        validation=scores,
     )
-    left = fitted.standardise(features[held_out])
-
-    def validate(model: nnx.Module) -> dict[str, float]:
-        error = np.asarray(score(*nnx.split(model), left))
-        best.update(
-            error[None], {name: value[None] for name, value in storage.flatten(model).items()}
-        )
-        return {"loss": float(error)}
-
-    _run(model, loss, fitted.standardise(jets), recipe, seed=seed, validate=validate, log=log)
-    return FittedAutoencoder(
-        storage.restore(model, {name: value[0] for name, value in best.parameters.items()}),
-        centre,
-        scale,
-    )
-
-
-class Best:
-    """The parameters of each member at its lowest score so far; the members are the leading
-    axis of everything."""
-
-    def __init__(self) -> None:
-        self.score, self.parameters = np.array([]), {}
-
-    def update(self, score: np.ndarray, parameters: Mapping[str, np.ndarray]) -> None:
-        """Takes over the members that have become better."""
-        if not self.parameters:
-            self.score, self.parameters = (
-                score.copy(),
-                {name: np.array(value) for name, value in parameters.items()},
-            )
-        better = score < self.score
-        self.score[better] = score[better]
-        for name, value in parameters.items():
-            self.parameters[name][better] = value[better]
-
-
-def _run(
-    model: nnx.Module,
-    loss: Any,
-    data: Any,
-    recipe: AnomalyRecipe,
-    *,
-    seed: int,
-    validate: Any,
-    log: Log,
-) -> None:
-    every = min(recipe.validate_every, recipe.steps)
-    count = len(jax.tree.leaves(data)[0])
-    loop = LoopConfig(
-        steps=recipe.steps,
-        batch_size=min(recipe.batch_size, count),
+    card = write_run(
+        out,
+        fitted.model,
+        [described],
+        task="particle_physics/anomaly",
+        recipe=recipe,
         seed=seed,
-        validate_every=every,
-        log_every=recipe.steps,
+        transforms={"centre": fitted.centre, "scale": fitted.scale},
+        storage="float16",
+        died=failure(fitted, chosen, events),
     )
-    rate = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps)
-    fit(
-        model,
-        loss,
-        data,
-        optax.adamw(rate, weight_decay=recipe.weight_decay),
-        config=loop,
-        validate=validate,
-        on_progress=lambda row: log(f"step {row['step']}: loss {row['loss']:.5f}"),
-    )
+    yield f"wrote {card}"
 
 
-def cross_entropy(logit: jax.Array, positive: jax.Array) -> jax.Array:
-    """-y log p - (1 - y) log(1 - p), p = sigmoid(logit)."""
-    return jax.nn.softplus(logit) - positive * logit
+def failure(
+    fitted: FittedClassifier | FittedAutoencoder, recipe: AnomalyRecipe, events: TrainingEvents
+) -> str | None:
+    """Why a training failed; None: it did not.
 
-
-# -------------------------------------------------------------------------------- one tag, one seed
+    A search in unlabelled data that finds nothing has not failed: it says so, and cuts at
+    random.
+    """
+    if isinstance(fitted, FittedClassifier):
+        learned = np.asarray(fitted.model.leave[...]).any()
+        if recipe.method != "supervised" or learned:
+            return None
+        return "the networks tell signal from QCD no better than nothing, with its labels"
+    error = float(np.mean(fitted(events.qcd.pairs)["score"])) / 2.0
+    spread = float(np.square(fitted.standardise(dijets.jet_features(events.qcd.pairs))).mean())
+    if error < NOTHING_LEARNED * spread:
+        return None
+    return f"reproduction error {error:.3f} of QCD jets, that of their mean is {spread:.3f}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,6 +142,13 @@ class TrainingEvents:
 
     qcd: Dijets
     signals: tuple[Dijets, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Events by process."""
+        return {"qcd": len(self.qcd)} | {
+            name: len(each) for name, each in zip(SIGNALS, self.signals, strict=True)
+        }
 
     @classmethod
     def read(cls, folder: Path) -> TrainingEvents:
@@ -270,14 +159,14 @@ class TrainingEvents:
         )
 
 
-def train(
+def fit_search(
     events: TrainingEvents, recipe: AnomalyRecipe, *, seed: int, log: Log = lambda line: None
 ) -> tuple[FittedClassifier | FittedAutoencoder, dict[str, float]]:
     """One training, and its scores on training-split events that it has not seen (labels
     serve this report alone)."""
     rest = [signal[signal.in_signal_region] for signal in events.signals]
     if recipe.method == "autoencoder":
-        fitted: Any = train_autoencoder(events.qcd, recipe, seed=seed, log=log)
+        fitted: Any = fit_autoencoder(events.qcd, recipe, seed=seed, log=log)
         unseen = events.qcd[draw_folds(len(events.qcd), VALIDATION_FOLDS, seed) == 0]
         background = [fitted(unseen[unseen.in_signal_region].pairs)["score"]] * len(rest)
         return fitted, report(background, [fitted(signal.pairs)["score"] for signal in rest])
@@ -304,7 +193,7 @@ def train(
         sample = labelled_sample(dijets.concatenate([events.qcd, *rest]), folds=folds, seed=seed)
     else:
         raise ValueError(f"no method {recipe.method!r}; there are cwola, supervised, autoencoder")
-    fitted = train_classifier(sample, recipe, seed=seed, log=log)
+    fitted = fit_classifier(sample, recipe, seed=seed, log=log)
     out_of_fold = fitted.out_of_fold(sample.features, sample.fold)
     background, scores = [], []
     for column, signal in enumerate(rest):
@@ -331,92 +220,3 @@ def report(background: Sequence[np.ndarray], signal: Sequence[np.ndarray]) -> di
                     )
                 )
     return values
-
-
-# ----------------------------------------------------------------------------------------- commands
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains one tag with all its seeds; weights and a JSON of what was obtained under --out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("name", choices=sorted(RECIPES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=None,
-        help="folder of the chunks; default: where `zoo data build` put them",
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs"))
-    options = parser.parse_args(arguments)
-    for line in run(options.name, seeds=options.seeds, data=options.data, out=options.out):
-        print(line, flush=True)
-    return 0
-
-
-def recipe(
-    architecture: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
-) -> Iterator[str]:
-    """What `zoo train particle_physics/anomaly event_classifier.cwola` runs: one seed of
-    one tag."""
-    if architecture not in RECIPES:
-        raise ValueError(
-            f"particle_physics/anomaly has no recipe {architecture!r}; it has "
-            f"{', '.join(sorted(RECIPES))}"
-        )
-    chosen = RECIPES[architecture]
-    chosen = (
-        chosen if steps is None else dataclasses.replace(chosen, steps=min(steps, chosen.steps))
-    )
-    yield from run(architecture, seeds=[seed], data=data, out=out, recipe=chosen)
-
-
-def run(
-    name: str,
-    *,
-    seeds: Sequence[int],
-    data: Path | None,
-    out: Path,
-    recipe: AnomalyRecipe | None = None,
-) -> Iterator[str]:
-    """All seeds of one tag; yields log lines."""
-    from zoo import files
-
-    recipe, begin, lines, validation = recipe or RECIPES[name], time.perf_counter(), [], []
-    events = TrainingEvents.read(data or files.home() / "build" / "particle_physics/anomaly")
-    out.mkdir(parents=True, exist_ok=True)
-    for seed in seeds:
-        fitted, scores = train(events, recipe, seed=seed, log=lines.append)
-        yield from (f"seed {seed}: {line}" for line in lines)
-        lines.clear()
-        yield f"seed {seed}: unseen training-split events: " + " ".join(
-            f"{key} {value:.2f}" for key, value in scores.items()
-        )
-        path = out / f"{name}.seed{seed}.safetensors"
-        transforms = {"centre": fitted.centre, "scale": fitted.scale}
-        storage.save(
-            path, fitted.model, transforms=transforms, metadata={"name": name, "seed": seed}
-        )
-        validation.append(scores)
-        yield f"wrote {path}"
-    shared = sorted(set.intersection(*(set(each) for each in validation)))
-    facts = {
-        "name": name,
-        "seeds": list(seeds),
-        "wall_seconds": time.perf_counter() - begin,
-        "steps": recipe.steps,
-        "config": dataclasses.asdict(recipe.config),
-        "fraction": recipe.fraction,
-        "events": {"qcd": len(events.qcd)}
-        | {key: len(value) for key, value in zip(SIGNALS, events.signals, strict=True)},
-        "validation": {
-            f"median_{key}": float(np.median([each[key] for each in validation])) for key in shared
-        },
-    }
-    (out / f"{name}.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
