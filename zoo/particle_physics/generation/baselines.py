@@ -11,32 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.particle_physics.generation.data import CLASSES, MAX_ANGLE, PARTICLES, PointClouds
+from zoo.particle_physics.generation.data import CLASSES, PointClouds
+from zoo.particle_physics.models.point_clouds import PARTICLES
 
 Generator = Callable[[Any], dict[str, np.ndarray]]
-ANGLE = 0.05
-"""Angles are Gaussian, if at all, as asinh(angle / ANGLE)."""
 NORMAL_SCORES = np.linspace(-3.5, 3.5, 71)
 """Where quantiles are kept: at Φ of these, so that tails are resolved as well as the middle."""
-
-
-def stretch(particles: np.ndarray) -> np.ndarray:
-    """(asinh(etarel / .05), asinh(phirel / .05), ln ptrel): what is nearer to normal than
-    the particles themselves."""
-    return np.concatenate(
-        [np.arcsinh(particles[..., :2] / ANGLE), np.log(np.maximum(particles[..., 2:], 1e-7))], -1
-    )
-
-
-def relax(stretched: Any, *, xp: Any = np) -> Any:
-    """The inverse of `stretch`, float32; angles within 2 rad and ptrel within 1. `xp`:
-    NumPy, or `jax.numpy` for a gradient."""
-    # a float64, so that NumPy takes the hyperbolic sine in float64
-    limit = np.arcsinh(MAX_ANGLE / ANGLE)
-    angles = ANGLE * xp.sinh(xp.clip(stretched[..., :2], -limit, limit))
-    return xp.concatenate([angles, xp.exp(xp.minimum(stretched[..., 2:], 0.0))], -1).astype(
-        np.float32
-    )
 
 
 def fit(train: PointClouds) -> dict[str, np.ndarray]:

@@ -4,43 +4,28 @@
 A particle is (etarel, phirel, ptrel): pseudorapidity and azimuth relative to the jet's,
 transverse momentum over the jet's. Angles are kept to 2^-12 rad, momenta to 2^-1/256 of
 their value: far below what a detector resolves. Generated jets are rounded alike before
-they are scored, so that nothing can tell them from true ones by their digits.
-
-    python -m zoo.particle_physics.generation.data FOLDER [FOLDER ...] --out OUT
-
-turns ROOT files of the JetClass layout (`*gluon-<k>.root`, `*quark-<k>.root`,
-`*Tbqq-<k>.root`) into `test.zarr.zip` (file 0 of each class: reference and floor sample),
-`validation.zarr.zip`, `train.zarr.zip` and `baselines.zarr.zip`. No event is in two of
-them.
+they are scored, so that nothing can tell them from true ones by their digits. `build` makes
+the files.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from zoo.particle_physics.models.point_clouds import MAX_ANGLE, PARTICLES
 from zoo.scoring import record
 
 CLASSES = ("gluon", "quark", "top")
-FILES = {
-    "gluon": r"(train-)?(dijet_)?gluon-(\d+)\.root",
-    "quark": r"(train-)?(dijet_)?quark-(\d+)\.root",
-    "top": r"(train-)?(Tbqq|top)-(\d+)\.root",
-}
-PARTICLES = 30
 ANGLE_STEPS, OCTAVE_STEPS = 4096, 256
 """Steps per rad, and per factor two of a momentum."""
-MAX_ANGLE, MAX_OCTAVES = 2.0, 24.0
-"""What lies beyond is clipped: a jet of R = 0.8 has nothing there."""
+MAX_OCTAVES = 24.0
+"""Momenta below 2^-24 of the jet's are clipped, as angles are beyond `MAX_ANGLE`."""
 CONDITIONS = ("jet_pt", "jet_mass", "jet_nparticles")
 """Of the whole jet: GeV, GeV, and the number of all its particles."""
-REFERENCE, FLOOR, VALIDATION = 6900, 3000, 2000
-"""Jets a class."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,60 +171,6 @@ def read_root(path: str | Path, label: int, *, particles: int = PARTICLES) -> Po
     return PointClouds(codes, kept.astype(np.uint8), np.full(len(pt), label, np.int8), conditions)
 
 
-def find(folders: Sequence[Path], name: str) -> list[Path]:
-    """The ROOT files of one class in the given folders, by their number.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    found = {}
-    for folder in folders:
-        for path in sorted(Path(folder).glob("*.root")):
-            match = re.fullmatch(FILES[name], path.name)
-            if match:
-                found.setdefault(int(match.groups()[-1]), path)
-    if not found:
-        raise FileNotFoundError(
-            f"no files of {name} jets ({FILES[name]}) in {', '.join(map(str, folders))}"
-        )
-    return [found[number] for number in sorted(found)]
-
-
-def split(
-    files: Sequence[Path],
-    label: int,
-    *,
-    sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION),
-) -> dict[str, PointClouds]:
-    """Reference and floor sample from the first file, validation from the end of the last,
-    training jets from the others.
-
-    Both jets of an event stand next to each other in a file: a jet between two samples
-    keeps them apart.
-
-    Raises:
-        ValueError: too few files or jets.
-    """
-    reference, floor, validation = sizes
-    if len(files) < 2:
-        raise ValueError(
-            f"{CLASSES[label]}: one file for the test and one or more to train on are needed; "
-            f"found {len(files)}"
-        )
-    first, rest = read_root(files[0], label), join([read_root(path, label) for path in files[1:]])
-    if len(first) <= reference + floor or len(rest) <= validation + 1:
-        raise ValueError(
-            f"{CLASSES[label]}: {len(first)} + {len(rest)} jets are too few for {reference} + "
-            f"{floor} and {validation}"
-        )
-    return {
-        "reference": first[:reference],
-        "floor": first[len(first) - floor :],
-        "train": rest[: len(rest) - validation - 1],
-        "validation": rest[len(rest) - validation :],
-    }
-
-
 def load_dataset(*, split: str = "reference", folder: str | Path | None = None) -> PointClouds:
     """One sample: "reference" or "floor", which the package carries; or "validation" or
     "train" of a folder of `write_products`.
@@ -261,47 +192,7 @@ def load_dataset(*, split: str = "reference", folder: str | Path | None = None) 
         )
     if folder is None:
         raise ValueError(
-            f"the {split} jets are not carried: say folder=..., as `python -m "
-            "zoo.particle_physics.generation.data` wrote it"
+            f"the {split} jets are not carried: say folder=..., as `zoo data build "
+            "particle_physics/jet_generation --step products` wrote it"
         )
     return from_arrays(record.read(Path(folder) / f"{split}.zarr.zip"))
-
-
-def write_products(
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    sizes: tuple[int, int, int] = (REFERENCE, FLOOR, VALIDATION),
-) -> dict[str, int]:
-    """Writes the four files of this data set; returns how many jets each sample has over
-    all classes."""
-    from zoo.particle_physics.generation.baselines import fit
-
-    parts = [split(find(folders, name), label, sizes=sizes) for label, name in enumerate(CLASSES)]
-    joined = {name: join([part[name] for part in parts]) for name in parts[0]}
-    out.mkdir(parents=True, exist_ok=True)
-    record.write(
-        out / "test.zarr.zip",
-        joined["reference"].arrays("reference_") | joined["floor"].arrays("floor_"),
-    )
-    record.write(out / "baselines.zarr.zip", fit(joined["train"]))
-    for name in ("train", "validation"):
-        record.write(out / f"{name}.zarr.zip", joined[name].arrays())
-    return {name: len(value) for name, value in joined.items()}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Behind `python -m zoo.particle_physics.generation.data`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args(arguments)
-    for name, number in write_products(options.folders, options.out).items():
-        print(f"{name}: {number} jets")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

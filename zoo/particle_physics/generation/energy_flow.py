@@ -60,7 +60,7 @@ def products(edges: int = 4) -> tuple[tuple[str, ...], ...]:
     """Names of the prime factors of every multigraph with up to `edges` edges, fewest edges
     first; 36 of them for four."""
     primes = [name for name, graph in PRIMES.items() if graph]
-    found = [("vertex",)]
+    found: list[tuple[str, ...]] = [("vertex",)]
     for total in range(1, edges + 1):
         for factors in range(1, total + 1):
             chosen = itertools.combinations_with_replacement(primes, factors)

@@ -64,7 +64,8 @@ def wasserstein(
     moved = integral[: len(generated)].mean() - integral[: len(generated)]
     if owner is None:
         return distance + moved
-    return distance + np.bincount(owner, weights=moved, minlength=jets) * (jets / len(generated))
+    count = len(generated) if jets is None else jets
+    return distance + np.bincount(owner, weights=moved, minlength=count) * (count / len(generated))
 
 
 def particle_wasserstein(

@@ -4,7 +4,7 @@ seed -> jets.
 Which pT, mass and multiplicity a jet shall have is drawn from a table of training jets that
 lies with the weights (`Conditions.table`). So these three are not generated but taken from
 the simulator; everything inside the jet is the network's. A GAN's jets are calibrated: no
-jet stays heavier than what was drawn for it (`narrowed`).
+jet stays heavier than what was drawn for it (`limit_mass`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo.particle_physics.generation.baselines import relax, stretch
-from zoo.particle_physics.generation.data import CLASSES, PARTICLES, PointClouds
+from zoo.particle_physics.generation.data import CLASSES, PointClouds
 from zoo.particle_physics.generation.metrics import relative_mass
 from zoo.particle_physics.models.epic_flow import EpicFlow, sample
 from zoo.particle_physics.models.epic_gan import EpicGan
+from zoo.particle_physics.models.point_clouds import PARTICLES, relax, stretch
 from zoo.pretrained.weights import load, restore
 
 if TYPE_CHECKING:
@@ -128,6 +128,12 @@ class JetGenerator:
         steps: midpoint steps of a flow; not used by a GAN.
     """
 
+    input_form = f"GenerationRequest: int8 [jet] of {', '.join(CLASSES)}, and a seed"
+    output_form = (
+        f"particles float32 [jet, {PARTICLES}, 3] (etarel, phirel in rad, ptrel), "
+        f"mask bool [jet, {PARTICLES}]"
+    )
+
     def __init__(self, model: nnx.Module, conditions: Conditions, *, steps: int = 8):
         self.model, self.conditions, self.steps = model, conditions, steps
         graph, self._state = nnx.split(model)
@@ -135,14 +141,14 @@ class JetGenerator:
         def run(
             state: Any,
             noise: tuple[jax.Array, ...],
-            told: jax.Array,
+            condition: jax.Array,
             mask: jax.Array,
             *standard: jax.Array,
         ) -> jax.Array:
             net = nnx.merge(graph, state)
             if isinstance(net, EpicFlow):
-                return sample(net, *noise, told, mask, steps=steps)
-            return net(*noise, told, mask, *standard)
+                return sample(net, noise[0], condition, mask, steps=steps)
+            return net(*noise, condition, mask, *standard)
 
         self._run = run
         self._call: Callable[..., jax.Array] = jax.jit(run)
@@ -171,9 +177,9 @@ class JetGenerator:
         """Jets of given class and conditions `[jet, 3]`: pT (GeV), mass (GeV), multiplicity."""
         count = np.clip(conditions[:, 2], 1, PARTICLES)
         mask = np.arange(PARTICLES) < count[:, None]
-        told = self.conditions.vector(conditions, label, mask.sum(1))
+        condition = self.conditions.vector(conditions, label, mask.sum(1))
         centre, scale = self.conditions.centre[label], self.conditions.scale[label]
-        inputs = (*self._noise(len(label), rng), told, mask, centre, scale)
+        inputs = (*self._noise(len(label), rng), condition, mask, centre, scale)
 
         def one(start: int) -> np.ndarray:
             padded = [
@@ -190,15 +196,14 @@ class JetGenerator:
         stretched = np.concatenate(parts) * scale[:, None] + centre[:, None]
         particles = np.where(mask[..., None], relax(stretched), np.float32(0.0))
         if isinstance(self.model, EpicGan):
-            particles = narrowed(particles, mask, conditions[:, 1] / conditions[:, 0])
+            particles = limit_mass(particles, mask, conditions[:, 1] / conditions[:, 0])
         return {"particles": particles, "mask": mask}
 
     def _noise(self, jets: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        shapes: tuple[tuple[int, ...], ...] = ((jets, PARTICLES, 3),)
         if isinstance(self.model, EpicGan):
             config = self.model.config
             shapes = ((jets, PARTICLES, config.local_noise), (jets, config.global_noise))
-        else:
-            shapes = ((jets, PARTICLES, 3),)
         return tuple(rng.standard_normal(shape, np.float32) for shape in shapes)
 
     def flops_per_example(self) -> float | None:
@@ -207,13 +212,15 @@ class JetGenerator:
         from zoo.scoring import cost
 
         noise = tuple(jnp.asarray(each) for each in self._noise(1, np.random.default_rng(0)))
-        told, mask = (
+        condition, mask = (
             jnp.zeros((1, self.conditions.vector(*_nothing()).shape[1])),
             jnp.ones((1, PARTICLES), bool),
         )
         standard = jnp.zeros((1, 3)), jnp.ones((1, 3))
         repeats = self.steps if isinstance(self.model, EpicFlow) else 1
-        return cost.flops(self._run, self._state, noise, told, mask, *standard, repeats=repeats)
+        return cost.flops(
+            self._run, self._state, noise, condition, mask, *standard, repeats=repeats
+        )
 
     def example_output(self, seed: int) -> np.ndarray:
         """Particles of four jets a class from a fixed seed and the middle of the table,
@@ -223,7 +230,7 @@ class JetGenerator:
         return self.generate(label, conditions, np.random.default_rng(seed))["particles"].ravel()
 
 
-def narrowed(particles: np.ndarray, mask: np.ndarray, heaviest: np.ndarray) -> np.ndarray:
+def limit_mass(particles: np.ndarray, mask: np.ndarray, heaviest: np.ndarray) -> np.ndarray:
     """Particles with the angles of too heavy jets divided by their excess: a part of a jet
     cannot be heavier than the jet.
 

@@ -20,8 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from zoo.interfaces.figures import Figure
 from zoo.interfaces.task import Arrays, Examples, Task
-from zoo.particle_physics import pictures
-from zoo.particle_physics.generation import energy_flow, metrics, two_sample
+from zoo.particle_physics.generation import energy_flow, metrics, pictures, two_sample
 from zoo.particle_physics.generation.data import (
     CLASSES,
     PARTICLES,
