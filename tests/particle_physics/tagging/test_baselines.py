@@ -88,7 +88,7 @@ def test_trees_that_do_not_fit_the_format_are_refused():
 
 def test_gaussians_are_quadratic_discriminant_analysis():
     x, label = features()
-    z = tagging.transformed(x)
+    z = tagging.near_normal(x)
     theirs = QuadraticDiscriminantAnalysis(priors=np.full(4, 0.25)).fit(z, label).predict_proba(z)
     ours = tagging.gaussian_probability(x, fit_trees.fit_gaussians(x, label))
     np.testing.assert_allclose(ours, theirs, atol=5e-3)  # we add 1e-4 to the diagonal
@@ -139,7 +139,7 @@ def test_a_stored_fit_is_checked_before_it_is_used(tmp_path, monkeypatch):
     digest = stored(tmp_path, monkeypatch)
     with pytest.raises(files.FileAltered, match="the task says 000"):
         tagging.boosted_trees(TwoClasses(), file="trees.toy.safetensors", sha256="0" * 64)
-    with pytest.raises(files.FileMissing, match="fit_trees"):
+    with pytest.raises(files.FileMissing, match="--step baselines"):
         tagging.boosted_trees(TwoClasses(), file="absent.safetensors", sha256=digest)
 
 

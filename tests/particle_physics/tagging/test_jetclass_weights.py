@@ -12,20 +12,24 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from make_expected_particle_net import TARGET, published_inputs
 
 from zoo import files, registry
+from zoo.cards import ModelCard, read
 from zoo.particle_physics.models.features import FEATURE_SETS
-from zoo.particle_physics.tagging import jetclass_weights as published
+from zoo.particle_physics.tagging import jetclass_weights
 from zoo.particle_physics.tagging.jetclass_weights import load_parameters
 from zoo.particle_physics.tagging.torch_archive import read_state_dict
 from zoo.pretrained.model import build, load_model, parameters, weight_file
 from zoo.pretrained.weights import WeightsError, flatten, load, restore, save
 from zoo.scoring import cost
 
-CARDS = {name: f"particle_physics/particle_net.{tag}" for name, (tag, _) in published.SETS.items()}
+CARDS = {
+    name: f"particle_physics/particle_net.{tag}" for name, (tag, _) in jetclass_weights.SETS.items()
+}
 TRAINABLE = {"kin": 368_216, "kinpid": 369_380, "full": 370_156}
 """Trainable numbers of the original, as PyTorch counts them."""
 
@@ -108,7 +112,8 @@ def test_outputs_are_those_of_the_pytorch_original(feature_set):
     card = registry.model(CARDS[feature_set])
     model = restore(build(card), parameters(card, path))
     features, mask = published_inputs(feature_set)
-    logits = np.asarray(model(features, None, mask))
+    vectors = jnp.zeros((*mask.shape, 4))  # not looked at
+    logits = np.asarray(model(jnp.asarray(features), vectors, jnp.asarray(mask)))
     expected = np.load(TARGET)[feature_set]
     assert np.ptp(expected) > 10.0  # they say something
     np.testing.assert_allclose(logits, expected, atol=1e-4, rtol=1e-4 / np.abs(expected).max())
@@ -127,6 +132,19 @@ def test_the_cards_name_what_the_original_is():
         assert [weight.file for weight in card.weights] == [f"ParticleNet_{feature_set}.pt"]
         # fetched, never shipped
         assert not (registry.path_of(name, "model").parent / card.weights[0].file).exists()
+
+
+def test_the_shipped_cards_are_those_that_are_written(tmp_path, monkeypatch):
+    for feature_set in CARDS:
+        published_file(feature_set)
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    for path in jetclass_weights.write_cards(tmp_path):
+        written = read(path, ModelCard)
+        shipped = registry.model(written.id)
+        np.testing.assert_allclose(
+            written.expected.values, shipped.expected.values, atol=shipped.expected.tolerance
+        )
+        assert written.model_copy(update={"expected": shipped.expected}) == shipped
 
 
 def test_the_converted_weights_survive_a_file_of_ours(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from zoo.particle_physics.tagging import metrics as c
@@ -128,16 +127,6 @@ def test_rejections_below_ten_survivors_are_hidden_in_every_resample():
     found = c.rejection(score, signal, ~signal, weights, [0.5])
     assert found["survivors"].tolist() == [10] and np.isfinite(found["samples"]).all()
     assert found["low"][0] < found["value"][0] == 50.0 < found["high"][0]
-
-
-@pytest.mark.parametrize("n", [0, 1, 10, 250])
-def test_the_poisson_interval_is_garwoods(n):
-    low, high = c.poisson_interval(float(n))
-    assert high == pytest.approx(scipy.stats.chi2.ppf(0.975, 2 * n + 2) / 2, rel=1e-10)
-    assert low == pytest.approx(scipy.stats.chi2.ppf(0.025, 2 * n) / 2 if n else 0.0, rel=1e-10)
-    if n:  # its definition: the mean for which as few, or as many, have a chance of 2.5 %
-        assert scipy.stats.poisson.cdf(n, high) == pytest.approx(0.025, rel=1e-6)
-        assert scipy.stats.poisson.sf(n - 1, low) == pytest.approx(0.025, rel=1e-6)
 
 
 def test_a_calibrated_classifier_has_no_calibration_error_and_a_boastful_one_its_boast():

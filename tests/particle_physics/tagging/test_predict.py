@@ -1,23 +1,21 @@
-"""Taggers as predictors and their training recipe: batches, classes, files, a loss that falls."""
+"""Taggers as predictors: batches, classes, files."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import types
 
 import numpy as np
 import pytest
 import uproot
 from flax import nnx
+from made_up_jets import write_padded
 
-from zoo.particle_physics.build import simulate
 from zoo.particle_physics.data.jets import LABELS, Jets
 from zoo.particle_physics.data.read import read_jets
 from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
 from zoo.particle_physics.models.particle_net import ParticleNet, ParticleNetConfig
 from zoo.particle_physics.models.pfn import PFN, PFNConfig
-from zoo.particle_physics.tagging import train as training
 from zoo.particle_physics.tagging.predict import JetTagger, made_up_jets, predict_file
 
 
@@ -34,30 +32,6 @@ def tagger() -> JetTagger:
 @pytest.fixture(scope="module")
 def jets() -> Jets:
     return made_up_jets(21, 40, seed=1, columns=COLUMNS["full"])
-
-
-def write(path, jets: Jets, label: str) -> None:
-    """A file as the simulation writes it, from padded jets."""
-    offsets = np.concatenate([[0], np.cumsum(jets.mask.sum(1))])
-    flat = {
-        name.removeprefix("part_"): jets.column(name)[jets.mask]
-        for name in jets.columns
-        if name not in ("part_deta", "part_dphi")
-    }
-    columns = {
-        name: (value.astype(bool) if name.startswith("is") else value)
-        for name, value in flat.items()
-    }
-    scalars = {
-        name.removeprefix("jet_"): np.ones(len(jets), np.float32)
-        for name in ("sdmass", "tau1", "tau2", "tau3", "tau4")
-    }
-    scalars |= {name.removeprefix("jet_"): value for name, value in jets.scalars.items()} | {
-        "event": np.arange(len(jets))
-    }
-    simulate.write_jets(
-        path, simulate.jet_arrays(columns, offsets, scalars, [label] * len(jets), LABELS), offsets
-    )
 
 
 def test_features_are_those_of_the_published_configuration(jets):
@@ -128,7 +102,7 @@ def test_jets_in_a_file_are_scored_into_root_and_csv(tagger, jets, tmp_path):
         def __call__(self, given):
             return tagger(given)
 
-    write(tmp_path / "in.root", jets, "QCD")
+    write_padded(tmp_path / "in.root", jets, "QCD")
     predict_file(Model(), tmp_path / "in.root", tmp_path / "out.root")
     predict_file(Model(), tmp_path / "in.root", tmp_path / "out.csv")
     with uproot.open(tmp_path / "out.root") as file:
@@ -142,52 +116,6 @@ def test_jets_in_a_file_are_scored_into_root_and_csv(tagger, jets, tmp_path):
     with pytest.raises(ValueError, match=r"\.root or \.csv"):
         predict_file(Model(), tmp_path / "in.root", tmp_path / "out.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.root", "out.csv", "out.root"]
-
-
-def test_turning_a_jet_keeps_distances_and_everything_else():
-    import jax
-
-    features = np.random.default_rng(0).normal(size=(5, 7, 9)).astype(np.float32)
-    turned = np.asarray(training.turned(features, jax.random.key(0)))
-    assert np.array_equal(turned[..., :-2], features[..., :-2])
-    assert np.allclose(
-        np.hypot(*np.moveaxis(turned[..., -2:], -1, 0)),
-        np.hypot(*np.moveaxis(features[..., -2:], -1, 0)),
-        atol=1e-5,
-    )
-    assert not np.allclose(turned[..., -2:], features[..., -2:], atol=0.1)
-
-
-def test_a_recipe_learns_and_leaves_its_facts(tmp_path):
-    for split, count in (("train", 96), ("validation", 48)):
-        for seed, name in enumerate(("QCD", "Tbqq")):
-            jets = made_up_jets(
-                count, 24, seed=seed + 10 * (split == "train"), columns=COLUMNS["full"]
-            )
-            if name == "Tbqq":  # tops are harder here, so that there is something to learn
-                scale = np.array(
-                    [3.0 if column in COLUMNS["kin"][:4] else 1.0 for column in jets.columns],
-                    np.float32,
-                )
-                jets = dataclasses.replace(jets, particles=jets.particles * scale)
-            write(tmp_path / f"{split}-{name}-0.root", jets, name)
-    recipe = training.TaggerRecipe("pfn", "kinpid", 24, 12.0, batch_size=32, per_class=80)
-    lines: list[str] = []
-    path = training.train(
-        "top_tagging/pfn",
-        seed=1,
-        data=tmp_path,
-        out=tmp_path / "run",
-        recipe=recipe,
-        log=lines.append,
-    )
-    facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert path.exists() and facts["jets"] == 160 and facts["steps"] == 60
-    assert facts["validation"]["auc"] > 0.8 and facts["classes"] == ["QCD", "Tbqq"]
-    with pytest.raises(FileNotFoundError, match="zoo data build particle_physics/quark_gluon"):
-        training.load_split(tmp_path, "train", "quark_gluon", recipe)
-    with pytest.raises(ValueError, match="top_tagging/pfn"):
-        list(training.top_tagging_recipe("pfm", seed=0, data=tmp_path, out=tmp_path, steps=1))
 
 
 def test_operations_are_counted_also_where_the_call_has_options_of_its_own(tagger):

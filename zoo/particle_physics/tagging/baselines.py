@@ -3,7 +3,7 @@ nothing here sees a constituent.
 
 Scores of one observable have a direction that physics gives and no threshold, so nothing is
 fitted. The trees and the Gaussians were fitted on the training set by
-`zoo.particle_physics.tagging.fit_trees`; their numbers lie in safetensors files beside the
+`zoo data build ... --step baselines`; their numbers lie in safetensors files beside the
 models' weights, and the task's TOML names the file and its SHA-256.
 """
 
@@ -64,7 +64,7 @@ def uniform(task: Tagging) -> Predictor:
 
 
 def gaussians(task: Tagging, *, file: str, sha256: str) -> Predictor:
-    """Quadratic discriminant analysis: one Gaussian per class in transformed substructure,
+    """Quadratic discriminant analysis: one Gaussian per class in nearly normal substructure,
     equal priors."""
     stored = _stored(file, sha256)
 
@@ -117,7 +117,7 @@ def _observable(scalars: Any, name: str) -> np.ndarray:
     return np.where(positive, upper / np.where(positive, lower, 1), 0).astype(np.float32)
 
 
-def transformed(x: np.ndarray) -> np.ndarray:
+def near_normal(x: np.ndarray) -> np.ndarray:
     """Substructure made nearly normal for a Gaussian: logarithms of mass (plus 1 GeV), tau1
     and multiplicity; float64."""
     x = np.asarray(x, np.float64).copy()
@@ -131,7 +131,7 @@ def transformed(x: np.ndarray) -> np.ndarray:
 def gaussian_probability(x: np.ndarray, stored: dict[str, np.ndarray]) -> np.ndarray:
     """Posterior `[jet, class]` of Gaussians with `mean` `[class, feature]` and `covariance`
     `[class, feature, feature]`."""
-    z = transformed(x)
+    z = near_normal(x)
     log = np.empty((len(z), len(stored["mean"])))
     for each, (mean, covariance) in enumerate(
         zip(stored["mean"], stored["covariance"], strict=True)
@@ -154,9 +154,9 @@ def _stored(file: str, sha256: str) -> dict[str, np.ndarray]:
 
     path = FOLDER / file
     if not path.is_file():
-        fit = "python -m zoo.particle_physics.tagging.fit_trees --data FOLDER"
         raise files.FileMissing(
-            f"{path} belongs to the package but is not there; `{fit}` fits it anew"
+            f"{path} belongs to the package but is not there; `zoo data build "
+            "particle_physics/jet_tagging --step baselines` (quark_gluon for its task) fits it anew"
         )
     if (found := files.sha256(path)) != sha256:
         raise files.FileAltered(

@@ -8,9 +8,8 @@ sqrt(variance + 1e-5) + beta, which is how our module stores it
 (`ParticleNetConfig(normalise=False)`): the number of trainable parameters is the
 original's, and fine-tuning keeps the statistics frozen.
 
-    python -m zoo.particle_physics.tagging.jetclass_weights        # writes the cards anew
-
-Outputs agree with the original's to 1e-4:
+`write_cards` writes the cards, which a test holds against those that are shipped. Outputs agree
+with the original's to 1e-4:
 `tests/particle_physics/tagging/test_jetclass_weights.py`.
 """
 
@@ -25,7 +24,7 @@ import numpy as np
 from zoo.particle_physics.tagging.torch_archive import read_state_dict
 from zoo.pretrained.weights import WeightsError
 
-__all__ = ["load_parameters"]
+__all__ = ["describe", "load_parameters", "write_cards"]
 
 EPSILON = 1e-5
 """PyTorch's default, which the original uses."""
@@ -110,7 +109,7 @@ def _count(tensors: dict[str, np.ndarray], prefix: str) -> int:
     )
 
 
-def card(feature_set: str) -> dict[str, Any]:
+def describe(feature_set: str) -> dict[str, Any]:
     """The content of one card but for its weights: facts from the paper (arXiv:2202.03772)
     and its training script."""
     tag, inputs = SETS[feature_set]
@@ -159,16 +158,25 @@ def card(feature_set: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Writes the three cards beside the others; the weights are found or fetched, and the
-    stored output is computed from them."""
-    from zoo import files, registry
+def write_cards(folder: Path) -> list[Path]:
+    """Writes the three cards, with what is measured on the weights; these are found or fetched.
+
+    Args:
+        folder: of the cards, and of the weights where they lie beside them.
+
+    Returns:
+        The cards' paths.
+
+    Raises:
+        zoo.files.FileMissing, zoo.files.FileAltered: weights cannot be had, or are others.
+    """
+    from zoo import files
     from zoo.cards import ModelCard, parse
     from zoo.pretrained.model import weight_file
-    from zoo.pretrained.publish import EXPECTED_SEED, EXPECTED_VALUES, to_toml
+    from zoo.pretrained.publish import expected_output, to_toml
     from zoo.scoring import cost
 
-    folder = Path(__file__).parents[1] / "weights"
+    written = []
     for feature_set, (digest, size) in FILES.items():
         name = f"ParticleNet_{feature_set}.pt"
         weight = {
@@ -178,21 +186,11 @@ def main() -> None:
             "seed": 0,
             "urls": [f"{SOURCE}/{name}"],
         }
-        content = card(feature_set) | {"schema_version": 1, "n_params": 1, "weights": [weight]}
+        content = describe(feature_set) | {"schema_version": 1, "n_params": 1, "weights": [weight]}
         path = files.get(weight_file(parse(content, ModelCard, where=name), 0), folder=folder)
         content["n_params"] = cost.count_parameters(load_parameters(path))
         checked = parse(content, ModelCard, where=name)
-        output = registry.resolve(checked.predictor)(checked, [path]).example_output(EXPECTED_SEED)
-        chosen = output.ravel()[:: max(1, output.size // EXPECTED_VALUES)][:EXPECTED_VALUES]
-        content["expected"] = {
-            "input_seed": EXPECTED_SEED,
-            "shape": list(output.shape),
-            "values": [round(float(v), 6) for v in chosen],
-        }
-        target = folder / f"{checked.id.split('/')[1]}.toml"
-        files.write_text(target, to_toml(content))
-        print(target)
-
-
-if __name__ == "__main__":
-    main()
+        content["expected"] = expected_output(checked, [path])
+        written.append(folder / f"{checked.id.split('/')[1]}.toml")
+        files.write_text(written[-1], to_toml(content))
+    return written

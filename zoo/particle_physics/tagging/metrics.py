@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.special import gammaincinv
 
-LEVEL = 0.95
+from zoo.particle_physics.data.poisson import poisson_interval
+
 SURVIVORS = 10
 """Rejections that rest on fewer background jets than this are not shown: their relative
 error exceeds 30 %."""
@@ -75,7 +75,7 @@ def survivors(
     signal: np.ndarray,
     background: np.ndarray,
     weights: np.ndarray,
-    efficiencies: Sequence[float],
+    efficiencies: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
     """Weight of background above the cut at each signal efficiency, `[efficiency, resample]`.
 
@@ -95,25 +95,12 @@ def survivors(
     return result
 
 
-def poisson_interval(count: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Garwood's central 95 % interval of a Poisson mean from a count (Biometrika 28, 1936,
-    437, doi:10.1093/biomet/28.3-4.437).
-
-    Half the chi-squared quantiles: chi2(.025; 2 n) / 2 and chi2(.975; 2 n + 2) / 2; zero is
-    the lower end for n = 0.
-    """
-    count = np.asarray(count, float)
-    tail = (1 - LEVEL) / 2
-    low = np.where(count > 0, gammaincinv(np.maximum(count, 1e-300), tail), 0.0)
-    return low, gammaincinv(count + 1, 1 - tail)
-
-
 def rejection(
     score: np.ndarray,
     signal: np.ndarray,
     background: np.ndarray,
     weights: np.ndarray,
-    efficiencies: Sequence[float],
+    efficiencies: Sequence[float] | np.ndarray,
     *,
     fewest: int = SURVIVORS,
 ) -> dict[str, np.ndarray]:

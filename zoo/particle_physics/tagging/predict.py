@@ -1,10 +1,8 @@
 """Pretrained jet taggers as predictors: `Jets` -> class probabilities.
 
     tagger = zoo.load_model("particle_physics/particle_net.jetclass")
-    jets = read_jets("my_jets.root", columns=tagger.columns)
-    tagger(jets)["probability"]
-
-The last is [jet, class], with the classes of `jets.classes`.
+    jets = read_jets("my_jets.root", columns=tagger.predict.columns)
+    tagger(jets)["probability"]    # [jet, class], the classes of `jets.classes`
 
 Jets are sorted by multiplicity and padded no further than their batch needs: padding is
 invisible to every architecture (tested), so this only saves time.
@@ -61,7 +59,7 @@ class JetTagger:
         self.classes, self.batch = tuple(classes), batch
         self.columns = COLUMNS[feature_set]
         split = [
-            nnx.split(model.folded() if hasattr(model, "folded") else model)
+            nnx.split(model.fold_scales() if hasattr(model, "fold_scales") else model)
             for model in self.models
         ]
         self._state = [state for _, state in split]
@@ -70,6 +68,19 @@ class JetTagger:
         )
         self._run = _caller(split[0][0], FEATURE_SETS[feature_set], self.columns)
         self._call = jax.jit(self._run, compiler_options=options)
+
+    @property
+    def input_form(self) -> str:
+        """What it is called with."""
+        return (
+            f"Jets: float32 [jet, particle, {len(self.columns)}] (GeV, rad, mm) with a mask, the "
+            f"hardest {self.particles} seen"
+        )
+
+    @property
+    def output_form(self) -> str:
+        """What it gives."""
+        return f"probability float32 [jet, {len(self.classes)}] of {', '.join(self.classes)}"
 
     def __call__(self, jets: Jets) -> dict[str, np.ndarray]:
         """Probabilities float32 `[jet, class]` in the order of `jets.classes`, renormalised
@@ -144,7 +155,8 @@ class JetTagger:
             jnp.ones(1),
         )
         counts = [cost.flops(self._run, state, *arrays) for state in self._state]
-        return None if None in counts else float(sum(counts))
+        known = [count for count in counts if count is not None]
+        return float(sum(known)) if len(known) == len(counts) else None
 
     def example_output(self, seed: int) -> np.ndarray:
         """Probabilities of fifteen made-up jets `[15 * class]`: a card's `expected`

@@ -72,7 +72,7 @@ class JetClass(JetTagging):
 
     def paths(self) -> dict[str, Path]:
         """The file of each class: the lowest number in `test_20M`, or in the folder itself."""
-        folder = given(self.folder, self.spec.id)
+        folder = required_folder(self.folder, self.spec.id)
         folder = folder / "test_20M" if (folder / "test_20M").is_dir() else folder
         found = {}
         for name, process in JETCLASS_FILES.items():
@@ -122,7 +122,7 @@ class PublicPairs(BinaryTagging):
         Raises:
             zoo.files.FileMissing: there is none; names the patterns and the archive.
         """
-        folder = given(self.folder, self.spec.id)
+        folder = required_folder(self.folder, self.spec.id)
         for pattern in self.patterns:
             if found := sorted(
                 folder.glob(pattern),
@@ -165,7 +165,7 @@ class QuarkGluonKMT(PublicPairs):
         return read_quark_gluon(paths, max_particles=self.max_particles)
 
 
-def given(folder: Path | None, task: str) -> Path:
+def required_folder(folder: Path | None, task: str) -> Path:
     """The user's folder.
 
     Raises:

@@ -56,8 +56,8 @@ def assemble(parts: list[Jets], samples: list[int]) -> Examples:
     """Examples of several samples; ids are `QCD:000123` (the class's 124th jet) and, for
     the shifted, `mpi_off/QCD:000123`."""
     ids = []
-    for part, sample in zip(parts, samples, strict=True):
-        prefix = f"{SAMPLES[sample]}/" if sample else ""
+    for part, number in zip(parts, samples, strict=True):
+        prefix = f"{SAMPLES[number]}/" if number else ""
         seen = [0] * len(part.classes)
         for label in part.label.tolist():
             ids.append(f"{prefix}{part.classes[label]}:{seen[label]:06d}")

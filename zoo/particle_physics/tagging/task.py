@@ -23,9 +23,9 @@ import numpy as np
 
 from zoo.interfaces.figures import Figure
 from zoo.interfaces.task import Arrays, Examples, Task
-from zoo.particle_physics import pictures
 from zoo.particle_physics.data.jets import CLASSES, Jets
-from zoo.particle_physics.tagging import metrics as classification
+from zoo.particle_physics.data.pictures import of_jets
+from zoo.particle_physics.tagging import metrics, pictures
 from zoo.particle_physics.tagging.samples import SAMPLES, assemble, first_of_each, select, smear
 
 FLOOR = -30.0
@@ -68,13 +68,12 @@ class Tagging(Task):
         `smeared`, nominal jets scored a second time with smeared momenta."""
         nominal = self.jets("test.root")
         parts, samples = [nominal], [0]
-        wanted = self.spec.parameters
-        if "mpi_off" in wanted:
+        if "mpi_off" in self.spec.parameters:
             shifted = self.jets("shift_mpi_off.root", absent_ok=True)
-            parts.append(shifted[first_of_each(shifted.label, wanted["mpi_off"])])
+            parts.append(shifted[first_of_each(shifted.label, self.spec.parameter("mpi_off"))])
             samples.append(1)
-        if "smeared" in wanted:
-            chosen = nominal[first_of_each(nominal.label, wanted["smeared"])]
+        if "smeared" in self.spec.parameters:
+            chosen = nominal[first_of_each(nominal.label, self.spec.parameter("smeared"))]
             parts.append(
                 smear(chosen, seed=self.spec.resampling.seed, width=self.spec.parameter("smearing"))
             )
@@ -139,7 +138,7 @@ class Tagging(Task):
         nominal test jets."""
         examples = self.examples()
         truth = examples.targets
-        return pictures.of_jets(
+        return of_jets(
             dataclasses.replace(examples.inputs, label=truth.label, classes=self.classes)[
                 truth.sample == 0
             ]
@@ -190,8 +189,9 @@ class JetTagging(Tagging):
         """Hits and jets by sample and by bin of momentum, confidence and hits by bin of
         confidence."""
         log = np.asarray(record["log_probability"], np.float64)
-        given = np.isfinite(log).all(axis=1)
-        correct = given & (np.argmax(np.where(given[:, None], log, 0.0), axis=1) == record["label"])
+        given = np.asarray(np.isfinite(log).all(axis=1))
+        chosen = np.argmax(np.where(given[:, None], log, 0.0), axis=1)
+        correct = np.asarray(given & (chosen == record["label"]))
         nominal = record["sample"] == 0
         confidence = np.exp(np.where(given, log.max(axis=1), FLOOR))
         of_sample = (record["sample"][:, None] == np.arange(len(SAMPLES))) & given[:, None]
@@ -201,7 +201,7 @@ class JetTagging(Tagging):
             "correct": (of_sample & correct[:, None]).astype(np.float64),
             "jets_by_pt": bins,
             "correct_by_pt": bins * correct[:, None],
-            **classification.confidence_bins(
+            **metrics.confidence_bins(
                 np.minimum(confidence, 1.0), correct, nominal & given, bins=self.bins
             ),
         }
@@ -220,7 +220,7 @@ class JetTagging(Tagging):
             means["correct"] / means["jets"],
             means["correct_by_pt"] / means["jets_by_pt"],
         )
-        error = classification.calibration_error(
+        error = metrics.calibration_error(
             means["bin_confidence"], means["bin_correct"], means["jets"][..., 0]
         )
         found = {"accuracy": share[..., 0], "calibration_error": error}
@@ -243,13 +243,13 @@ class JetTagging(Tagging):
         w, log0, label0 = (
             (weights, log, label) if every else (weights[nominal], log[nominal], label[nominal])
         )
-        found = {"auc": classification.mean_ovo_auc(log0, label0, w)}
+        found = {"auc": metrics.mean_ovo_auc(log0, label0, w)}
         qcd = self.classes.index("QCD")
         for family, efficiency in self.efficiencies():
             for at in self.wanted(family):
                 which = [name.lower() for name in self.classes].index(at)
                 # score_S / (score_S + score_QCD) increases with the difference of logarithms
-                score = classification.rejection(
+                score = metrics.rejection(
                     log0[:, which] - log0[:, qcd],
                     label0 == which,
                     label0 == qcd,
@@ -340,13 +340,13 @@ class BinaryTagging(Tagging):
         return {
             "jets": chosen.astype(np.float64),
             "correct": (chosen & correct).astype(np.float64),
-            **classification.confidence_bins(confidence, correct, chosen, bins=self.bins),
+            **metrics.confidence_bins(confidence, correct, chosen, bins=self.bins),
         }
 
     def values(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`accuracy` at probability one half and `calibration_error`; a gap for rows that
         give scores only."""
-        error = classification.calibration_error(
+        error = metrics.calibration_error(
             means["bin_confidence"], means["bin_correct"], means["jets"]
         )
         return {"accuracy": means["correct"] / means["jets"], "calibration_error": error}
@@ -365,7 +365,7 @@ class BinaryTagging(Tagging):
         points = self.wanted("rejection")
         if points:
             wanted = [efficiency(at) for at in points]
-            of = classification.rejection(
+            of = metrics.rejection(
                 score, signal & nominal, ~signal & nominal, weights, wanted, fewest=self.fewest
             )
             found |= named_rejection("", points, of, resampled=resampled)
@@ -382,10 +382,14 @@ class BinaryTagging(Tagging):
     def figures(self, record: Mapping[str, np.ndarray]) -> list[Figure]:
         """The ROC curve of nominal jets."""
         signal, nominal = np.asarray(record["label"]) == 1, np.asarray(record["sample"]) == 0
-        names = tuple(PLAIN.get(name, name) for name in reversed(self.classes))
+        background, wanted = (PLAIN.get(name, name) for name in self.classes)
         points = [efficiency(at) for at in self.wanted("rejection")]
         curve = pictures.roc(
-            record["score"], signal & nominal, ~signal & nominal, names=names, points=points
+            record["score"],
+            signal & nominal,
+            ~signal & nominal,
+            names=(wanted, background),
+            points=points,
         )
         return [curve] if curve else []
 
@@ -409,7 +413,8 @@ def efficiency(point: str) -> float:
 
 def edges(points: list[str]) -> list[tuple[float, float]]:
     """Bins of jet momentum (GeV) that points of a metric name: pt500_600 -> (500, 600)."""
-    return [tuple(map(float, point.removeprefix("pt").split("_"))) for point in points]
+    bounds = (point.removeprefix("pt").split("_") for point in points)
+    return [(float(low), float(high)) for low, high in bounds]
 
 
 def gap_or_auc(
@@ -427,7 +432,7 @@ def gap_or_auc(
         or not np.isfinite(score[signal | background]).all()
     ):
         return np.full(weights.shape[1], np.nan)
-    return classification.auc(score, signal, background, weights)
+    return metrics.auc(score, signal, background, weights)
 
 
 def named_rejection(

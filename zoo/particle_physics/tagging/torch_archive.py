@@ -117,98 +117,14 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _describe(program: bytes, where: str) -> Any:
-    """What the pickle describes, with tensors as `_Tensor`: its instructions carried out on
-    plain values."""
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
-
-    def refuse(what: str) -> WeightsError:
-        return WeightsError(
-            f"{where} asks for {what}, which no state dict needs; it may be malicious and was not "
-            "executed"
-        )
-
-    def since_mark() -> list[Any]:
-        start = marks.pop()
-        taken = stack[start:]
-        del stack[start:]
-        return taken
-
-    def take(count: int) -> list[Any]:
-        if len(stack) - (marks[-1] if marks else 0) < count:
-            raise IndexError
-        taken = stack[len(stack) - count :]
-        del stack[len(stack) - count :]
-        return taken
-
+    """What the pickle describes, with tensors as `_Tensor`."""
+    machine = _Machine(where)
     try:
         for opcode, argument, _ in pickletools.genops(program):
-            match opcode.name:
-                case "PROTO" | "FRAME":
-                    continue
-                case "GLOBAL":
-                    if argument not in (REBUILD, DICTIONARY, *STORAGES):
-                        raise refuse(f"the name {argument.replace(' ', '.')!r}")
-                    stack.append(_Global(argument))
-                case "BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "LONG1":
-                    stack.append(argument)
-                case "NONE" | "NEWTRUE" | "NEWFALSE":
-                    stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
-                case "BINPUT" | "LONG_BINPUT":
-                    memo[argument] = stack[-1]
-                case "BINGET" | "LONG_BINGET":
-                    stack.append(memo[argument])
-                case "MARK":
-                    marks.append(len(stack))
-                case "EMPTY_TUPLE":
-                    stack.append(())
-                case "EMPTY_DICT":
-                    stack.append({})
-                case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                    stack.append(tuple(take(int(opcode.name[-1]))))
-                case "TUPLE":
-                    stack.append(tuple(since_mark()))
-                case "SETITEM":
-                    key, value = take(2)
-                    stack[-1][key] = value
-                case "SETITEMS":
-                    items = since_mark()
-                    stack[-1].update(zip(items[::2], items[1::2], strict=True))
-                case "BUILD":  # the versions of the modules, an attribute of the dictionary
-                    _, built = take(1), stack[-1]
-                    if not isinstance(built, dict):
-                        raise refuse("attributes of something that is no dictionary")
-                case "BINPERSID":
-                    kind, storage, key, _, elements = take(1)[0]
-                    if kind != "storage" or storage not in STORAGES or not key.isalnum():
-                        raise refuse(f"the stored object {kind!r}, {key!r}")
-                    stack.append(_Storage(STORAGES[storage], key, int(elements)))
-                case "REDUCE":
-                    function, arguments = take(2)
-                    if function == DICTIONARY and isinstance(function, _Global) and arguments == ():
-                        stack.append({})
-                    elif (
-                        function == REBUILD
-                        and isinstance(function, _Global)
-                        and isinstance(arguments[0], _Storage)
-                    ):
-                        storage, offset, shape, strides = arguments[:4]
-                        stack.append(
-                            _Tensor(
-                                storage,
-                                int(offset),
-                                tuple(map(int, shape)),
-                                tuple(map(int, strides)),
-                            )
-                        )
-                    else:
-                        raise refuse(f"a call of {str(function)!r}")
-                case "STOP":
-                    break
-                case other:
-                    raise refuse(f"the instruction {other}")
-        (content,) = stack
+            if opcode.name == "STOP":
+                break
+            machine.step(opcode.name, argument)
+        (content,) = machine.stack
     except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
@@ -217,6 +133,103 @@ def _describe(program: bytes, where: str) -> Any:
             "the file again"
         ) from error
     return content
+
+
+class _Machine:
+    """The instructions of a state dict's pickle, carried out on plain values.
+
+    Args:
+        where: name of the file.
+    """
+
+    def __init__(self, where: str):
+        self.where = where
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def step(self, name: str, argument: Any) -> None:
+        """One instruction."""
+        stack = self.stack
+        match name:
+            case "PROTO" | "FRAME":
+                pass
+            case "GLOBAL":
+                if argument not in (REBUILD, DICTIONARY, *STORAGES):
+                    raise self.refused(f"the name {argument.replace(' ', '.')!r}")
+                stack.append(_Global(argument))
+            case "BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "LONG1":
+                stack.append(argument)
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(self.memo[argument])
+            case "MARK":
+                self.marks.append(len(stack))
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "EMPTY_DICT":
+                stack.append({})
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple(self.take(int(name[-1]))))
+            case "TUPLE":
+                stack.append(tuple(self.since_mark()))
+            case "SETITEM":
+                key, value = self.take(2)
+                stack[-1][key] = value
+            case "SETITEMS":
+                items = self.since_mark()
+                stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            case "BUILD":  # the versions of the modules, an attribute of the dictionary
+                _, built = self.take(1), stack[-1]
+                if not isinstance(built, dict):
+                    raise self.refused("attributes of something that is no dictionary")
+            case "BINPERSID":
+                stack.append(self.storage(*self.take(1)[0]))
+            case "REDUCE":
+                stack.append(self.call(*self.take(2)))
+            case other:
+                raise self.refused(f"the instruction {other}")
+
+    def storage(self, kind: Any, storage: Any, key: Any, device: Any, elements: Any) -> _Storage:
+        """The numbers that a persistent identifier stands for."""
+        if kind != "storage" or storage not in STORAGES or not key.isalnum():
+            raise self.refused(f"the stored object {kind!r}, {key!r}")
+        return _Storage(STORAGES[storage], key, int(elements))
+
+    def call(self, function: Any, arguments: Any) -> Any:
+        """What the two functions that a state dict calls would give."""
+        named = isinstance(function, _Global)
+        if named and function == DICTIONARY and arguments == ():
+            return {}
+        if named and function == REBUILD and isinstance(arguments[0], _Storage):
+            storage, offset, shape, strides = arguments[:4]
+            return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        raise self.refused(f"a call of {str(function)!r}")
+
+    def take(self, count: int) -> list[Any]:
+        """The last values of the stack, back to the last mark at most."""
+        if len(self.stack) - (self.marks[-1] if self.marks else 0) < count:
+            raise IndexError
+        taken = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return taken
+
+    def since_mark(self) -> list[Any]:
+        """The values since the last mark."""
+        start = self.marks.pop()
+        taken = self.stack[start:]
+        del self.stack[start:]
+        return taken
+
+    def refused(self, what: str) -> WeightsError:
+        """An error about what the file asks for."""
+        return WeightsError(
+            f"{self.where} asks for {what}, which no state dict needs; it may be malicious and "
+            "was not executed"
+        )
 
 
 def _array(archive: zipfile.ZipFile, folder: str, tensor: _Tensor, where: str) -> np.ndarray:

@@ -95,7 +95,7 @@ def from_sklearn(fitted: Any) -> dict[str, np.ndarray]:
             f"has {most}"
         )
     shape = len(trees), most
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "feature": np.zeros(shape, np.uint8),
         "threshold": np.zeros(shape, np.float32),
         "value": np.zeros(shape, np.float32),

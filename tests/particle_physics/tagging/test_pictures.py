@@ -1,5 +1,5 @@
-"""What a record or a file of jets shows: right by hand on toy jets, never below ten
-survivors, and drawn into files by `zoo figures`."""
+"""What a record shows: right by hand, never below ten survivors, and drawn into files by
+`zoo figures`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import anomaly_toys
 import made_up_entries as stored
 import numpy as np
 import pytest
 
-from zoo import cards, files, registry
-from zoo.interfaces.figures import FILE, FigureFile, Lines
-from zoo.interfaces.task import load_task
-from zoo.particle_physics import pictures
-from zoo.particle_physics.anomaly import metrics as anomaly_metrics
-from zoo.particle_physics.anomaly import task as anomaly
-from zoo.particle_physics.data.jets import LABELS, PARTICLE_BRANCHES, Jets
+from zoo import files, registry
+from zoo.interfaces.figures import Lines
+from zoo.particle_physics.data.jets import LABELS
+from zoo.particle_physics.tagging import pictures
 from zoo.scoring import record
 
 NAMES = ("top", "QCD")
@@ -120,113 +116,6 @@ def test_a_binary_record_with_gaps_in_shifted_jets_has_its_curve():
     assert line == pictures.roc(score, signal, ~signal, names=NAMES, points=(0.3, 0.5, 0.8))
 
 
-def test_sculpting_is_seen_and_is_of_the_seed_in_the_middle():
-    toys = [
-        anomaly_toys.dijets(process, 6000 if process == "qcd" else 200, seed=3)
-        for process in ("qcd", "wprime", "zprime")
-    ]
-    events = anomaly.Dijets(
-        anomaly.dijets.JetPairs(np.concatenate([each.pairs.values for each in toys])),
-        np.concatenate([each.mjj for each in toys]),
-        np.concatenate([each.process for each in toys]),
-    )
-    task, examples = task_of("anomaly"), anomaly.examples_of(events)
-    rng = np.random.default_rng(0)
-    mixture = np.stack(
-        [rng.random(len(events)), events.mjj + 500 * rng.normal(size=len(events)), events.mjj], -1
-    )
-    arrays = task.record({"score": mixture}, examples)
-    (line,) = task.figures(arrays)
-    (hard,) = task.figures(task.record({"score": events.mjj}, examples))
-    assert hard.x == [4650.0] and sum(line.y) < 1 and len(line.x) > 1
-    qcd = events.process == 0
-    before = np.histogram(events.mjj[qcd], task.mass_edges)[0]
-    after = np.zeros(len(before))
-    for mark in line.marks:
-        low = int(mark.text.split("-")[0])
-        after[list(task.mass_edges).index(low)] = int(mark.text.split(": ")[1].split()[0])
-        assert mark.text.endswith(f"of {before[list(task.mass_edges).index(low)]}")
-    from zoo.scoring import stats
-
-    assert anomaly_metrics.jensen_shannon(before, after) == pytest.approx(
-        stats.scores(task, arrays)["sculpting"]
-    )
-
-
-def jets(points: list[tuple[float, float, float]], *, label: int = 0, copies: int = 1) -> Jets:
-    """Jets of particles (deta, dphi, pt)."""
-    array = np.zeros((copies, len(points), len(PARTICLE_BRANCHES)), np.float32)
-    for i, (x, y, pt) in enumerate(points):
-        for name, value in (("part_deta", x), ("part_dphi", y), ("part_px", pt)):
-            array[:, i, PARTICLE_BRANCHES.index(name)] = value
-    scalars = {
-        "jet_sdmass": np.full(copies, 85.0, np.float32),
-        "jet_nparticles": np.full(copies, len(points), np.float32),
-    }
-    return Jets(
-        array,
-        np.ones(array.shape[:2], bool),
-        PARTICLE_BRANCHES,
-        scalars,
-        np.full(copies, label, np.int8),
-    )
-
-
-def test_alignment_does_not_know_how_the_jet_was_turned():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, 5, 12)) * [[[0.2]], [[0.05]]]
-    share = rng.dirichlet(np.ones(12), 5)
-    first = pictures.aligned(x, y, share)
-    angle = 0.7
-    turned = (
-        np.cos(angle) * x - np.sin(angle) * y + 0.1,
-        np.sin(angle) * x + np.cos(angle) * y - 0.2,
-    )
-    np.testing.assert_allclose(pictures.aligned(*turned, share), first, atol=1e-9)
-    np.testing.assert_allclose(pictures.aligned(-x, y, share), first, atol=1e-9)
-    spread_x, spread_y = ((share * each**2).sum(1) for each in first)
-    assert (spread_y > spread_x).all()
-    assert all(((share * (each > 0)).sum(1) >= 0.5).all() for each in first)
-
-
-def test_two_prongs_stand_upright_with_the_harder_one_above():
-    image = pictures.average_images(jets([(0.3, 0.0, 60.0), (-0.3, 0.0, 40.0)])).panels[0]
-    cells = np.array([[int(digit) for digit in row] for row in image.rows])
-    rows, columns = np.nonzero(cells)
-    step = 2 * pictures.REACH / pictures.CELLS
-    assert len(rows) == 2 and rows[0] < pictures.CELLS / 2 < rows[1]
-    assert (rows[1] - rows[0]) * step == pytest.approx(0.6, abs=1.5 * step)
-    assert abs(columns - pictures.CELLS / 2).max() <= 1
-    assert cells.max() == len(pictures.LEVELS)
-
-
-def test_padding_never_changes_an_image():
-    bare = jets([(0.3, 0.1, 60.0), (-0.2, 0.0, 40.0), (0.0, 0.2, 10.0)])
-    padded = Jets(
-        np.pad(bare.particles, ((0, 0), (0, 7), (0, 0))),
-        np.pad(bare.mask, ((0, 0), (0, 7))),
-        bare.columns,
-        bare.scalars,
-        bare.label,
-    )
-    assert pictures.of_jets(padded) == pictures.of_jets(bare)
-
-
-def test_spectra_are_of_the_branches_that_were_read():
-    mass, multiplicity = pictures.distributions(jets([(0, 0, 1)] * 20, label=8))
-    assert (mass.name, multiplicity.name) == ("mass", "multiplicity")
-    assert (
-        mass.series[0].label == "Tbqq"
-        and mass.series[0].values[8] == 1.0
-        and sum(mass.series[0].values) == 1.0
-    )
-
-
-def test_jets_without_labels_are_refused():
-    with pytest.raises(ValueError, match="none of the 3 jets has a label"):
-        pictures.of_jets(jets([(0, 0, 1)], label=-1, copies=3))
-
-
 def test_the_tasks_figures_need_no_jax_and_no_reader_of_files():
     code = (
         "import sys; import zoo.particle_physics.tagging.task, zoo.particle_physics.anomaly.task; "
@@ -239,18 +128,6 @@ def test_the_tasks_figures_need_no_jax_and_no_reader_of_files():
         ).stdout.strip()
         == "[]"
     )
-
-
-@pytest.mark.slow
-def test_the_pictures_beside_the_card_are_those_of_the_test_file(mirror_file):
-    path = mirror_file("particle_physics/jet_tagging", "test.root").parent / FILE
-    kept = cards.read(path, FigureFile)
-    card = registry.dataset("particle_physics/jet_tagging")
-    assert kept.made_from == {file.name: file.sha256 for file in card.file}
-    assert kept.figure == load_task("particle_physics/jet_tagging").sample_figures()
-
-
-# -------------------------------------------------------------------------------------- zoo figures
 
 
 @pytest.fixture
