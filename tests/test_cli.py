@@ -261,11 +261,11 @@ def test_the_shipped_benchmark_fits_80_columns(isolated_home, zoo_command, monke
 def test_data_build_hands_on_only_what_its_builder_takes(
     isolated_home, zoo_command, monkeypatch, tmp_path
 ):
-    from zoo.particle_physics.build import simulate
+    from zoo.particle_physics.tagging import build
 
     seen = {}
     monkeypatch.setattr(
-        simulate,
+        build,
         "build_quark_gluon",
         lambda out, *, size="S", progress=None: seen.update(out=out, size=size),
     )

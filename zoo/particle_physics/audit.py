@@ -98,29 +98,31 @@ def read_events(
                 if (seed := _seed_of(path)) is not None:
                     parts[-1].setdefault("id.aux_seed", np.full(len(parts[-1]["a"]), seed))
     # A seed is of use only where every file has one.
-    joined = {
+    columns = {
         key: np.concatenate([part[key] for part in parts])
         for key in parts[0]
         if all(key in part for part in parts)
     }
-    labels = [key for key in joined if key.startswith("label_")]
-    label = np.stack([joined[key] for key in labels], 1).argmax(1) if len(labels) > 1 else None
-    event, seed = (
-        next((joined[f"id.{key}"] for key in keys if f"id.{key}" in joined), None)
+    labels = [key for key in columns if key.startswith("label_")]
+    label: np.ndarray | None = None
+    if len(labels) > 1:
+        label = np.stack([columns[key] for key in labels], 1).argmax(1)
+    event, source = (
+        next((columns[f"id.{key}"] for key in keys if f"id.{key}" in columns), None)
         for keys in (EVENT, SEED)
     )
     observables: dict[str, np.ndarray] = {}
-    for key in joined:  # the same number stands in a file under several names
+    for key in columns:  # the same number stands in a file under several names
         if key.startswith("obs.") and not any(
-            np.array_equal(joined[key], each) for each in observables.values()
+            np.array_equal(columns[key], each) for each in observables.values()
         ):
-            observables[key[4:]] = joined[key]
+            observables[key[4:]] = columns[key]
     classes = tuple(key.removeprefix("label_") for key in labels)
-    origin = None if event is None or seed is None else np.stack([seed, event], 1)
+    origin = None if event is None or source is None else np.stack([source, event], 1)
     return Events(
         name,
-        np.stack([joined["a"], joined["b"]], 1),
-        joined["empty"],
+        np.stack([columns["a"], columns["b"]], 1),
+        columns["empty"],
         origin,
         label,
         classes,
@@ -302,12 +304,11 @@ def _copies(splits: dict[str, Events]) -> Iterator[Finding]:
             "equal number for number",
             len(each),
         )
-        what, verdict = f"events of {split} without content", "note" if nothing else "ok"
         yield Finding(
             f"empty.{split}",
-            what,
+            f"events of {split} without content",
             nothing,
-            verdict,
+            "note" if nothing else "ok",
             "nothing but zeros; they are left out above",
             len(each),
         )

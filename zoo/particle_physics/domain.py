@@ -22,6 +22,9 @@ DOMAIN = Domain(
     adaptable="zoo.particle_physics.finetune:ARCHITECTURES",
     options={
         "audit": (Option("tree", str, "Name of the tree in ROOT files."),),
-        "data build": (Option("size", str, "S or M (default S)."),),
+        "data build": (
+            Option("size", str, "S or M (default S)."),
+            Option("step", str, "What is made: simulation (default), or a step that follows it."),
+        ),
     },
 )
