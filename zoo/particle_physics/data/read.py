@@ -34,6 +34,7 @@ from zoo.particle_physics.data.jets import (
     Jets,
 )
 from zoo.particle_physics.data.padding import Ragged
+from zoo.particle_physics.data.parquet import parquet_table
 from zoo.particle_physics.data.root import JetFileError, Tree, missing_branches, resolve
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
@@ -461,8 +462,6 @@ def read_branches(
 
     path = resolve(path)[0]
     if path.endswith(".parquet"):
-        from zoo.particle_physics.data.public_sets import parquet_table
-
         table = parquet_table(path, branches)
         return {name: ak.from_arrow(table.column(name)) for name in table.column_names}
     with Tree(path, tree) as opened:

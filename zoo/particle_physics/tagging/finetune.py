@@ -24,7 +24,8 @@ import numpy as np
 from flax import nnx
 
 from zoo.particle_physics.data.jets import Jets, concatenate
-from zoo.particle_physics.data.public_sets import parquet_table, read_quark_gluon
+from zoo.particle_physics.data.parquet import parquet_table
+from zoo.particle_physics.data.public_sets import read_quark_gluon
 from zoo.particle_physics.data.read import read_branches, read_jets
 from zoo.particle_physics.data.root import JetFileError, Tree, missing_branches, resolve
 from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
