@@ -54,7 +54,7 @@ from zoo.particle_physics.anomaly.recipes import RECIPES, AnomalyRecipe, describ
 from zoo.pretrained.run import write_run
 from zoo.scoring.environment import hardware
 
-NOTHING_LEARNED = 0.9
+NOTHING_LEARNED = 0.95
 """Share of the error of knowing nothing from which an autoencoder's training has died."""
 
 
