@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub
+import numpy as np
 import pytest
 from huggingface_hub import constants
 
@@ -165,6 +166,49 @@ def test_a_model_comes_back_with_the_same_bytes(toy, tmp_path, server, address, 
 
     assert load_model("climate/line.toy").weights[0].read_bytes() == stored[before.weights[0].file]
     assert any(line.startswith("POST /api/models/ada/line/commit/main") for line in server.log)
+
+
+def share_a_bias() -> Path:
+    """Lets the synthetic model's weights have a parameter in common; gives the file of it."""
+    from zoo.pretrained import weights
+
+    card, path = registry.model("climate/line.toy"), registry.path_of("climate/line.toy", "model")
+    text = path.read_text()
+    shared = path.with_name("line.shared.safetensors")
+    weights.save(shared, {"bias": np.zeros(3, np.float32)})
+    for each in card.weights:
+        file = path.with_name(each.file)
+        both = weights.load(file)[0] | weights.load(shared)[0]
+        weights.save(file, both, shared=shared)
+        text = text.replace(each.sha256, files.sha256(file))
+        text = text.replace(f"bytes = {each.bytes}", f"bytes = {file.stat().st_size}")
+    block = (
+        f'[[shared]]\nfile = "{shared.name}"\nsha256 = "{files.sha256(shared)}"\n'
+        f"bytes = {shared.stat().st_size}\n\n[training]"
+    )
+    path.write_text(text.replace("[training]", block))
+    registry.forget()
+    return shared
+
+
+def test_what_weights_share_goes_to_the_hub_and_comes_back_with_them(
+    toy, tmp_path, server, address, trusted
+):
+    from zoo.pretrained.model import load_model, parameters
+
+    shared = share_a_bias()
+    hub.push("climate/line.toy", "ada/line", **address)
+    stored = server.files["ada/line"]
+    assert stored[shared.name] == shared.read_bytes()
+    assert f"`{shared.name}`: shared, SHA-256" in stored["README.md"].decode()
+    without_plugin(tmp_path)
+    server.files["ada/altered"] = stored | {shared.name: stored[shared.name] + b"x"}
+    with pytest.raises(files.FileAltered, match=r"altered/line.shared.safetensors has SHA-256"):
+        hub.pull("ada/altered", **address)
+    assert registry.list_models() == []
+    card, _ = hub.pull("ada/line", **address)
+    model = load_model("climate/line.toy")
+    assert set(parameters(card, model.weights[1])) == {"factor", "bias"}
 
 
 def test_altered_weights_are_refused_and_leave_no_card(toy, tmp_path, server, address, trusted):

@@ -428,6 +428,30 @@ def test_weights_come_from_https_addresses(clone, tmp_path, urls, said):
     assert any(said in problem for problem in review.review(clone, "main").problems)
 
 
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        (b"other bytes", "shared.sha256 of common.safetensors is not that of the file"),
+        (None, "shared.file common.safetensors is neither beside the card nor at an https:// addr"),
+    ],
+)
+def test_what_weights_share_is_looked_at_like_them(clone, tmp_path, beside, said):
+    git(clone, "switch", "-qc", "weights")
+    card = (tmp_path / "plugins/toy_models/line.toy.toml").read_text()
+    shared = f'[[shared]]\nfile = "common.safetensors"\nsha256 = "{"0" * 64}"\nbytes = 3\n'
+    path = clone / "zoo/climate/weights/m.toy.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        card.replace("climate/line.toy", "climate/m.toy").replace(
+            "[training]", f"{shared}\n[training]"
+        )
+    )
+    if beside is not None:
+        path.with_name("common.safetensors").write_bytes(beside)
+    commit_entries(clone)
+    assert any(said in problem for problem in review.review(clone, "main").problems)
+
+
 # ---------------------------------------------------------------------------------- after the merge
 
 

@@ -78,3 +78,22 @@ def test_a_blank_module_holds_shapes_and_draws_nothing():
     card = registry.model("particle_physics/pfn.top_tagging")
     leaves = jax.tree.leaves(nnx.state(blank(card)))
     assert leaves and all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
+
+
+@pytest.mark.parametrize("name", [name for name, card in registry.models().items() if card.shared])
+def test_a_card_lists_the_files_that_its_weights_name(name):
+    model = load_model(name)
+    named = {weights.shared_file(path) for path in model.weights} - {None}
+    assert named == {model.weights[0].with_name(each.file) for each in model.card.shared}
+
+
+def test_every_file_that_weights_name_is_on_their_card():
+    for card in registry.models().values():
+        folder = registry.path_of(card.id, "model").parent
+        paths = [folder / each.file for each in card.weights]
+        named = {
+            weights.shared_file(path)
+            for path in paths
+            if path.is_file() and path.suffix == ".safetensors"
+        }
+        assert named - {None} == {folder / each.file for each in card.shared}, card.id

@@ -140,3 +140,79 @@ def test_equal_weights_are_equal_bytes_however_much_metadata_they_carry(tmp_path
     assert len(seen) == 1
     parameters, _, metadata = weights.load(tmp_path / "0.safetensors")
     assert np.array_equal(parameters["b"], arrays["b"]) and metadata["fact7"] == "7"
+
+
+def two_seeds(folder):
+    """Parameters and transforms of two seeds that have `trunk.` and a table in common."""
+    common = {"trunk.kernel": np.arange(6, dtype=np.float32).reshape(2, 3) / 3}
+    table = {"table": np.linspace(0, 1, 7)}
+    weights.save(folder / "shared.safetensors", common, transforms=table, dtype="float16")
+    own = [{"heads.a.bias": np.full(3, seed, np.float32)} for seed in range(2)]
+    return [common | each for each in own], table
+
+
+def test_what_seeds_share_is_stored_once_and_read_as_if_each_had_it(tmp_path):
+    seeds, table = two_seeds(tmp_path)
+    for seed, parameters in enumerate(seeds):
+        alone, sharing = tmp_path / f"alone{seed}", tmp_path / f"seed{seed}"
+        facts = {"transforms": table, "metadata": {"seed": seed}, "dtype": "float16"}
+        weights.save(alone, parameters, **facts)
+        weights.save(sharing, parameters, **facts, shared=tmp_path / "shared.safetensors")
+        assert sharing.stat().st_size < alone.stat().st_size
+        assert weights.shared_file(sharing) == tmp_path / "shared.safetensors"
+        assert weights.shared_file(alone) is None
+        before, after = weights.load(alone), weights.load(sharing)
+        assert before[2] == after[2]  # a file's own header says nothing of how it is stored
+        for one, other in zip(before[:2], after[:2], strict=True):
+            assert one.keys() == other.keys()
+            for name in one:
+                np.testing.assert_array_equal(one[name], other[name], strict=True)
+
+
+def test_a_seed_whose_tensors_are_not_the_shared_ones_is_refused(tmp_path):
+    seeds, table = two_seeds(tmp_path)
+    shared = tmp_path / "shared.safetensors"
+    save = {"transforms": table, "dtype": "float16", "shared": shared}
+    with pytest.raises(weights.WeightsError, match=r"trunk.kernel of shared.* is another in seed"):
+        weights.save(tmp_path / "seed", seeds[0] | {"trunk.kernel": np.ones((2, 3))}, **save)
+    with pytest.raises(weights.WeightsError, match=r"trunk.kernel of shared.* is not in seed"):
+        weights.save(tmp_path / "seed", {"heads.a.bias": np.ones(3)}, **save)
+    with pytest.raises(weights.WeightsError, match="must lie beside"):
+        weights.save(tmp_path / "elsewhere/seed", seeds[0], **save)
+
+
+def test_a_shared_file_that_is_missing_altered_or_elsewhere_is_named(tmp_path):
+    seeds, table = two_seeds(tmp_path)
+    shared = tmp_path / "shared.safetensors"
+    seed = tmp_path / "seed.safetensors"
+    weights.save(seed, seeds[0], transforms=table, dtype="float16", shared=shared)
+    content = shared.read_bytes()
+    shared.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(weights.WeightsError, match=r"shared.safetensors has SHA-256 .* needs"):
+        weights.load(seed)
+    shared.unlink()
+    with pytest.raises(weights.WeightsError, match=r"copy shared\.safetensors into"):
+        weights.load(seed)
+    for name in ("../shared.safetensors", "/shared.safetensors", "a\\b", ""):
+        weights.save(seed, {}, metadata={weights.SHARED: name, weights.SHARED_SHA256: "0" * 64})
+        with pytest.raises(weights.WeightsError, match="which is no file beside it"):
+            weights.load(seed)
+
+
+def test_stacked_tensors_come_back_by_their_own_names_and_shorten_the_header(tmp_path):
+    rng = np.random.default_rng(0)
+    parameters = {"position": rng.normal(size=4).astype(np.float32)}
+    for part in ("tf_0", "tf_1", "prom"):
+        for layer in range(9):
+            parameters[f"networks.{part}.{layer}.bias"] = rng.normal(size=3).astype(np.float32)
+        parameters[f"networks.{part}.place"] = np.ones(len(part), np.float32)
+    parameters["networks.prom.only"] = np.zeros(2, np.float32)
+    weights.save(tmp_path / "plain", parameters)
+    weights.save(tmp_path / "stacked", parameters, stacked="networks.")
+    assert (tmp_path / "stacked").stat().st_size < 0.7 * (tmp_path / "plain").stat().st_size
+    (one, _, _), (other, _, metadata) = map(
+        weights.load, (tmp_path / "plain", tmp_path / "stacked")
+    )
+    assert one.keys() == other.keys() and metadata == {}
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], strict=True)

@@ -19,10 +19,17 @@ from zoo.cards.entry import (
     RecordSource,
     SeedScores,
 )
-from zoo.cards.model import ExpectedOutput, ModelCard, ModelDescription, TrainingRecord, WeightFile
+from zoo.cards.model import (
+    ExpectedOutput,
+    ModelCard,
+    ModelDescription,
+    SharedFile,
+    TrainingRecord,
+    WeightFile,
+)
 from zoo.cards.peers import PeerRow, PeerTable
 from zoo.cards.reading import FORMATS, dump, parse, read, schema, write_schemas
-from zoo.cards.run import Run
+from zoo.cards.run import Layout, Run
 from zoo.cards.task import BaselineSpec, MetricSpec, ResamplingSpec, TableColumn, TaskSpec
 from zoo.cards.text import (
     NAME,
@@ -70,6 +77,7 @@ __all__ = [
     "Hashes",
     "Https",
     "Kind",
+    "Layout",
     "Md5",
     "MetricName",
     "MetricSpec",
@@ -88,6 +96,7 @@ __all__ = [
     "Run",
     "SeedScores",
     "Sha256",
+    "SharedFile",
     "TableColumn",
     "TaskId",
     "TaskSpec",

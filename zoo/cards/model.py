@@ -19,15 +19,21 @@ from zoo.cards.text import (
 )
 
 
-class WeightFile(Card):
-    """One file of weights beside the model card (or at a URL): safetensors, or what the
-    card's `converter` reads."""
+class SharedFile(Card):
+    """One file of parameters that several weight files have in common: it lies beside them, and
+    the header of each names it with its SHA-256 (`zoo.pretrained.weights`)."""
 
     file: RelativePath
     sha256: Sha256
     bytes: int = Field(gt=0)
-    seed: int
     urls: list[Https] = Field(default_factory=list)
+
+
+class WeightFile(SharedFile):
+    """One file of weights beside the model card (or at a URL): safetensors, or what the
+    card's `converter` reads."""
+
+    seed: int
 
 
 class TrainingRecord(Card):
@@ -119,6 +125,10 @@ class ModelCard(ModelDescription):
     schema_version: Literal[1]
     n_params: int = Field(gt=0)
     weights: list[WeightFile] = Field(min_length=1)
+    shared: list[SharedFile] = Field(
+        default_factory=list,
+        description="Files that the weight files name in their headers, stored once for all seeds.",
+    )
     expected: ExpectedOutput | None = None
 
     @model_validator(mode="after")

@@ -88,20 +88,18 @@ def _data() -> Iterator[tuple[bool, str]]:
 
 
 def _weights() -> Iterator[tuple[bool, str]]:
-    from zoo.pretrained.model import weight_file
+    from zoo.pretrained.model import model_files
 
     good, absent = 0, []
     for name, card in registry.models().items():
-        for index, weight in enumerate(card.weights):
+        for file in model_files(card):
             try:
-                if files.find(
-                    weight_file(card, index), folder=registry.path_of(name, "model").parent
-                ):
+                if files.find(file, folder=registry.path_of(name, "model").parent):
                     good += 1
-                elif weight.urls:
-                    absent.append(f"{weight.file} of {name}")
+                elif file.urls:
+                    absent.append(f"{file.path} of {name}")
                 else:
-                    yield False, f"weights of {name}: {weight.file} is missing and has no address"
+                    yield False, f"weights of {name}: {file.path} is missing and has no address"
             except files.FileAltered as error:
                 yield False, f"weights of {name}: {error}"
     yield (

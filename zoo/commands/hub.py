@@ -17,7 +17,7 @@ from typing import Any
 
 from zoo import cards, files, registry
 from zoo.cards import CardError, Entry, ModelCard, Verification
-from zoo.pretrained.model import weight_path
+from zoo.pretrained.model import model_files
 
 CARD = "card.toml"
 REPO = re.compile(r"[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*")
@@ -56,9 +56,7 @@ def push(
     card = registry.model(name)
     folder = registry.path_of(name, "model").parent
     content: dict[str, bytes | Path] = {**contents(name)}
-    content |= {
-        weight.file: weight_path(card, folder, index) for index, weight in enumerate(card.weights)
-    }
+    content |= {str(file.path): files.get(file, folder=folder) for file in model_files(card)}
     api = hub.HfApi(endpoint=endpoint, token=token, library_name="scizoo")
     api.create_repo(repo, private=private, exist_ok=True, repo_type="model")
     made = api.create_commit(
@@ -78,8 +76,9 @@ def pull(
     """Fetches a model that `push` put there into the cache's `models` folder, where
     `zoo list models` and `zoo.load_model` find it.
 
-    Every weight file must have the SHA-256 of the card. The card names code by strings;
-    only this package's and that of installed plug-ins is taken, and nothing is run.
+    Every weight file, and what they share, must have the SHA-256 of the card. The card names
+    code by strings; only this package's and that of installed plug-ins is taken, and nothing
+    is run.
 
     Returns:
         The card and its path.
@@ -118,7 +117,7 @@ def pull(
             f"{repo}: {card.id} is the name of a model that is here already "
             f"({registry.path_of(card.id, 'model')})"
         )
-    for weight in card.weights:
+    for weight in [*card.weights, *card.shared]:
         fetched = get(weight.file)
         if (found := files.sha256(fetched)) != weight.sha256:
             raise files.FileAltered(
@@ -268,8 +267,13 @@ def readme(card: ModelCard, rows: list[tuple[Entry, Verification | None]]) -> st
     lines += [
         "## Files",
         "\n".join(
-            f"* `{weight.file}`: seed {weight.seed}, SHA-256 `{weight.sha256}`"
-            for weight in card.weights
+            [
+                *(
+                    f"* `{one.file}`: seed {one.seed}, SHA-256 `{one.sha256}`"
+                    for one in card.weights
+                ),
+                *(f"* `{one.file}`: shared, SHA-256 `{one.sha256}`" for one in card.shared),
+            ]
         ),
     ]
     return "\n\n".join([*lines, f"Paper: <{card.paper}>"]) + "\n"

@@ -21,7 +21,7 @@ def files_of(patterns: Sequence[str] = ()) -> list[Item]:
     Raises:
         zoo.registry.UnknownName: no task matches.
     """
-    from zoo.pretrained.model import weight_file
+    from zoo.pretrained.model import model_files
 
     tasks = {name for pattern in patterns or ["*"] for name in registry.list_tasks(pattern)}
     if not tasks:
@@ -32,10 +32,10 @@ def files_of(patterns: Sequence[str] = ()) -> list[Item]:
     ]
     data = [(file, registry.dataset_folder(card)) for card in datasets for file in card.file]
     weights = [
-        (weight_file(card, index), registry.path_of(name, "model").parent)
+        (file, registry.path_of(name, "model").parent)
         for name, card in registry.models().items()
         if set(card.tasks) & tasks
-        for index in range(len(card.weights))
+        for file in model_files(card)
     ]
     return data + weights
 

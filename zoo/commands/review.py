@@ -18,7 +18,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zoo import cards, files, registry
-from zoo.cards import CardError, DatasetCard, Entry, ModelCard, PeerTable, TaskSpec, Verification
+from zoo.cards import (
+    CardError,
+    DatasetCard,
+    Entry,
+    ModelCard,
+    PeerTable,
+    TaskSpec,
+    Verification,
+    WeightFile,
+)
 from zoo.commands import claims, verify
 
 ENTRIES, VERIFIED = "leaderboard/entries/", "leaderboard/verified/"
@@ -180,17 +189,19 @@ def _content_problems(repo: Path, name: str) -> list[str]:
                 card = cards.read(path, kind)
             except CardError as error:
                 return [*problems, str(error).replace(f"{repo}/", "")]
-            for weight in card.weights if isinstance(card, ModelCard) else []:
+            listed = [*card.weights, *card.shared] if isinstance(card, ModelCard) else []
+            for weight in listed:
+                field = "weights" if isinstance(weight, WeightFile) else "shared"
                 beside = path.with_name(weight.file)
                 if beside.is_symlink() or (
                     beside.is_file() and files.sha256(beside) != weight.sha256
                 ):
                     problems.append(
-                        f"{name}: weights.sha256 of {weight.file} is not that of the file"
+                        f"{name}: {field}.sha256 of {weight.file} is not that of the file"
                     )
                 elif not beside.is_file() and not weight.urls:
                     problems.append(
-                        f"{name}: weights.file {weight.file} is neither beside the card nor at an "
+                        f"{name}: {field}.file {weight.file} is neither beside the card nor at an "
                         "https:// address"
                     )
     return problems

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import FileCard, ModelCard, Run, read
+from zoo.cards import FileCard, ModelCard, Run, SharedFile, read
 from zoo.interfaces.predictor import PretrainedPredictor
 
 RUN = "run.toml"
@@ -147,17 +147,34 @@ def load_model(name: str | Path) -> PretrainedModel:
         zoo.registry.UnknownName: no such model; the nearest names are offered.
         FileNotFoundError: no such card, or not one in that folder.
         zoo.cards.CardError: it is no card of a model.
-        zoo.files.FileMissing, zoo.files.FileAltered: its weights cannot be had, or are not
-            the card's.
+        zoo.files.FileMissing, zoo.files.FileAltered: its weights, or what they share, cannot be
+            had or are not the card's.
     """
     if isinstance(name, Path) or name.endswith(".toml") or _is_own_folder(name):
         path = _card_path(Path(name))
         card = read(path, ModelCard)
     else:
         card, path = registry.model(name), registry.path_of(name, "model")
-    return PretrainedModel(
-        card, tuple(weight_path(card, path.parent, index) for index in range(len(card.weights)))
-    )
+    weights = tuple(weight_path(card, path.parent, index) for index in range(len(card.weights)))
+    for each in range(len(card.shared)):
+        _lay_beside(shared_file(card, each), path.parent, weights)
+    return PretrainedModel(card, weights)
+
+
+def _lay_beside(file: FileCard, folder: Path, weights: tuple[Path, ...]) -> None:
+    """Makes sure that a shared file lies, verified, in every folder that a model's weights were
+    found in: the weight files name it as their neighbour."""
+    found = files.get(file, folder=folder)
+    for place in sorted({path.parent for path in weights} - {found.parent}):
+        target = place / file.name
+        if target.is_file():
+            files.verify(target, file)
+        elif place.resolve().is_relative_to(files.home().resolve()):
+            files.copy(found, target)
+        else:
+            raise files.FileMissing(
+                f"{file.name} must lie beside the weights that share it: copy {found} into {place}"
+            )
 
 
 def _is_own_folder(name: str) -> bool:
@@ -192,13 +209,30 @@ def weight_path(card: ModelCard, folder: Path, index: int) -> Path:
 def weight_file(card: ModelCard, index: int) -> FileCard:
     """One of a model's weight files, described like a file of a dataset."""
     weight = card.weights[index]
+    return _described(card, weight, f"weights of {card.id}, seed {weight.seed}")
+
+
+def shared_file(card: ModelCard, index: int) -> FileCard:
+    """One of the files that a model's weight files share, described like a file of a dataset."""
+    return _described(card, card.shared[index], f"what the weights of {card.id} share")
+
+
+def model_files(card: ModelCard) -> list[FileCard]:
+    """All files of a model: its weights, then what they share."""
+    return [
+        *(weight_file(card, index) for index in range(len(card.weights))),
+        *(shared_file(card, index) for index in range(len(card.shared))),
+    ]
+
+
+def _described(card: ModelCard, file: SharedFile, role: str) -> FileCard:
     return FileCard(
-        name=Path(weight.file).name,
-        path=weight.file,
-        urls=weight.urls,
-        sha256=weight.sha256,
-        bytes=weight.bytes,
+        name=Path(file.file).name,
+        path=file.file,
+        urls=file.urls,
+        sha256=file.sha256,
+        bytes=file.bytes,
         licence=card.licence,
-        role=f"weights of {card.id}, seed {weight.seed}",
+        role=role,
         redistributable=True,
     )

@@ -9,12 +9,13 @@ ensemble, all of them), the others its seeds. What the card says is what the rec
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.cards import ModelCard, Run, parse
+from zoo.cards import Layout, ModelCard, Run, parse
 
 WEIGHTS = "model.safetensors"
 """Of a run, beside its `run.toml`."""
@@ -29,6 +30,7 @@ def publish(
     *,
     dtype: str | None = "float16",
     stem: str | None = None,
+    layout: Layout | None = None,
 ) -> Path:
     """Copies weights and writes `<architecture>.<tag>.toml`.
 
@@ -40,39 +42,82 @@ def publish(
             a forecast by less than 1e-3 of its error.
         stem: file name of the weights where another card already stores them (a variant of
             the same weights).
+        layout: what the seeds share and store once, and what is stacked.
 
     Raises:
         zoo.cards.CardError: the card would not follow its schema; nothing is written then
             but the weights.
+        zoo.pretrained.weights.WeightsError: what should be shared is not equal in all seeds.
+        ValueError: nothing has a name that begins as `layout.shared` says, or the shared file
+            is there with another content.
     """
-    from zoo.pretrained.weights import load, save
+    from zoo.pretrained.weights import load, save, shared_file
     from zoo.scoring import cost
 
     name = content["id"].split("/")[1]
     entries: list[dict[str, Any]] = []
     n_params = 0
+    layout, shared = layout or Layout(), None
+    if stem is None and layout.shared and (len(weights) > 1 or layout.shared_file):
+        shared = folder / (layout.shared_file or f"{name}.shared.safetensors")
+        _store_shared(shared, next(iter(weights.values())), layout, dtype)
     for number, (seed, source) in enumerate(weights.items()):
         target = folder / f"{stem or name}{'' if number == 0 else f'.seed{seed}'}.safetensors"
         parameters, transforms, metadata = load(source)
         n_params = cost.count_parameters(parameters)
         if stem is None:
-            save(target, parameters, transforms=transforms, metadata=metadata, dtype=dtype)
-        entries.append(
-            {
-                "file": target.name,
-                "sha256": files.sha256(target),
-                "bytes": target.stat().st_size,
-                "seed": seed,
-            }
-        )
+            save(
+                target,
+                parameters,
+                transforms=transforms,
+                metadata=metadata,
+                dtype=dtype,
+                shared=shared,
+                stacked=layout.stacked,
+            )
+        entries.append(_stored(target) | {"seed": seed})
     members = len(entries) if content.get("ensemble") else 1
     card = dict(content) | {"schema_version": 1, "n_params": n_params * members, "weights": entries}
+    if used := {shared_file(folder / each["file"]) for each in entries} - {None}:
+        card["shared"] = [_stored(each) for each in sorted(filter(None, used))]
     path = folder / f"{name}.toml"
     checked = parse(card, ModelCard, where=str(path))
     card["expected"] = expected_output(checked, [folder / each["file"] for each in entries])
     parse(card, ModelCard, where=str(path))
     files.write_text(path, to_toml(card))
     return path
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What a card says of a file beside it."""
+    return {"file": path.name, "sha256": files.sha256(path), "bytes": path.stat().st_size}
+
+
+def _store_shared(target: Path, source: Path, layout: Layout, dtype: str | None) -> None:
+    """Writes what all seeds have in common, taken from one of them."""
+    from zoo.pretrained.weights import TRANSFORMS, load, save
+
+    parameters, transforms, _ = load(source)
+    beginnings = tuple(layout.shared)
+    parameters = {name: one for name, one in parameters.items() if name.startswith(beginnings)}
+    transforms = {
+        name: one
+        for name, one in transforms.items()
+        if f"{TRANSFORMS}{name}".startswith(beginnings)
+    }
+    if not parameters and not transforms:
+        raise ValueError(
+            f"layout.shared = {layout.shared}: no tensor of {source} has a name that begins so"
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / target.name
+        save(made, parameters, transforms=transforms, dtype=dtype)
+        if layout.shared_file and target.is_file() and files.sha256(target) != files.sha256(made):
+            raise ValueError(
+                f"{target} holds something else, and other models may need it: name another "
+                "layout.shared_file"
+            )
+        files.copy(made, target)
 
 
 def expected_output(card: ModelCard, paths: Sequence[Path]) -> dict[str, Any]:
@@ -132,10 +177,14 @@ def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path) -> Iterato
     for number, model in enumerate(first.model):
         for path, run in ordered[1:]:
             other = run.model[number] if number < len(run.model) else None
-            if other is None or (other.id, other.config) != (model.id, model.config):
+            if other is None or (other.id, other.config, run.layout) != (
+                model.id,
+                model.config,
+                first.layout,
+            ):
                 raise ValueError(
-                    f"{path} and {first_path} are not seeds of one model: they differ in name or "
-                    "config; publish them apart"
+                    f"{path} and {first_path} are not seeds of one model: they differ in name, "
+                    "config or layout; publish them apart"
                 )
         if number and model.ensemble and len(ordered) == 1:
             continue  # the mean of one is that one
@@ -153,7 +202,7 @@ def _publish_seeds(ordered: Sequence[tuple[Path, Run]], folder: Path) -> Iterato
             seeds = ", ".join(str(run.seed) for _, run in ordered[1:])
             content["training"]["command"] += f" (and --seed {seeds})"
         dtype = None if first.storage == "float32" else first.storage
-        yield publish(folder, content, weights, dtype=dtype, stem=stem)
+        yield publish(folder, content, weights, dtype=dtype, stem=stem, layout=first.layout)
         stem = stem or model.id.split("/")[1]
 
 

@@ -37,6 +37,7 @@ def write_run(
     seed: int,
     transforms: Mapping[str, np.ndarray] | None = None,
     storage: Literal["float16", "bfloat16", "float32"] = "float16",
+    layout: Mapping[str, Any] | None = None,
     died: str | None = None,
 ) -> Path:
     """Writes weights, `run.toml` and loadable cards into a folder; returns the first card's path.
@@ -49,6 +50,8 @@ def write_run(
         task, recipe, seed: as in `zoo train TASK RECIPE --seed SEED`.
         transforms: arrays that belong to the weights (means, scales), in their own precision.
         storage: how `zoo publish` stores the parameters; here they keep full precision.
+        layout: content of a `zoo.cards.Layout`: how `zoo publish` lays the seeds into files, e.g.
+            `{"shared": ["backbone."]}` for what all seeds have in common.
         died: why the training failed; such a run is kept and not published.
 
     Raises:
@@ -68,6 +71,7 @@ def write_run(
         "seed": seed,
         "weights_sha256": files.sha256(weights),
         "storage": storage,
+        "layout": layout,
         "died": died,
         "model": [dict(each) for each in descriptions],
     }

@@ -7,8 +7,10 @@ versions of `zarr` and `numcodecs` give the same SHA-256.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +65,11 @@ def hours_since_1900(times: np.ndarray) -> tuple[str, np.ndarray, dict[str, str]
 
 
 def write_zarr_zip(
-    path: Path, groups: Mapping[str, xr.Dataset], *, longitude_last: bool = False
+    path: Path,
+    groups: Mapping[str, xr.Dataset],
+    *,
+    longitude_last: bool = False,
+    differences: bool = False,
 ) -> None:
     """Datasets as one Zarr v3 zip whose bytes depend on the data alone; every variable is
     one Zarr chunk.
@@ -74,9 +80,14 @@ def write_zarr_zip(
         longitude_last: store arrays whose last dims are (longitude, latitude) latitude by
             latitude, longitude varying fastest (Zarr's `transpose` codec, invisible to
             readers): circles of latitude are smooth, and alike at all times; 7 % less room.
+        differences: store int16 numbers of such arrays as differences along the circle, by
+            numcodecs' `delta`; another 14 %. `zarr` for Python reads it, and warns where it is not
+            told to (`open_zarr_zip` does) that the codec is no part of Zarr's core; other
+            implementations may lack it, so that it is not for the truth.
     """
     import zarr
     from zarr.codecs import BloscCodec, TransposeCodec
+    from zarr.codecs.numcodecs import Delta
     from zarr.storage import MemoryStore
 
     content: dict[str, Any] = {}
@@ -88,8 +99,12 @@ def write_zarr_zip(
             encoding[str(name)] = {"compressors": codec, "chunks": array.shape}
             if longitude_last and array.dims[-2:] == ("longitude", "latitude"):
                 order = (array.ndim - 1, *reversed(range(array.ndim - 2)), array.ndim - 2)
-                encoding[str(name)]["filters"] = [TransposeCodec(order=order)]
-        with zarr.config.set({"json_indent": None}):
+                filters: list[Any] = [TransposeCodec(order=order)]
+                if differences and array.dtype == np.int16:
+                    with _known_codec():
+                        filters.append(Delta(dtype="<i2"))
+                encoding[str(name)]["filters"] = filters
+        with zarr.config.set({"json_indent": None}), _known_codec():
             dataset.to_zarr(
                 store, group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding
             )
@@ -107,9 +122,18 @@ def open_zarr_zip(
     from zarr.storage import ZipStore
 
     store = ZipStore(Path(path), mode="r")
-    return xr.open_zarr(
-        store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale
-    )
+    with _known_codec():
+        return xr.open_zarr(
+            store, group=group, consolidated=False, chunks=None, mask_and_scale=mask_and_scale
+        )
+
+
+@contextlib.contextmanager
+def _known_codec() -> Iterator[None]:
+    """Keeps zarr from warning of the codec that these files are known to use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Numcodecs codecs are not in the Zarr version 3")
+        yield
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:

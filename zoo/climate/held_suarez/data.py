@@ -214,8 +214,22 @@ def unstack(
 
 def open_test(path: str | os.PathLike[str]) -> tuple[xr.Dataset, xr.Dataset]:
     """The analyses at the test start dates, and the daily truth that verifies forecasts
-    from them."""
-    return open_zarr_zip(path, group="analysis"), open_zarr_zip(path, group="verification")
+    from them.
+
+    The file holds each day once: the truth of start dates is that of their analyses.
+    """
+    import xarray as xr
+
+    analysis = open_zarr_zip(path, group="analysis")
+    between = open_zarr_zip(path, group="verification")
+    start = xr.Dataset(
+        {
+            name: analysis[field.attrs["long_name"]].sel(level=field.attrs["level"], drop=True)
+            for name, field in between.items()
+        }
+    )
+    daily = xr.concat([between, start], "time", combine_attrs="override").sortby("time")
+    return analysis, daily
 
 
 def load_dataset(*, split: str = "test") -> xr.Dataset:

@@ -182,10 +182,10 @@ class HeldSuarez(_HeldSuarezTask):
 
     def examples(self) -> Examples:
         """Start dates; targets are `{field: float32 [start, lead, longitude, latitude]}`."""
-        from zoo.climate.data.packed import open_zarr_zip
+        from zoo.climate.held_suarez.data import open_test
 
         request = ForecastRequest(self.analysis, DAYS * np.timedelta64(24, "h"))
-        verification = open_zarr_zip(self.file("test.zarr.zip"), group="verification").load()
+        verification = open_test(self.file("test.zarr.zip"))[1].load()
         valid = self.analysis["time"].values[:, None] + request.lead_times
         position = verification.indexes["time"].get_indexer(valid.ravel()).reshape(valid.shape)
         if (position < 0).any():

@@ -21,7 +21,7 @@ import xarray as xr
 from zoo.climate.data import packed
 from zoo.climate.data.grid import area_weights
 from zoo.climate.held_suarez.build import products, simulate, solver
-from zoo.climate.held_suarez.data import VARIABLES
+from zoo.climate.held_suarez.data import VARIABLES, open_test
 
 pytest.importorskip("dinosaur")
 pytestmark = pytest.mark.generate
@@ -221,6 +221,23 @@ def test_zarr_zip_bytes_depend_on_the_data_alone(two_days, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+def test_the_test_set_holds_each_day_once_and_gives_them_all(published, finished):
+    path = published / "test.zarr.zip"
+    stored = packed.open_zarr_zip(path, group="verification")
+    analysis, daily = open_test(path)
+    assert set(stored.time.values).isdisjoint(analysis.time.values)
+    assert np.diff(daily.time.values).tolist() == [86400 * 10**9] * 2 and stored.sizes["time"] == 2
+    truth = xr.concat(
+        [simulate.open_chunk(each) for each in simulate.finished_chunks(finished, "test")], "time"
+    )
+    for name, (variable, level) in products.VERIFIED.items():
+        assert daily[name].dims == ("time", "longitude", "latitude")
+        assert daily[name].attrs["level"] == level
+        np.testing.assert_allclose(
+            daily[name], truth[variable].sel(level=level)[::4][:3], atol=2.6, rtol=0
+        )
+
+
 @pytest.fixture(scope="module")
 def published(finished, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("products")
@@ -240,7 +257,7 @@ def published(finished, tmp_path_factory) -> Path:
 def test_the_same_solver_repeats_the_truth(published):
     """A T21 'truth' is forecast by the T21 solver without error, so starts, leads and
     levels line up."""
-    truth = packed.open_zarr_zip(published / "test.zarr.zip", group="verification")
+    _, truth = open_test(published / "test.zarr.zip")
     forecast = packed.open_zarr_zip(published / "solver_t21.zarr.zip")
     assert forecast.lead_time.dtype.kind == "m"
     for name in products.VERIFIED:

@@ -6,8 +6,9 @@ All are small Zarr v3 zips (`zoo.climate.data.packed`) in `datasets/climate/held
     test.zarr.zip
         group "analysis": the four variables (time, level, longitude, latitude) at 96 start
             dates, 48 h apart: what a forecast may start from
-        group "verification": daily truth for all starts and ten days of lead, variables
-            `VERIFIED` (time, longitude, latitude); attribute `level` in hPa
+        group "verification": truth on the days between the start dates and to ten days after
+            the last, variables `VERIFIED` (time, longitude, latitude); attribute `level` in hPa.
+            `zoo.climate.held_suarez.data.open_test` adds the start dates' own from "analysis"
     climatology.zarr.zip
         from training data only (the first 600 days of train-0 and of train-1); the planet has
         no seasons and no day, so this is one number per level and latitude
@@ -85,6 +86,10 @@ _HORIZONTAL = {
 }
 _LEVEL = ("level", np.array(LEVELS, np.int32), {"units": "hPa"})
 _REFERENCE = "Held & Suarez 1994, doi:10.1175/1520-0477(1994)075<1825:APFTIO>2.0.CO;2"
+VERIFICATION_TITLE = (
+    "Held-Suarez test set: truth on the days between start dates (nominal); that of the start "
+    "dates is in group analysis"
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -111,6 +116,7 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
     truth = _trajectory(build_dir, "test")
     start = np.arange(STARTS) * START_EVERY_DAYS * 4  # four times a day
     daily = np.arange(start[-1] // 4 + max(LEADS) + 1) * 4
+    between = np.setdiff1d(daily, start)
     if daily[-1] >= truth.sizes["time"]:
         raise ValueError(
             f"The test trajectory has {truth.sizes['time'] // 4} days; {STARTS} starts and "
@@ -136,7 +142,7 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
         {
             name: packed_variable(
                 ("time", "longitude", "latitude"),
-                truth[variable].sel(level=level).values[daily],
+                truth[variable].sel(level=level).values[between],
                 ANALYSIS_PACKING[variable],
                 units=UNITS[variable],
                 long_name=variable,
@@ -144,8 +150,8 @@ def write_test(build_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str
             )
             for name, (variable, level) in VERIFIED.items()
         },
-        {"time": hours_since_1900(truth["time"].values[daily]), **_HORIZONTAL},
-        {"title": "Held-Suarez test set: daily truth (nominal dates)", "references": _REFERENCE},
+        {"time": hours_since_1900(truth["time"].values[between]), **_HORIZONTAL},
+        {"title": VERIFICATION_TITLE, "references": _REFERENCE},
     )
     path = Path(out_dir) / "test.zarr.zip"
     write_zarr_zip(path, {"analysis": analysis, "verification": verification}, longitude_last=True)
@@ -286,7 +292,7 @@ def write_solver(
     groups = _solver_groups(
         solver, times, {n: np.stack(p) for n, p in parts.items()}, np.stack(drift)
     )
-    write_zarr_zip(path, groups, longitude_last=True)
+    write_zarr_zip(path, groups, longitude_last=True, differences=True)
     return path
 
 
