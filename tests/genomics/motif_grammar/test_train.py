@@ -12,7 +12,7 @@ from zoo.cards import ModelCard
 from zoo.genomics.data.sequences import reverse_complement
 from zoo.genomics.motif_grammar import build, data, train
 from zoo.genomics.motif_grammar.recipes import RECIPES
-from zoo.pretrained.model import PretrainedModel
+from zoo.pretrained.model import PretrainedModel, load_model
 from zoo.pretrained.publish import publish_runs
 from zoo.pretrained.run import find_runs
 
@@ -46,6 +46,7 @@ def test_two_seeds_are_published_and_combined_over_both_strands(few, tmp_path):
     assert lines[0].startswith("seeds 0, 1 of cnn_dist.exponential")
     found = find_runs([runs])
     assert [run.died for run in found.values()] == [None, None, None]
+    assert load_model(runs / "1").card.id == "genomics/cnn_dist.exponential"
     single, both = map(model_of, publish_runs(found, tmp_path / "weights"))
     assert single.card.id == "genomics/cnn_dist.exponential" and len(single.weights) == 2
     assert {"auroc", "auroc_seed1", "attribution_auroc_ism"} <= set(single.card.training.validation)
