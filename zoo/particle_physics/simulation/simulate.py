@@ -13,7 +13,6 @@ The families' `build` modules, which `zoo data build` calls, say what is made of
 from __future__ import annotations
 
 import concurrent.futures
-import json
 import multiprocessing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from zoo import files
+from zoo.manifest import Manifest
 from zoo.particle_physics.simulation.events import PYTHIA, import_generators
 from zoo.particle_physics.simulation.generator import generate_dijets, generate_jets
 from zoo.particle_physics.simulation.jet_files import content_digest, jet_arrays, write_jets
@@ -83,8 +83,13 @@ def simulate(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     parts = plan(dataset, size)[:first]
-    manifest = Manifest(folder / "manifest.json", dataset)
-    todo = [part for part in parts if not manifest.has(part)]
+    settings = {"dataset": f"particle_physics/{dataset}"}
+    manifest = Manifest.open(folder, settings, record={"pythia": PYTHIA})
+    todo = [
+        part
+        for part in parts
+        if not manifest.has(part.name, seed=part.seed, count=part.count, process=part.process)
+    ]
     total, done = (
         sum(part.count for part in parts),
         sum(part.count for part in parts if part not in todo),
@@ -96,64 +101,13 @@ def simulate(
         running = {pool.submit(make, part, folder): part for part in todo}
         try:
             for future in concurrent.futures.as_completed(running):
-                manifest.add(running[future], future.result())
+                manifest.add(running[future].name, future.result())
                 done += running[future].count
                 tell(dataset, done, total)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return folder
-
-
-class Manifest:
-    """`manifest.json` of a build folder: settings, versions, and each finished file's
-    process, count, seed and digest."""
-
-    def __init__(self, path: Path, dataset: str):
-        self.path = path
-        self.content: dict[str, Any] = {
-            "dataset": f"particle_physics/{dataset}",
-            "format": 1,
-            "pythia": PYTHIA,
-            "files": {},
-        }
-        if path.exists():
-            self.content = json.loads(path.read_text(encoding="utf-8"))
-        if self.content["dataset"] != f"particle_physics/{dataset}":
-            raise ValueError(
-                f"{path.parent} holds {self.content['dataset']}, not particle_physics/{dataset}; "
-                "give another folder"
-            )
-
-    def has(self, part: Part) -> bool:
-        """Whether a file is there already, as it was made.
-
-        Raises:
-            ValueError: it is there and was made otherwise, or has changed since.
-        """
-        known, file = self.content["files"].get(part.name), self.path.parent / part.name
-        if known is None or not file.exists():
-            return False
-        if (known["seed"], known["count"], known["process"]) != (
-            part.seed,
-            part.count,
-            part.process,
-        ):
-            raise ValueError(
-                f"{file} was made with other settings ({known}); delete it, or build in another "
-                "folder"
-            )
-        if file.stat().st_size != known["bytes"]:
-            raise ValueError(
-                f"{file} has {file.stat().st_size} bytes where the manifest says "
-                f"{known['bytes']}; delete it and build again"
-            )
-        return True
-
-    def add(self, part: Part, entry: dict[str, Any]) -> None:
-        """Notes a finished file."""
-        self.content["files"] = dict(sorted((self.content["files"] | {part.name: entry}).items()))
-        files.write_text(self.path, json.dumps(self.content, indent=1) + "\n")
 
 
 def run_step(dataset: str, step: str | None, steps: Mapping[str, Callable[[], Any]]) -> None:

@@ -42,9 +42,11 @@ import concurrent.futures.process
 import dataclasses
 import errno
 import functools
+import importlib.metadata
 import itertools
 import multiprocessing
 import os
+import platform
 import queue
 import shutil
 from collections.abc import Callable
@@ -63,7 +65,6 @@ from zoo.climate.data.packed import (
     write_npz,
     write_zarr_zip,
 )
-from zoo.climate.held_suarez.build.manifest import Manifest
 from zoo.climate.held_suarez.build.solver import (
     LATITUDE,
     LONGITUDE,
@@ -72,10 +73,12 @@ from zoo.climate.held_suarez.build.solver import (
     state_to_arrays,
 )
 from zoo.climate.held_suarez.data import LEVELS, UNITS, VARIABLES
+from zoo.manifest import Manifest
 
 Progress = Callable[[str, int, int], None]
 
 START_EVERY_DAYS = 2  # test start dates, 48 h apart
+_PACKAGES = ("dinosaur-dycore", "jax", "jaxlib", "numpy", "xarray", "zarr", "numcodecs")
 _SEEDS = {"test": 3000, "validation": 2000, "train": 1000}
 _DAY_BYTES = 250_000  # of a chunk, per simulated day: for the check of free space only
 
@@ -175,6 +178,7 @@ def build(
     )
     todo = plan(years=years, trajectories=trajectories, **lengths)
     settings = {
+        "dataset": "climate/held_suarez",
         "solver": dataclasses.asdict(solver)
         | {"diffusion_hours": round(solver.diffusion_hours, 3)},
         "trajectories": {t.name: dataclasses.asdict(t) for t in todo},
@@ -184,11 +188,11 @@ def build(
             folder.mkdir(parents=True, exist_ok=True)
             for left_over in folder.glob("*.part"):  # of a build that was killed
                 left_over.unlink(missing_ok=True)
-        manifest = Manifest.open(out_dir, settings, xla=_WORKER_ENVIRONMENT)
+        manifest = Manifest.open(out_dir, settings, record=_machine())
         _require_space(out_dir, todo, manifest)
 
         def report(name: str, done: int, total: int, written: list[Path]) -> None:
-            manifest.add(written)
+            manifest.add_files(written)
             if progress is not None:
                 progress(name, done, total)
 
@@ -204,8 +208,19 @@ def build(
             "and nothing is half written: make room (or make the folder writable) and run the same "
             "command again, or give another folder: zoo data build climate/held_suarez --out DIR",
         ) from error
-    manifest.add([path for each in todo for path in sorted((out_dir / each.name).iterdir())])
+    manifest.add_files([path for each in todo for path in sorted((out_dir / each.name).iterdir())])
     return manifest.path
+
+
+def _machine() -> dict[str, Any]:
+    """What the build ran on, for the record."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    machine = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+    return {"versions": versions | machine, "xla": dict(_WORKER_ENVIRONMENT)}
 
 
 def _require_space(out_dir: Path, todo: list[Trajectory], manifest: Manifest) -> None:
