@@ -25,13 +25,7 @@ FILE, FUNCTION, WIDTH, TOP, BESIDE = 500, 80, 92, 8, 6
 the package and beside the folders of a domain."""
 
 LONG_FILES: set[str] = set()
-LONG_FUNCTIONS = {
-    "zoo/particle_physics/data/read.py:read_jets",
-    "zoo/particle_physics/data/stream.py:stream_batches",
-    "zoo/particle_physics/explain.py:_tagger",
-    "zoo/particle_physics/tagging/torch_archive.py:_describe",
-    "zoo/particle_physics/tagging/train.py:train",
-}
+LONG_FUNCTIONS: set[str] = set()
 
 
 def name(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audited_tables import other_strand, random_texts
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -18,9 +19,6 @@ from zoo.commands import audit as front
 from zoo.genomics.audit import audit, correlation, stump
 from zoo.genomics.data import LabelledSequences, signatures
 from zoo.genomics.data import sequences as dna
-from zoo.interfaces.findings import Finding
-
-RNG = np.random.default_rng(4)
 
 
 def table(texts: list[str], labels: list[int] | None = None) -> LabelledSequences:
@@ -31,14 +29,6 @@ def table(texts: list[str], labels: list[int] | None = None) -> LabelledSequence
         tuple(map(str, range(len(texts)))),
         () if labels is None else ("0", "1"),
     )
-
-
-def random_texts(count: int, length: int = 60, rng: np.random.Generator = RNG) -> list[str]:
-    return ["".join(rng.choice(list("ACGT"), length)) for _ in range(count)]
-
-
-def other_strand(text: str) -> str:
-    return text[::-1].translate(str.maketrans("ACGTN", "TGCAN"))
 
 
 def swapped(text: str) -> str:
@@ -57,72 +47,6 @@ def swapped(text: str) -> str:
                     if out != text:
                         return out
     raise AssertionError(text)
-
-
-# --------------------------------------------------------------------------------------- signatures
-
-few = st.lists(st.text("ACN", min_size=1, max_size=6), min_size=1, max_size=12)
-
-
-@settings(deadline=None)
-@given(few, few)
-def test_numbers_are_equal_exactly_where_sequences_are(first, second):
-    texts = first + second
-    tables = (dna.encode_all(first), dna.encode_all(second, length=9))
-
-    def pairs_of(say):
-        return [[say(a) == say(b) for b in texts] for a in texts]
-
-    def composition(text):
-        return tuple(sorted(text[i : i + 2] for i in range(len(text) - 1))), text[0], text[-1]
-
-    for numbers, say in (
-        (signatures.exact(*tables), lambda text: text),
-        (signatures.either_strand(*tables), lambda text: min(text, other_strand(text))),
-        (signatures.dinucleotides(*tables), composition),
-    ):
-        joined = np.concatenate(numbers)
-        assert (joined[:, None] == joined).tolist() == pairs_of(say)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    st.lists(st.text("ACGTN", min_size=1, max_size=14), min_size=1, max_size=6),
-    st.lists(st.text("ACGT", min_size=3, max_size=9), min_size=1, max_size=6),
-    st.integers(1, 4),
-)
-def test_shared_words_are_those_of_a_plain_loop(first, second, k):
-    def words_of(text):
-        found = {text[i : i + k] for i in range(len(text) - k + 1)}
-        return {min(word, other_strand(word)) for word in found if "N" not in word}
-
-    known = set().union(*map(words_of, second))
-    tokens, others = dna.encode_all(first), dna.encode_all(second)
-    assert signatures.shares_words(tokens, signatures.all_words(others, k), k).tolist() == [
-        bool(words_of(text) & known) for text in first
-    ]
-    assert len(signatures.all_words(others, k)) == len(known)
-    strands = {min(text, other_strand(text)) for text in second}
-    expected = [
-        not (words_of(text) & known) and min(text, other_strand(text)) not in strands
-        for text in first
-    ]
-    assert signatures.clean(tokens, others, k).tolist() == expected
-
-
-def test_thirty_one_letters_fit_and_thirty_two_do_not(monkeypatch):
-    texts = random_texts(40, 70)
-    tokens = dna.encode_all(texts)
-    monkeypatch.setattr(signatures, "WORDS_AT_ONCE", 500)  # several pieces
-    known = signatures.all_words(tokens)
-    assert len(known) == len(
-        {min(text[i : i + 31], other_strand(text[i : i + 31])) for text in texts for i in range(40)}
-    )
-    with pytest.raises(ValueError, match="1 to 31"):
-        signatures.words(tokens, 32)
-
-
-# -------------------------------------------------------------------------------------- one feature
 
 
 @settings(deadline=None)
@@ -150,9 +74,6 @@ def test_correlation_is_scikit_learns(pairs):
     assert correlation(predicted, label, 3) == pytest.approx(
         matthews_corrcoef(label, predicted), abs=1e-12
     )
-
-
-# ------------------------------------------------------------------------------------ planted leaks
 
 
 def test_what_is_planted_is_found():
@@ -268,16 +189,6 @@ def test_a_table_without_labels_or_without_test_is_looked_at():
     assert "there is no test" in report["one_feature.gc"].explanation
 
 
-def test_a_finding_is_a_number_or_nothing():
-    with pytest.raises(ValueError, match="None"):
-        Finding("a", "b", float("nan"), "ok")
-    with pytest.raises(ValueError, match="ok, note, leak"):
-        Finding("a", "b", 1, "bad")
-
-
-# ----------------------------------------------------------------------------------- the front door
-
-
 def test_files_of_a_user(tmp_path):
     texts = random_texts(30)
     for name, part in (("a_train.csv", texts[:20]), ("a_test.csv", [*texts[:5], *texts[20:25]])):
@@ -336,8 +247,6 @@ def test_names_that_are_wrong():
         list(front.run([__file__], kind="text"))
 
 
-# ------------------------------------------------------------------------------- the figures of GUE
-
 PUBLISHED = {
     # repeats in train, with two labels, dev in train, test in train, of them with another
     # label, 31-mers, CpG, GC
@@ -353,6 +262,8 @@ PUBLISHED = {
     "prom_core_tata": (57, 12, 8, 16, 1, 36, 0.196, 0.337),
     "prom_300_tata": (56, 10, 14, 6, 0, 77, 0.098, 0.089),
 }
+
+
 CHECKS = (
     "copies.within_train",
     "copies.conflicting",

@@ -9,40 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ecoli_toys import TINY
 from flax import nnx
-from random_modules import drawn
 
 from zoo import cards, registry
 from zoo.cards import ModelCard
 from zoo.genomics.ecoli import task as ecoli
 from zoo.genomics.ecoli import train as training_ecoli
-from zoo.genomics.ecoli.baselines.markov import Chain
-from zoo.genomics.ecoli.predict import BaseLabeller, ChainedLanguageModel, MaskedLanguageModel
 from zoo.genomics.ecoli.recipes import RECIPES
-from zoo.genomics.models import masking, sequence_encoder
-from zoo.genomics.models.gene_labeller import GeneLabeller, GeneLabellerConfig
-from zoo.genomics.models.hidden_letters import hide_letters
-from zoo.genomics.models.periodic_cnn import PeriodicCNN, PeriodicCNNConfig, shifted_copies
 from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
 from zoo.pretrained import weights
 from zoo.pretrained.publish import publish_runs
 from zoo.pretrained.run import find_runs
 
-TINY = {
-    "channels": (4, 4, 4),
-    "widths": (3, 3, 3),
-    "features": 8,
-    "heads": 1,
-    "depth": 1,
-    "dropout": 0.0,
-}
 LM = dataclasses.replace(RECIPES["sequence_encoder.ecoli"], steps=2, batch_size=2, network=TINY)
+
+
 GENES = dataclasses.replace(RECIPES["gene_labeller.ecoli"], steps=2, batch_size=2, network=TINY)
-
-
-@pytest.fixture(scope="module")
-def genome() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 4, 5120).astype(np.int8)
 
 
 def toy(cls: type, genome: np.ndarray) -> ecoli.EColi:
@@ -62,10 +45,6 @@ def arcs(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_tokens_agree_with_the_encoder():
-    assert masking.MASK == sequence_encoder.MASK
-
-
 def test_training_reads_either_strand():
     tokens, labels = (
         jnp.array([[0, 1, 2, 2, 3, 0, 1, 1]] * 64, jnp.int8),
@@ -78,15 +57,6 @@ def test_training_reads_either_strand():
     )
     found = list(zip(turned.tolist(), named.tolist(), strict=True))
     assert all(each in (one, other) for each in found) and 16 < found.count(other) < 48
-
-
-def test_training_corrupts_as_the_task_does():
-    tokens = jnp.zeros((400, 512), jnp.int8) + 2
-    shown, chosen = hide_letters(tokens, jax.random.key(1))
-    shown, chosen = np.asarray(shown), np.asarray(chosen)
-    assert chosen.mean() == pytest.approx(0.15, abs=0.003) and (shown[~chosen] == 2).all()
-    assert (shown[chosen] == masking.MASK).mean() == pytest.approx(0.8, abs=0.01)
-    assert (shown[chosen] == 2).mean() == pytest.approx(0.125, abs=0.01)
 
 
 def test_genes_start_from_the_language_model(tmp_path, genome, arcs):
@@ -171,87 +141,3 @@ def test_loss_looks_at_what_counts_only():
         )
         seen.add((float(value), float(scalars["accuracy"])))
     assert seen == {(0.0, 1.0), (50.0, 0.0)}
-
-
-def test_both_strands_agree_where_they_are_averaged(genome):
-    model = drawn(lambda: SequenceEncoder(SequenceEncoderConfig(**TINY), rngs=nnx.Rngs(0)))
-    tokens = genome[:1024].reshape(2, 512).copy()
-    tokens[:, ::9] = masking.MASK
-    predict = MaskedLanguageModel([model])
-    log = predict(tokens)["log_probability"]
-    np.testing.assert_allclose(np.exp(log).sum(-1), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(
-        predict(masking.reverse_strand(tokens))["log_probability"][:, ::-1, ::-1], log, atol=1e-5
-    )
-    alone = MaskedLanguageModel([model], both_strands=False)(tokens)["log_probability"]
-    np.testing.assert_allclose(
-        alone, jax.jit(lambda tokens: jax.nn.log_softmax(model(tokens)))(tokens), atol=1e-5
-    )
-    assert predict.example_output(0).shape == (2 * 40 * 4,)
-    chain = Chain(genome, 2, 10.0)
-    both = ChainedLanguageModel([model], chain)(tokens)["log_probability"]
-    hidden = tokens == masking.MASK
-    product = np.exp(log[hidden]) * chain.both_sides(tokens)[hidden]
-    product = np.sqrt(product)
-    np.testing.assert_allclose(
-        np.exp(both[hidden]), product / product.sum(-1, keepdims=True), rtol=1e-4
-    )
-    np.testing.assert_allclose(np.exp(both).sum(-1), 1.0, rtol=1e-5)
-
-
-def test_labeller_covers_every_base_and_both_strands(genome):
-    config = GeneLabellerConfig(**TINY | {"max_tokens": 8})
-    model = drawn(lambda: GeneLabeller(config, rngs=nnx.Rngs(1)))
-    labeller = BaseLabeller([model], length=64)
-    arc = genome[:300]
-    found = labeller.along(arc)
-    assert found.shape == (300, 3)
-    np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
-    # The third piece begins at base 48 (pieces of 64 overlap by half, a quarter hangs over
-    # the edge); its middle is 64 to 95.
-    piece = jnp.asarray(arc[48:112])[None]
-    answer = jax.jit(lambda tokens: jax.nn.softmax(model(tokens)))
-    forward, reverse = (
-        answer(piece)[0, 16:48],
-        answer((3 - piece)[:, ::-1])[0, ::-1][16:48][:, jnp.array([0, 2, 1])],
-    )
-    np.testing.assert_allclose(found[64:96], (forward + reverse) / 2, atol=1e-6)
-    np.testing.assert_allclose(
-        labeller(arc[:256].reshape(4, 64))["probability"].reshape(256, 3)[64:200],
-        found[64:200],
-        atol=1e-6,
-    )
-
-
-def test_what_periodic_layers_gather_stays_in_frame():
-    """Without the first and the last layer's reach, an output depends on bases of its own
-    frame alone."""
-    x = jnp.zeros((1, 61, 1)).at[0, 30, 0].set(1.0)
-    y = np.asarray(shifted_copies(shifted_copies(x, 5, 3).sum(-1, keepdims=True), 5, 9).sum(-1))[0]
-    assert (
-        set(np.flatnonzero(y) % 3) == {0}
-        and y.sum() == 25
-        and np.flatnonzero(y).tolist()
-        == sorted({30 + 3 * a + 9 * b for a in range(-2, 3) for b in range(-2, 3)})
-    )
-    z = np.asarray(shifted_copies(jnp.arange(6.0)[None, :, None], 3, 2))[0]
-    assert z.tolist() == [[0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 0], [3, 5, 0]]
-
-
-def test_periodic_network_trains(genome):
-    model = PeriodicCNN(PeriodicCNNConfig(channels=4, dilations=(3,)), rngs=nnx.Rngs(0))
-    batch = {
-        "tokens": jnp.asarray(genome[:128].reshape(2, 64)),
-        "labels": jnp.ones((2, 64), jnp.int32),
-    }
-    value, gradient = nnx.jit(
-        nnx.value_and_grad(lambda m: training_ecoli.labels_loss(m, batch, jax.random.key(0))[0])
-    )(model)
-    assert 0.5 < float(value) < 3.0 and all(
-        np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(nnx.state(gradient))
-    )
-
-
-def test_labeller_config_holds_the_encoders():
-    names = {field.name for field in dataclasses.fields(SequenceEncoderConfig)}
-    assert names < {field.name for field in dataclasses.fields(GeneLabellerConfig)}

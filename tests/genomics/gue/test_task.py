@@ -5,57 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from zoo import registry
-from zoo.genomics.data.sequences import decode, encode_all, reverse_complement
-from zoo.genomics.gue import metrics as classification
-from zoo.genomics.gue.baselines import composition, kmers
-from zoo.genomics.gue.task import Gue
 from zoo.scoring import stats
-
-LETTERS = np.array(list("ACGT"))
-
-
-def table(path, n, length, *, seed, first=None):
-    """A table of random sequences, GC-rich ones positive; returns the letters."""
-    rng = np.random.default_rng(seed)
-    rows = [] if first is None else list(first)
-    while len(rows) < n:
-        label = int(rng.integers(2))
-        p = [0.2, 0.3, 0.3, 0.2] if label else [0.3, 0.2, 0.2, 0.3]
-        rows.append(("".join(rng.choice(LETTERS, length, p=p)), label))
-    path.write_text(
-        "sequence,label\n" + "".join(f"{letters},{label}\n" for letters, label in rows),
-        encoding="utf-8",
-    )
-    return rows
-
-
-@pytest.fixture
-def task(tmp_path):
-    """The task over two small subsets of our own making; the second's test table begins
-    with a copy of a training sequence."""
-    spec = registry.task("genomics/gue")
-    families = [
-        metric if not metric.at else metric.model_copy(update={"at": ["tf_0", "prom_core_tata"]})
-        for metric in spec.metric
-    ]
-    spec = spec.model_copy(update={"metric": families})
-    for subset, length in (("tf_0", 101), ("prom_core_tata", 70)):
-        train = table(tmp_path / f"{subset}.train.csv", 80, length, seed=1)
-        table(tmp_path / f"{subset}.dev.csv", 30, length, seed=2)
-        copied = decode(reverse_complement(encode_all([train[0][0]]))[0])
-        table(
-            tmp_path / f"{subset}.test.csv",
-            60,
-            length,
-            seed=3,
-            first=[(copied, train[0][1])] if subset == "prom_core_tata" else None,
-        )
-    return Gue(spec, file=lambda name: tmp_path / name)
 
 
 def test_scores_are_scikit_learns(task):
@@ -138,42 +90,3 @@ def test_probabilities_and_logits_are_one_prediction(task):
         task.record({"probability": np.stack([1 - positive, positive], 1)}, examples),
     )
     np.testing.assert_allclose(a["logit"], b["logit"], rtol=1e-4, atol=1e-5)
-
-
-@given(
-    st.lists(st.text("ACGTN", min_size=6, max_size=12), min_size=1, max_size=4), st.integers(2, 4)
-)
-@settings(max_examples=30, deadline=None)
-def test_counts_are_those_of_a_loop(sequences, k):
-    tokens = encode_all(sequences)
-    counts = kmers.spectrum(tokens, (k,), strands=False).toarray() ** 2
-    for row, letters in zip(counts, sequences, strict=True):
-        expected = np.zeros(4**k)
-        for start in range(len(letters) - k + 1):
-            if "N" not in letters[start : start + k]:
-                expected[
-                    int("".join(str("ACGT".index(c)) for c in letters[start : start + k]), 4)
-                ] += 1
-        np.testing.assert_allclose(row, expected, atol=1e-5)
-    both = kmers.spectrum(tokens, (k,), strands=True)
-    np.testing.assert_allclose(
-        both.toarray(), kmers.spectrum(reverse_complement(tokens), (k,), strands=True).toarray()
-    )
-
-
-def test_a_threshold_is_the_best_of_all(task):
-    rng = np.random.default_rng(5)
-    value, label = rng.normal(0, 1, 60).round(1), rng.integers(0, 2, 60)
-    cut, side = composition.best_threshold(value, label)
-    got = classification.matthews(classification.confusion((value - cut) * side > 0, label).sum(0))
-    cuts = [*np.unique(value) + 0.05]
-    best = max(abs(oracle.matthews_corrcoef(label, value > c)) for c in cuts)
-    assert got == pytest.approx(best)
-    examples = task.examples()
-    found = stats.scores(
-        task,
-        task.record(composition.threshold(task, feature="gc_content")(examples.inputs), examples),
-    )
-    assert found["mcc_mean"] > 0.3
-    with pytest.raises(ValueError, match="gc_content, cpg_count"):
-        composition.threshold(task, feature="at")
