@@ -6,12 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from red_noise import DAYS
 
 from zoo.climate.audit import audit, autocorrelation
-from zoo.climate.data.series import SeriesError, between, of_dataset, read_series, series
+from zoo.climate.data.series import SeriesError, between, read_series, series
 from zoo.commands import audit as front
-
-DAYS = np.arange("2001-01-01", "2009-01-01", dtype="datetime64[D]")
 
 
 def red_noise(count: int, columns: int, *, r: float, seed: int = 0) -> np.ndarray:
@@ -129,9 +128,6 @@ def test_splits_need_the_same_columns():
         audit(series(np.zeros((5, 2)), DAYS[:5]), None, series(np.zeros((5, 3)), DAYS[5:10]))
 
 
-# -------------------------------------------------------------------------------------------- files
-
-
 def fields(values: np.ndarray, times: np.ndarray) -> xr.Dataset:
     dims = ("time", "latitude", "longitude")
     return xr.Dataset({"t2m": (dims, values)}, {"time": times.astype("datetime64[ns]")})
@@ -171,37 +167,6 @@ def test_one_table_cut_at_a_time(tmp_path):
         list(front.run([path], options={"train_until": "2003-12", "test_from": "2050-01"}))
     with pytest.raises(SeriesError, match="cut one file"):
         list(front.run([path, path], options={"train_until": "2003-12"}))
-
-
-def test_files_that_are_refused(tmp_path):
-    (tmp_path / "a.csv").write_text("time,x\nyesterday,1\n")
-    with pytest.raises(SeriesError, match="no ISO dates"):
-        read_series(tmp_path / "a.csv")
-    (tmp_path / "b.csv").write_text("when,x\n2001-01,1\n")
-    with pytest.raises(SeriesError, match="columns are when, x: say which, by --time"):
-        read_series(tmp_path / "b.csv")
-    assert len(read_series(tmp_path / "b.csv", time="when")) == 1
-    (tmp_path / "c.csv").write_text("time,x\n2001-01,a\n")
-    with pytest.raises(SeriesError, match="no column of numbers"):
-        read_series(tmp_path / "c.csv")
-    (tmp_path / "d.csv").write_text("time,x\n2001-01,1,2\n")
-    with pytest.raises(SeriesError, match="row 2 has 3 fields"):
-        read_series(tmp_path / "d.csv")
-    (tmp_path / "e.csv").write_text("time,x\n")
-    with pytest.raises(SeriesError, match="no row"):
-        read_series(tmp_path / "e.csv")
-    (tmp_path / "f.nc").write_bytes(b"CDF")
-    with pytest.raises(SeriesError, match="cannot be read"):
-        read_series(tmp_path / "f.nc")
-    with pytest.raises(FileNotFoundError, match=r"g\.nc"):
-        read_series(tmp_path / "g.nc")
-    with pytest.raises(SeriesError, match="no time coordinate"):
-        of_dataset(xr.Dataset({"x": ("y", [1.0])}))
-    with pytest.raises(SeriesError, match="no numeric variable along 'time'"):
-        of_dataset(xr.Dataset({"x": ("y", [1.0])}, {"time": DAYS[:3].astype("datetime64[ns]")}))
-
-
-# ------------------------------------------------------------------------------------------ our own
 
 
 def test_enso_is_split_by_periods(mirror_file):

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import synthetic_board
 
+from zoo.leaderboard import board as boards
+from zoo.leaderboard import ranks
+
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory) -> Path:
@@ -31,3 +34,8 @@ def small(tmp_path) -> Path:
         tmp_path, synthetic_board.weather_spec(), synthetic_board.seasons_spec()
     )
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def ranked(root):
+    return ranks.rank(boards.read(root))

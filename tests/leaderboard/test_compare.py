@@ -17,7 +17,7 @@ import synthetic_board as synthetic
 from chromium import CHROMIUM, FLAGS
 
 from zoo.leaderboard import board as boards
-from zoo.leaderboard import compare, croissant, history, ranks
+from zoo.leaderboard import compare, ranks
 from zoo.scoring import stats
 
 PROBE = """
@@ -150,62 +150,3 @@ def test_the_page_computes_what_the_board_computed(site, task, tmp_path):
             [-difference.value, -difference.high, -difference.low], abs=slack
         )
         assert said[4] == {"better": "worse", "worse": "better", "tied": "tied"}[difference.verdict]
-
-
-def test_the_history_only_improves(root):
-    board = ranks.rank(boards.read(root))
-    assert board.tasks
-    for task in board.tasks:
-        assert task.rows
-        direction = task.spec.metric_of(task.spec.headline).direction
-        for track in {row.entry.track for row in task.rows}:
-            steps = [record for record in history.records(task) if record.track == track]
-            assert steps
-            bad = [
-                boards.badness(record.row.score(task.spec.headline).value, direction)
-                for record in steps
-            ]
-            assert bad == sorted(bad, reverse=True) and len(set(bad)) == len(bad)
-            assert [record.when for record in steps] == sorted(record.when for record in steps)
-            assert [record.before for record in steps[1:]] == [
-                record.row.score(task.spec.headline).value for record in steps[:-1]
-            ]
-
-
-def test_the_last_step_of_the_history_is_todays_best(root):
-    board = ranks.rank(boards.read(root))
-    assert board.tasks
-    for task in board.tasks:
-        last = {record.track: record.row.name for record in history.records(task)}
-        assert last and last == {row.entry.track: row.name for row in task.best()}
-
-
-def test_croissant_says_what_the_card_says(site):
-    path = site / "data/climate/toy_planet.croissant.json"
-    about = json.loads(path.read_text(encoding="utf-8"))
-    assert (
-        about["@type"] == "sc:Dataset"
-        and about["conformsTo"] == "http://mlcommons.org/croissant/1.0"
-    )
-    for file in about["distribution"]:
-        assert (
-            re.fullmatch(r"[0-9a-f]{64}", file["sha256"])
-            and file["contentUrl"]
-            and file["contentSize"].endswith(" B")
-        )
-
-
-@pytest.mark.optional
-def test_shipped_cards_are_valid_croissant(tmp_path):
-    mlcroissant = pytest.importorskip("mlcroissant")
-    from zoo import registry
-
-    assert registry.datasets()
-    for card in registry.datasets().values():
-        path = tmp_path / "croissant.json"
-        path.write_text(croissant.text(card), encoding="utf-8")
-        dataset = mlcroissant.Dataset(jsonld=path)
-        assert len(dataset.metadata.distribution) == len(card.file)
-        assert {file.sha256 for file in dataset.metadata.distribution} == {
-            file.sha256 for file in card.file
-        }

@@ -9,105 +9,12 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import numpy as np
-import pydantic
 import pytest
 import synthetic_board as synthetic
 import synthetic_cards
+from board_pictures import EVIL, curve, grid, histograms, images, sequences
 
-from zoo.interfaces.figures import FigureFile, Grid, Histograms, Images, Lines, Mark, Sequences
-from zoo.leaderboard import build, pictures
-
-EVIL = "</title><script>alert(1)</script>\"'&"
-COMMON = {"caption": "made up", "x_label": "efficiency", "y_label": "rejection"}
-
-
-def curve(skill: float = 1.0, **changes) -> Lines:
-    xs = [0.2, 0.5, 0.8]
-    ys = [skill * 100.0 / x for x in xs]
-    mark = Mark(x=0.5, y=ys[1], short="21 left", text=f"21 of 2000 left {EVIL}")
-    content = {
-        "name": "roc",
-        "title": "ROC",
-        "log_y": True,
-        "x": xs,
-        "y": ys,
-        "low": [y / 2 for y in ys],
-        "high": [y * 2 for y in ys],
-    }
-    return Lines(
-        **(
-            COMMON
-            | content
-            | {
-                "marks": [mark],
-                "reference_label": "luck",
-                "reference_x": xs,
-                "reference_y": [3, 2, 1],
-            }
-            | changes
-        )
-    )
-
-
-def grid(**changes) -> Grid:
-    content = {
-        "name": "confusion",
-        "title": "Confusion",
-        "caption": "c",
-        "row_label": "true",
-        "column_label": "predicted",
-    }
-    return Grid(
-        **(
-            content
-            | {"rows": ["a", EVIL], "columns": ["a", "b"], "values": [[0.75, 0.25], [0.001, 0.999]]}
-            | changes
-        )
-    )
-
-
-def images(**changes) -> Images:
-    content = {
-        "name": "images",
-        "title": "Average",
-        "caption": "c",
-        "x_label": "x",
-        "y_label": "y",
-        "level_label": "from",
-        "reach": 0.5,
-    }
-    return Images(
-        **(
-            content
-            | {"levels": [0.01, 0.1], "panels": [{"label": EVIL, "rows": ["0012", "0120"]}]}
-            | changes
-        )
-    )
-
-
-def histograms(**changes) -> Histograms:
-    content = {
-        "name": "mass",
-        "title": "Mass",
-        "edges": [0, 10, 25],
-        "series": [{"label": "top", "values": [0.125, 0.375]}],
-    }
-    return Histograms(**(COMMON | content | changes))
-
-
-def sequences(**changes) -> Sequences:
-    spans = [
-        {"start": 2, "stop": 5, "name": EVIL},
-        {"start": 5, "stop": 6, "name": "b-", "weak": True},
-    ]
-    content = {
-        "name": "sequences",
-        "title": "Sequences",
-        "caption": "c",
-        "rows": [{"label": EVIL, "letters": "ACGTACGT", "spans": spans}],
-    }
-    return Sequences(**(content | changes))
+from zoo.leaderboard import build
 
 
 class PicturedWeather(synthetic_cards.ToyWeather):
@@ -236,18 +143,6 @@ def test_a_map_has_its_axes_and_a_sequence_the_names_of_its_stretches(small):
     assert html.escape(EVIL) in letters and "<script>" not in page
 
 
-def test_empty_bins_stand_on_the_lower_end_of_a_logarithmic_axis():
-    one = {"label": "top", "values": [0, 2, 200]}
-    svg = pictures.histograms(histograms(log_y=True, edges=[0, 1, 2, 3], series=[one]), name="log")
-    path = re.search(r"<title>top</title>\s*<path d=\"([^\"]*)\"", svg).group(1)
-    heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)]
-    assert heights[0] == heights[1] == heights[2] == heights[-1] == max(heights)  # 0 where 1 is
-    assert 2 * (heights[0] - heights[3]) / (heights[3] - heights[5]) == pytest.approx(
-        np.log10(2), rel=0.01
-    )
-    assert heights and all(0 <= y < 1000 for y in heights)
-
-
 def test_a_data_set_without_pictures_says_why(small):
     card = synthetic_cards.toy_planet()
     fetched = [
@@ -311,74 +206,3 @@ def test_pictures_of_other_data_are_left_out_and_named(small, changes, said):
     page, first = dataset_page(small)
     assert 'id="pictures"' not in page
     assert said in html.unescape(first)
-
-
-def test_tick_labels_keep_their_digits():
-    svg = pictures.histograms(
-        histograms(series=[{"label": "top", "values": [0.004, 0.0251]}]), name="ticks"
-    )
-    labels = [float(text) for text in re.findall(r">(0\.0\d+)</text>", svg)]
-    assert 0.005 in labels and 0.015 in labels
-    assert not re.search(r'd="[^"]*\d\.\d{3}', svg)  # while coordinates are short
-
-
-@pytest.mark.parametrize(
-    ("make", "changes", "said"),
-    [
-        (curve, {"y": [1, 2]}, "equally long"),
-        (curve, {"low": [0, 1, 1]}, "logarithmic axis"),
-        (curve, {"reference_x": [1]}, "reference has 1 x and 3 y"),
-        (curve, {"y": [1, 2, float("nan")]}, "finite"),
-        (grid, {"values": [[1, 0]]}, "2 rows of 2"),
-        (grid, {"values": [[1, 0], [0, 1.5]]}, "less than or equal to 1"),
-        (histograms, {"edges": [0, 10]}, "1 values a series"),
-        (histograms, {"edges": [0, 25, 10]}, "rising"),
-        (images, {"panels": [{"label": "a", "rows": ["003"]}]}, "digit above 2"),
-        (images, {"panels": [{"label": "a", "rows": ["00", "0"]}]}, "unequal length"),
-        (images, {"levels": [0.1, 0.01]}, "levels must rise"),
-        (images, {"extent": (0, 1, 0, 1)}, "either `reach` or `extent`"),
-        (images, {"reach": None}, "either `reach` or `extent`"),
-        (images, {"reach": None, "extent": (0, 1, 1, 0)}, "left, right, bottom, top and rises"),
-        (images, {"x_ticks": [{"at": 0.6, "label": "out"}]}, "outside the picture: out"),
-        (
-            histograms,
-            {"log_y": True, "series": [{"label": "a", "values": [0, 0]}]},
-            "logarithmic axis",
-        ),
-        (
-            sequences,
-            {
-                "rows": [
-                    {
-                        "label": "a",
-                        "letters": "ACGT",
-                        "spans": [{"start": 2, "stop": 5, "name": "x"}],
-                    }
-                ]
-            },
-            "within its 4 letters",
-        ),
-        (
-            sequences,
-            {
-                "rows": [
-                    {
-                        "label": "a",
-                        "letters": "ACGT",
-                        "spans": [{"start": 2, "stop": 2, "name": "x"}],
-                    }
-                ]
-            },
-            "must rise",
-        ),
-        (sequences, {"rows": [{"label": "a", "letters": "AC<b>"}]}, "pattern"),
-    ],
-)
-def test_what_is_no_picture_is_refused(make, changes, said):
-    with pytest.raises(pydantic.ValidationError, match=said):
-        make(**changes)
-
-
-def test_two_pictures_of_one_name_are_refused():
-    with pytest.raises(pydantic.ValidationError, match="same name"):
-        FigureFile(schema_version=1, dataset="a/b", made_from={}, figure=[grid(), grid()])

@@ -2,72 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from enso_fakes import FakeEnso, changed_after, fake_observations
-from flax import nnx
-from random_modules import drawn
+from enso_predictors import PREDICTORS
 
 from zoo.climate.enso import baselines, data
-from zoo.climate.enso.predict import EnsoModel
-from zoo.climate.enso.state import CausalModes, IndexState, detrend
-from zoo.climate.models.enso_mlp import EnsoMlp, EnsoMlpConfig
-from zoo.climate.models.seasonal_inverse import SeasonalInverse, SeasonalInverseConfig
-
-Predictor = Callable[[Any], dict[str, np.ndarray]]
-CUT = "2010-06"
-
-
-def mlp(task: FakeEnso) -> Predictor:
-    config = EnsoMlpConfig(lags=(1, 2), hidden=8)
-    return EnsoModel(
-        [drawn(lambda: EnsoMlp(config, rngs=nnx.Rngs(0)))],
-        IndexState.fit(task, "core", first="1958-01"),
-        window=2,
-    )
-
-
-def causal(task: FakeEnso) -> Predictor:
-    config = SeasonalInverseConfig(members=2, hidden=4)
-    model = drawn(lambda: SeasonalInverse(config, rngs=nnx.Rngs(0)))
-    model.operator[...] = model.operator[...] + 0.01
-    return EnsoModel([model], CausalModes.fit(task), window=1)
-
-
-PREDICTORS: dict[str, Callable[[FakeEnso], Predictor]] = {
-    "climatology": baselines.climatology,
-    "persistence": baselines.persistence,
-    "damped persistence": baselines.damped_persistence,
-    "ridge": lambda task: baselines.ridge(task, lags=2),
-    "recharge oscillator": lambda task: baselines.linear_inverse_model(
-        task, indices="core:Nino34,Hm", harmonics=1
-    ),
-    "LIM": lambda task: baselines.linear_inverse_model(task, indices="core"),
-    "seasonal LIM, modes": lambda task: baselines.linear_inverse_model(
-        task, indices="modes", harmonics=1
-    ),
-    "enso_mlp": mlp,
-    "seasonal_inverse, causal": causal,
-}
-
-
-@pytest.mark.parametrize("name", PREDICTORS)
-def test_no_datum_after_its_cut_off_changes_a_forecast(name: str) -> None:
-    original = fake_observations()
-    altered = changed_after(original, CUT)
-    first, second = (
-        PREDICTORS[name](FakeEnso(o))(FakeEnso(o).examples().inputs)["mean"]
-        for o in (original, altered)
-    )
-    centres = FakeEnso(original).examples().inputs.centres
-    issue = centres[:, None] - 1 - np.arange(data.LEADS)
-    unaffected = issue <= np.datetime64(CUT, "M") + 1  # issued in M from data to the end of M-1
-    np.testing.assert_array_equal(first[unaffected], second[unaffected])
-    if name != "climatology":
-        assert not np.allclose(first[~unaffected], second[~unaffected])
+from zoo.climate.enso.state import detrend
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
@@ -98,18 +39,6 @@ def test_causal_modes_undo_any_quadratic_and_monthly_constants() -> None:
 def test_fit_period_ends_before_the_test_years() -> None:
     with pytest.raises(ValueError, match="later months are the test"):
         FakeEnso(fake_observations()).fit_observations("2004-01")
-
-
-def test_example_is_a_season_and_step_k_was_issued_k_plus_one_months_before_it() -> None:
-    inputs = FakeEnso(fake_observations()).examples().inputs
-    assert len(inputs.centres) == 203
-    assert len(inputs.issues) == 211
-    by_issue = np.repeat(inputs.issues.astype(np.int64)[:, None], data.LEADS, 1)
-    assert (
-        (inputs.centres.astype(np.int64)[:, None] - inputs.by_centre(by_issue))
-        == 1 + np.arange(data.LEADS)
-    ).all()
-    assert inputs.before(inputs.issues[0]).months[-1] == inputs.issues[0] - 1
 
 
 @pytest.mark.parametrize(

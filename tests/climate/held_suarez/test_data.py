@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from zoo.climate.held_suarez.data import LEVELS, VARIABLES, stack, zarr_source
+from zoo.climate.held_suarez.data import CHANNELS, LEVELS, UNITS, VARIABLES, stack, zarr_source
 
 
 @pytest.fixture
@@ -43,3 +43,16 @@ def test_a_missing_level_is_named(tmp_path, dataset):
     )
     with pytest.raises(ValueError, match="no level 200"):
         zarr_source(tmp_path / "store")
+
+
+def test_stack_and_unstack_are_inverse(analysis):
+    array = stack(analysis)
+    assert array.shape == (3, 64, 32, 20)
+    c = CHANNELS.index(("u_component_of_wind", 700))
+    np.testing.assert_array_equal(
+        array[..., c], analysis["u_component_of_wind"].sel(level=700).values.astype(np.float32)
+    )
+
+
+def test_units_cover_every_variable():
+    assert set(UNITS) == set(VARIABLES)

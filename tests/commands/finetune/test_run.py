@@ -13,30 +13,19 @@ import numpy as np
 import pytest
 from flax import nnx
 from random_modules import drawn
+from tiny_networks import ABOUT, publish_without_probe, published
 
 from zoo import files
-from zoo.commands.finetune import classification, report
 from zoo.commands.finetune import run as transfer
-from zoo.genomics.data.sequences import decode, one_hot, reverse_complement
+from zoo.genomics.data.sequences import decode, reverse_complement
 from zoo.pretrained import weights as storage
 from zoo.pretrained.model import load_model
 
-ABOUT = {
-    "title": "Tiny",
-    "summary": "For tests.",
-    "tasks": [],
-    "licence": "Apache-2.0",
-    "paper": "https://arxiv.org/abs/1810.04805",
-    "truth": "simulated",
-    "training": {
-        "command": "none",
-        "data": ["none"],
-        "chosen_on": "nothing",
-        "hardware": "none",
-        "wall_seconds": 1.0,
-        "steps": 1,
-    },
-}
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> dict[str, Path]:
+    """Tiny networks of each kind with random weights, published as any other model."""
+    return published(tmp_path_factory.mktemp("sources"))
 
 
 def planted(n: int, length: int = 40, seed: int = 0) -> tuple[list[str], np.ndarray]:
@@ -59,246 +48,8 @@ def write_table(path: Path, letters: list[str], label, **columns) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory) -> dict[str, Path]:
-    """Tiny networks of each kind with random weights, published as any other model."""
-    from zoo.genomics.models.low_rank import SequenceEncoders, SequenceEncodersConfig
-    from zoo.genomics.models.motif_cnn import MotifCnn, MotifCnnConfig
-    from zoo.genomics.models.sequence_cnn import SequenceCNNs, SequenceCNNsConfig
-    from zoo.genomics.models.sequence_encoder import SequenceEncoder, SequenceEncoderConfig
-
-    folder = tmp_path_factory.mktemp("sources")
-    small = {"filters": 8, "width": 5, "channels": 6, "bins": 2, "hidden": 7, "dilations": (1,)}
-    design = {
-        "channels": (8, 8, 8),
-        "widths": (9, 3, 3),
-        "features": 16,
-        "heads": 2,
-        "depth": 1,
-        "max_tokens": 6,
-        "tasks": 0,
-        "dropout": 0.0,
-    }
-    each = {"short": small, "placed": small | {"placed": True}, "long": small}
-    networks = SequenceCNNsConfig(("short", "placed", "long"), (20, 40, 48), each)
-    cnns = drawn(lambda: SequenceCNNs(networks, rngs=nnx.Rngs(1)), seed=1)
-    places = cnns.networks["placed"].places
-    places[...] = jnp.asarray(np.random.default_rng(0).normal(size=(40, 4)), jnp.float32)
-    encoders = SequenceEncodersConfig(
-        ("short", "long"),
-        (3, 5),
-        {name: value for name, value in design.items() if name != "tasks"},
-    )
-    models = {
-        "sequence_encoder.tiny": (
-            drawn(lambda: SequenceEncoder(SequenceEncoderConfig(**design), rngs=nnx.Rngs(0))),
-            "sequence_encoder:SequenceEncoder",
-            design,
-            "zoo.genomics.ecoli.predict:load_language_model",
-            {},
-        ),
-        "encoders.tiny": (
-            drawn(lambda: SequenceEncoders(encoders, rngs=nnx.Rngs(3)), seed=3),
-            "low_rank:SequenceEncoders",
-            {"subsets": encoders.subsets, "tokens": encoders.tokens, "encoder": encoders.encoder},
-            "zoo.genomics.gue.predict:load_classifier",
-            {"subsets": list(encoders.subsets), "lengths": {"short": 24, "long": 40}},
-        ),
-        "cnn.tiny": (
-            cnns,
-            "sequence_cnn:SequenceCNNs",
-            {
-                "subsets": networks.subsets,
-                "lengths": networks.lengths,
-                "networks": networks.networks,
-            },
-            "zoo.genomics.gue.predict:load_classifier",
-            {
-                "subsets": list(networks.subsets),
-                "lengths": dict(zip(networks.subsets, networks.lengths, strict=True)),
-            },
-        ),
-        "cnn_local.tiny": (
-            MotifCnn(MotifCnnConfig("local", "relu", 100, True), rngs=nnx.Rngs(2)),
-            "motif_cnn:MotifCnn",
-            {"kind": "local", "activation": "relu", "length": 100, "frozen": True},
-            "zoo.genomics.motif_grammar.predict:load_motif_cnn",
-            {"declared": "ism", "both_strands": False},
-        ),
-    }
-    paths = {}
-    for name, (model, architecture, config, predictor, options) in models.items():
-        storage.save(folder / f"{name}.raw.safetensors", model)
-        content = ABOUT | {
-            "id": f"genomics/{name}",
-            "architecture": f"zoo.genomics.models.{architecture}",
-            "config": as_lists(config),
-            "predictor": predictor,
-            "predictor_config": options,
-        }
-        paths[name] = publish_without_probe(folder, content, folder / f"{name}.raw.safetensors")
-    return paths
-
-
-def publish_without_probe(folder: Path, content: dict, weights: Path) -> Path:
-    """A card and its weights; no predictor is run."""
-    from zoo.pretrained.publish import to_toml
-
-    entry = {
-        "file": weights.name,
-        "sha256": files.sha256(weights),
-        "bytes": weights.stat().st_size,
-        "seed": 0,
-    }
-    path = folder / f"{content['id'].split('/')[1]}.toml"
-    path.write_text(to_toml(content | {"schema_version": 1, "n_params": 1, "weights": [entry]}))
-    return path
-
-
-def as_lists(value):
-    if isinstance(value, dict):
-        return {name: as_lists(each) for name, each in value.items()}
-    return [as_lists(each) for each in value] if isinstance(value, tuple | list) else value
-
-
 def quiet(line: str) -> None:
     """Nobody listens."""
-
-
-# ----------------------------------------------------------------------------- the textbook's parts
-
-
-def test_the_probe_is_the_penalised_softmax_regression_of_scikit_learn():
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
-    rng = np.random.default_rng(0)
-    label = rng.integers(0, 3, 120)
-    x = rng.normal(size=(120, 5)) * [1, 10, 0.1, 3, 1] + label[:, None] * [0.5, 0, 0.1, -1, 0] + 7
-    kernel, bias = classification.softmax_regression(x, label, 3, penalty=0.03)
-    scaler = StandardScaler().fit(x)
-    theirs = LogisticRegression(C=1 / (0.03 * len(x)), tol=1e-10, max_iter=10_000).fit(
-        scaler.transform(x), label
-    )
-    expected = theirs.predict_proba(scaler.transform(x))
-    logits = x @ kernel + bias
-    ours = np.exp(logits - logits.max(1, keepdims=True))
-    np.testing.assert_allclose(ours / ours.sum(1, keepdims=True), expected, atol=2e-4)
-
-
-def test_a_constant_feature_says_nothing():
-    x = np.column_stack([np.full(20, 3.0), np.arange(20.0)])
-    kernel, bias = classification.softmax_regression(x, np.arange(20) // 10, 2, penalty=0.1)
-    assert np.isfinite(bias).all() and (kernel[0] == 0).all() and (kernel[1] != 0).all()
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_scores_are_those_of_scikit_learn(classes):
-    from sklearn.metrics import accuracy_score, log_loss, matthews_corrcoef, roc_auc_score
-
-    rng = np.random.default_rng(classes)
-    label, logits = rng.integers(0, classes, 60), rng.integers(-2, 3, (60, classes)).astype(float)
-    scores = classification.class_scores(logits, label)
-    probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    assert scores["accuracy"] == pytest.approx(accuracy_score(label, logits.argmax(1)))
-    assert scores["mcc"] == pytest.approx(matthews_corrcoef(label, logits.argmax(1)))
-    assert scores["cross_entropy"] == pytest.approx(log_loss(label, probability))
-    if classes == 2:
-        assert scores["auroc"] == pytest.approx(roc_auc_score(label, logits[:, 1] - logits[:, 0]))
-    else:
-        assert "auroc" not in scores
-
-
-def test_a_split_keeps_groups_whole_and_shares_of_classes():
-    rng = np.random.default_rng(3)
-    groups = rng.integers(0, 60, 400)
-    label = (rng.random(400) < 0.3).astype(int)
-    held = classification.split(label, groups, seed=1)
-    assert not set(groups[held]) & set(groups[~held])
-    for each in (0, 1):
-        assert 0.12 < held[label == each].mean() < 0.32
-    assert (held == classification.split(label, groups, seed=1)).all()
-    assert (held != classification.split(label, groups, seed=2)).any()
-
-
-def test_one_large_group_does_not_swallow_the_validation_part():
-    groups = np.r_[np.zeros(80, int), 1 + np.arange(20)]
-    label = np.r_[np.zeros(80, int), np.ones(20, int)]
-    held = classification.split(label, groups, seed=0)
-    assert not held[:80].any() and held[80:].sum() == 4
-
-
-def test_the_paired_interval_covers_a_known_gain():
-    rng = np.random.default_rng(0)
-    second = rng.normal(size=400)
-    low, high = report.paired_interval(
-        second + 0.3 + 0.1 * rng.normal(size=400), second, np.arange(400)
-    )
-    assert low < 0.3 < high and high - low < 0.05
-    assert report.paired_interval(second, second, np.zeros(400)) is None
-
-
-# ----------------------------------------------------------------------------------------- genomics
-
-
-def test_features_and_the_old_last_layer_give_the_old_network(sources):
-    """For each convolutional design: its own last layer on our features is what it always
-    said, also with letters at their places."""
-    from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
-
-    for name, part, length in (
-        ("cnn.tiny", "placed", 40),
-        ("cnn.tiny", "long", 48),
-        ("cnn_local.tiny", "", 100),
-    ):
-        source = load_model(sources[name])
-        own, old = backbones(source)[part], source.module()
-        config = SequenceClassifierConfig(own.kind, own.settings, 2, own.longest)
-        ours = drawn(lambda config=config: SequenceClassifier(config, rngs=nnx.Rngs(9)))
-        head = {
-            key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")
-        }
-        storage.restore(ours, own.parameters | head)
-        tokens = np.random.default_rng(0).integers(0, 4, (3, length)).astype(np.int8)
-        old = old.networks[part] if part else old
-        expected = np.asarray(jax.jit(lambda tokens, old=old: old(one_hot(tokens, xp=jnp)))(tokens))
-        layer = old.logit if own.kind == "cnn" else old.out
-        found = np.asarray(jax.jit(ours.features)(tokens))
-        logit = found[:, : layer.kernel[...].shape[0]] @ np.asarray(layer.kernel[...])[
-            :, 0
-        ] + float(layer.bias[...][0])
-        np.testing.assert_allclose(
-            logit + (found[:, -1] if part == "placed" else 0), expected, atol=1e-4
-        )
-
-
-@pytest.mark.parametrize(
-    ("name", "part"), [("sequence_encoder.tiny", ""), ("encoders.tiny", "long")]
-)
-def test_padding_a_sequence_changes_nothing_for_the_encoder(sources, name, part):
-    from zoo.genomics.finetune import SequenceClassifier, SequenceClassifierConfig, backbones
-
-    source = load_model(sources[name])
-    own = backbones(source)[part]
-    tokens = np.random.default_rng(0).integers(0, 4, (2, 24)).astype(np.int8)
-    found = []
-    for length in (24, 40):
-        config = SequenceClassifierConfig("encoder", own.settings, 2, length)
-        ours = drawn(lambda config=config: SequenceClassifier(config, rngs=nnx.Rngs(9)))
-        head = {
-            key: value for key, value in storage.flatten(ours).items() if key.startswith("head.")
-        }
-        found.append(
-            np.asarray(jax.jit(storage.restore(ours, own.parameters | head).features)(tokens))
-        )
-    encoder = source.module().networks[part] if part else source.module()
-    x = jax.jit(
-        lambda tokens: encoder.encode(encoder.inputs(tokens), jnp.ones(tokens.shape, bool))[0]
-    )(tokens)
-    np.testing.assert_allclose(found[0], np.concatenate([x.mean(1), x.max(1)], 1), atol=1e-5)
-    # The last convolutions look three tokens ahead into the padding, so the ends may
-    # differ; the bulk is the same.
-    assert np.abs(found[0] - found[1]).mean() < 0.2
 
 
 @pytest.fixture(scope="module")
@@ -540,9 +291,6 @@ def test_models_that_cannot_do_it_are_refused_by_name(sources, tmp_path):
         transfer.fine_tune(sources["cnn.tiny"], table, out=tmp_path / "out", epochs=0, log=quiet)
 
 
-# --------------------------------------------------------------------------------- particle physics
-
-
 def test_a_tagger_learns_new_classes(tmp_path):
     import jet_files
 
@@ -592,9 +340,6 @@ def test_a_tagger_learns_new_classes(tmp_path):
         transfer.fine_tune(
             name, jet_files.write(tmp_path / "one.root", single), out=tmp_path / "o", log=quiet
         )
-
-
-# ------------------------------------------------------------------------------------------ climate
 
 
 def enso_file(path: Path, months: int = 240, seed: int = 0, **changes) -> Path:

@@ -5,89 +5,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anomaly_toys as toys
 import numpy as np
 import pytest
+from dijet_tasks import scores
 
-from zoo import registry
 from zoo.cards import TaskSpec, read
-from zoo.particle_physics.anomaly import baselines, build, metrics
+from zoo.particle_physics.anomaly import baselines, metrics
 from zoo.particle_physics.anomaly import data as dijets
-from zoo.particle_physics.anomaly.task import DETAILED, POINTS, Anomaly, examples_of
-from zoo.particle_physics.data.poisson import poisson_interval
-from zoo.scoring import record, stats
+from zoo.particle_physics.anomaly.task import DETAILED, POINTS
+from zoo.scoring import stats
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="module")
-def task() -> Anomaly:
-    task = Anomaly(registry.task("particle_physics/anomaly"), file=lambda name: Path(name))
-    parts = [
-        toys.dijets("qcd", 60_000, seed=5),
-        *(toys.dijets(name, 2000, seed=5) for name in dijets.SIGNALS),
-    ]
-    events = dijets.concatenate(parts)
-    task.events = events[(events.process == 0) | events.in_signal_region]
-    return task
-
-
-def scores(task: Anomaly, predictor) -> dict[str, float]:
-    examples = task.examples()
-    return stats.scores(task, task.record(predictor(examples.inputs), examples))
-
-
-# ----------------------------------------------------------------------------------------- formulas
-
-
-def test_improvement_and_enrichment_are_the_closed_forms():
-    assert metrics.improvement(0.5, 0.01) == pytest.approx(5.0)
-    assert metrics.enrichment(0.5, 0.01) == pytest.approx(50.0)
-    assert metrics.improvement(0.01, 0.01) == pytest.approx(0.1)  # a random cut
-
-
-def test_the_improvements_interval_turns_the_counts_round():
-    low, high = metrics.improvement_interval(0.4, 16, 16_000)
-    few, many = poisson_interval(16)
-    assert low == pytest.approx(0.4 / np.sqrt(many / 16_000)) and high == pytest.approx(
-        0.4 / np.sqrt(few / 16_000)
-    )
-    assert low < metrics.improvement(0.4, 0.001) < high
-
-
-def test_the_divergence_is_zero_one_and_symmetric():
-    from scipy.spatial.distance import jensenshannon
-
-    p, q = np.array([1.0, 2.0, 3.0, 0.0]), np.array([4.0, 0.0, 1.0, 2.0])
-    assert metrics.jensen_shannon(p, 7.0 * p) == pytest.approx(0.0, abs=1e-12)
-    assert metrics.jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 3.0])) == pytest.approx(1.0)
-    assert metrics.jensen_shannon(p, q) == pytest.approx(metrics.jensen_shannon(q, p))
-    assert metrics.jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q, base=2) ** 2)
-    assert np.isnan(metrics.jensen_shannon(p, np.zeros(4)))
-
-
-def test_the_divergence_of_a_sample_of_itself_is_what_the_protocol_says():
-    rng, p = np.random.default_rng(0), np.full(10, 0.1)
-    drawn = rng.multinomial(1000, p, size=2000).astype(float)
-    assert metrics.jensen_shannon(p, drawn).mean() == pytest.approx(
-        9.0 / (8.0 * 1000.0 * np.log(2.0)), rel=0.05
-    )
-
-
-def test_ranks_keep_at_most_the_asked_for_background_and_ties_together():
-    score = np.array([5.0, 4.0, 4.0, 4.0, 1.0, 4.5, 4.0, 9.0])
-    background = np.array([True, True, True, True, True, False, False, False])
-    rank = metrics.ranks(score, background)
-    assert rank.tolist() == [1, 4, 4, 4, 5, 2, 4, 1]
-    for allowed in range(1, 6):
-        kept = rank <= allowed
-        assert kept.any()  # of this toy some signal stands above all background
-        assert kept[background].sum() <= allowed
-        assert kept[6] == kept[1]  # signal and background of one score
-        assert not kept.any() or score[kept].min() > score[~kept].max(initial=-1.0)  # it is a cut
-
-
-# --------------------------------------------------------------------------------------------- task
 
 
 def test_the_scores_are_those_of_a_cut_made_by_hand(task):
@@ -151,29 +79,6 @@ def test_a_method_with_a_score_per_signal_is_judged_by_each_on_its_own_signal(ta
     )
 
 
-def test_random_numbers_improve_by_the_root_of_the_rate_and_do_not_sculpt(task):
-    got = scores(task, baselines.random(task))
-    assert got["sic_wprime.fpr_1e1"] == pytest.approx(np.sqrt(0.1), rel=0.1)
-    assert got["enrichment_zprime.fpr_1e2"] == pytest.approx(1.0, abs=0.35)
-    kept = task.sculpting_rate * (task.events.process == 0).sum()
-    assert got["sculpting"] < 4.0 * 9.0 / (8.0 * kept * np.log(2.0))
-
-
-def test_momentum_sculpts_and_masses_do_not(task):
-    pt, mass = (
-        scores(task, make(task))["sculpting"]
-        for make in (baselines.leading_pt, baselines.lighter_mass)
-    )
-    assert pt > 0.2 > 10.0 * mass
-
-
-def test_cuts_on_masses_and_prongs_find_the_toy_signals(task):
-    random = scores(task, baselines.random(task))
-    for make in (baselines.lighter_mass, baselines.two_prongs, baselines.mass_window):
-        got = scores(task, make(task))
-        assert got["sic_zprime.fpr_1e2"] > 3.0 * random["sic_zprime.fpr_1e2"]
-
-
 def test_intervals_hold_the_value_and_poissons_is_like_the_bootstraps(task):
     examples = task.examples()
     arrays = task.record(baselines.mass_window(task)(examples.inputs), examples)
@@ -218,75 +123,3 @@ def test_predictors_see_no_dijet_mass_no_azimuth_and_no_process(task):
     )
     with pytest.raises(KeyError, match="no column 'phi'; there are pt, eta, mass"):
         pairs.column("phi")
-
-
-# --------------------------------------------------------------------------------------------- data
-
-
-def test_the_test_file_is_the_same_bytes_again_and_gives_the_events_back(tmp_path):
-    folder = toys.write_chunks(tmp_path / "chunks", qcd=400, signal=300)
-    events = build.write_test(folder, tmp_path / "a.zarr.zip", qcd=250, signal=50)
-    build.write_test(folder, tmp_path / "b.zarr.zip", qcd=250, signal=50)
-    assert (tmp_path / "a.zarr.zip").read_bytes() == (tmp_path / "b.zarr.zip").read_bytes()
-    back = dijets.read_test(tmp_path / "a.zarr.zip")
-    assert (
-        np.bincount(back.process).tolist() == [250, 50, 50]
-        and back.in_signal_region[back.process > 0].all()
-    )
-    assert np.array_equal(back.mjj, events.mjj)
-    assert np.allclose(back.pairs.values, events.pairs.values, rtol=2.0**-11)
-    assert np.array_equal(back.pairs.column("nparticles"), events.pairs.column("nparticles"))
-    assert len(set(examples_of(back).ids)) == 350
-
-
-def test_splits_read_their_own_chunks_within_the_mass_range(tmp_path):
-    folder = toys.write_chunks(tmp_path, qcd=400, signal=100)
-    train, test = (dijets.read_split(folder, "qcd", split) for split in ("train", "test"))
-    assert not set(train.mjj.tolist()) & set(test.mjj.tolist())
-    assert ((train.mjj >= 2300.0) & (train.mjj < 5000.0)).all() and len(train) < 400
-
-
-def test_chunks_that_are_none_say_what_is_wrong(tmp_path):
-    good = toys.chunk("qcd", 20, seed=0)
-    nan = good["events"].copy()
-    nan[7, 1, 3] = np.nan
-    for content, message in (
-        ({"events": good["events"]}, "no array mjj; it has events"),
-        (
-            {"events": good["events"][:, :, :5], "mjj": good["mjj"]},
-            r"shape \(20, 2, 5\).*expected \(20, 2, 9\)",
-        ),
-        (
-            {"events": nan, "mjj": good["mjj"]},
-            "1 of 20 events hold NaN or infinity, the first is number 7",
-        ),
-        ({"events": good["events"][:0], "mjj": good["mjj"][:0]}, "holds no event"),
-    ):
-        np.savez(tmp_path / "train-qcd-0.npz", **content)
-        with pytest.raises(ValueError, match=message):
-            dijets.read_split(tmp_path, "qcd", "train")
-    path = tmp_path / "train-qcd-0.npz"
-    path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(ValueError, match="no readable npz file"):
-        dijets.read_split(tmp_path, "qcd", "train")
-    with pytest.raises(
-        FileNotFoundError, match=r"no train-zprime-<k>.npz; write the events with `zoo data build"
-    ):
-        dijets.read_split(tmp_path, "zprime", "train")
-    with pytest.raises(ValueError, match="no process 'higgs'; there are qcd, wprime, zprime"):
-        dijets.read_split(tmp_path, "higgs", "train")
-    record.write(tmp_path / "half.zarr.zip", {"mjj": np.zeros(3)})
-    with pytest.raises(record.RecordError, match="no array eta, mass"):
-        dijets.read_test(tmp_path / "half.zarr.zip")
-
-
-def test_features_order_the_jets_by_mass_and_know_no_momentum():
-    events = toys.dijets("wprime", 200, seed=1)
-    features = dijets.event_features(events.pairs)
-    assert np.isfinite(features).all() and (features[:, 1] >= 0).all()
-    swapped = dijets.JetPairs(events.pairs.values[:, ::-1])
-    assert np.allclose(features, dijets.event_features(swapped))
-    faster = events.pairs.values.copy()
-    faster[..., dijets.COLUMNS.index("pt")] *= 2.0
-    faster[..., dijets.COLUMNS.index("eta")] += 1.0
-    assert np.array_equal(features, dijets.event_features(dijets.JetPairs(faster)))

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from made_up_clouds import write_products
 
-from zoo import registry
 from zoo.particle_physics.generation import baselines
 from zoo.particle_physics.generation.data import CLASSES, PARTICLES
-from zoo.particle_physics.generation.task import SCORES, GenerationRequest, JetGeneration
+from zoo.particle_physics.generation.task import SCORES
 from zoo.scoring import record as storage
 from zoo.scoring import stats
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return write_products(tmp_path_factory.mktemp("generation"))
-
-
-@pytest.fixture(scope="module")
-def task(folder) -> JetGeneration:
-    return JetGeneration(
-        registry.task("particle_physics/jet_generation"), file=lambda name: folder / name
-    )
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +95,3 @@ def wrong(name, value):
 def test_bad_predictions_are_refused(task, predictions, message):
     with pytest.raises(ValueError, match=message):
         task.record(predictions, task.examples())
-
-
-def test_the_truth_has_no_jets_for_another_request(task):
-    with pytest.raises(ValueError, match="own examples"):
-        baselines.truth_sample(task)(GenerationRequest(np.zeros(5, np.int8)))
-
-
-def test_baselines_repeat_themselves_by_seed(task):
-    generate = baselines.gaussian_copula(task)
-    label = np.repeat(np.arange(3), 20).astype(np.int8)
-    first, again, other = (generate(GenerationRequest(label, seed)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first["particles"], again["particles"])
-    assert not np.array_equal(first["particles"], other["particles"])

@@ -11,12 +11,12 @@ import uproot
 from flax import nnx
 from made_up_jets import write_padded
 
-from zoo.particle_physics.data.jets import LABELS, Jets
+from zoo.particle_physics.data.jets import LABELS
 from zoo.particle_physics.data.read import read_jets
-from zoo.particle_physics.models.features import COLUMNS, FEATURE_SETS, network_inputs
+from zoo.particle_physics.models.features import COLUMNS
 from zoo.particle_physics.models.particle_net import ParticleNet, ParticleNetConfig
 from zoo.particle_physics.models.pfn import PFN, PFNConfig
-from zoo.particle_physics.tagging.predict import JetTagger, made_up_jets, predict_file
+from zoo.particle_physics.tagging.predict import JetTagger, predict_file
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +27,6 @@ def tagger() -> JetTagger:
         particles=40,
         batch=8,
     )
-
-
-@pytest.fixture(scope="module")
-def jets() -> Jets:
-    return made_up_jets(21, 40, seed=1, columns=COLUMNS["full"])
-
-
-def test_features_are_those_of_the_published_configuration(jets):
-    mask, scalars = jets.mask, jets.scalars
-    features, vectors = network_inputs(
-        jets.particles,
-        mask,
-        scalars["jet_pt"],
-        scalars["jet_energy"],
-        names=FEATURE_SETS["full"],
-        columns=jets.columns,
-    )
-    assert features.shape == (21, 40, 17) and vectors.shape == (21, 40, 4)
-    pt = np.hypot(jets.column("part_px"), jets.column("part_py"))[mask]
-    assert np.allclose(features[..., 0][mask], np.clip((np.log(pt) - 1.7) * 0.7, -5, 5), atol=1e-5)
-    distance = np.hypot(jets.column("part_deta"), jets.column("part_dphi"))[mask]
-    assert np.allclose(features[..., 4][mask], np.clip((distance - 0.2) * 4.0, -5, 5), atol=1e-5)
-    assert np.allclose(
-        features[..., FEATURE_SETS["full"].index("part_d0")][mask],
-        np.tanh(jets.column("part_d0val")[mask]),
-        atol=1e-6,
-    )
-    assert not features[~mask].any()
 
 
 def test_probabilities_do_not_depend_on_batches_order_or_neighbours(tagger, jets):
