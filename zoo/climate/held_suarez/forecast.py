@@ -82,7 +82,7 @@ def _rollout(graph: Any, weights: Any, state: Array, ratio: Array, steps: int) -
 
 def rollout(
     model: WeatherNetwork,
-    state: Float[Array, "batch longitude latitude channel"],
+    state: Float[Array | np.ndarray, "batch longitude latitude channel"],
     *,
     ratio: np.ndarray,
     steps: int,

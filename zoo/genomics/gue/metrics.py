@@ -4,7 +4,7 @@ needs the counts alone)."""
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Num, Shaped
 
 from zoo.scoring import scores
 
@@ -20,7 +20,7 @@ def confusion(
     return (place[:, None] == np.arange(4)).astype(np.float64)
 
 
-def matthews(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
+def matthews(counts: Num[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
     """Matthews' correlation coefficient of counts or shares (tn, fp, fn, tp).
 
     (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) (Matthews 1975); zero where
@@ -32,7 +32,7 @@ def matthews(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch
     )
 
 
-def macro_f1(counts: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
+def macro_f1(counts: Num[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch"]:
     """The mean of both classes' F1, 2 tp / (2 tp + fp + fn); an empty class counts zero.
     NaN where there is nothing at all."""
     tn, fp, fn, tp = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
