@@ -41,6 +41,14 @@ from zoo.pretrained.run import write_run
 
 Parameters = Mapping[str, np.ndarray]
 
+SHARED_KERNELS = {
+    "shared": ["shared."],
+    "shared_file": "sequence_encoder.gue.shared.safetensors",
+    "stacked": "networks.",
+}
+"""How the encoders are published: the frozen kernels of all seeds once, networks of one shape
+stacked. A training from other kernels needs another name of the file."""
+
 
 def train(
     recipe: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
@@ -110,6 +118,7 @@ def train(
         recipe=recipe,
         seed=seed,
         died="; ".join(causes) or None,
+        layout=SHARED_KERNELS if isinstance(settings, EncoderRecipe) else None,
     )
     yield f"wrote {path}"
 

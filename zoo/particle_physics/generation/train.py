@@ -39,6 +39,9 @@ from zoo.train.loop import LoopConfig, fit
 COLLAPSED = 0.01
 """Spread of the generated jets' masses over that of true ones below which a run has died."""
 
+SHARED_TABLE = {"shared": ["transforms.table"], "shared_file": "conditions.dijets.safetensors"}
+"""How generators are published: the table of conditions, the same for all, once."""
+
 
 def train(
     recipe: str, *, seed: int, data: Path | None, out: Path, steps: int | None = None
@@ -101,6 +104,7 @@ def train(
         transforms=model.conditions.arrays(),
         storage="float16",
         died=failure(generated, validation),
+        layout=SHARED_TABLE,
     )
     yield f"wrote {card}"
 
