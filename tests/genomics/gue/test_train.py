@@ -33,7 +33,7 @@ ENCODER = dataclasses.replace(
     RECIPES["sequence_encoder.gue"],
     pretraining=Schedule(1.0, batch_size=16, network=SMALL),
     tuning=Schedule(1.0, batch_size=16, network=SMALL, rank=2),
-    subsets=("tf_0",),
+    subsets=tuple(SUBSETS),
 )
 
 
@@ -96,7 +96,8 @@ def test_seeds_of_a_cnn_become_a_model_and_an_ensemble(tiny, tables, tmp_path):
     ]
 
 
-def test_encoders_share_their_frozen_kernels_and_the_curve_trains_them_all(tiny, tables, tmp_path):
+@pytest.mark.slow
+def test_encoders_share_their_frozen_kernels(tiny, tables, tmp_path):
     out = tmp_path / "runs" / "0"
     lines = list(train.train("sequence_encoder.gue", seed=0, data=tables, out=out, steps=2))
     folder = tmp_path / "runs" / "sequence_encoder.gue.pretraining.2_steps"
@@ -152,7 +153,7 @@ def test_a_stack_is_one_file_with_all_of_its_members(tiny, tables, tmp_path):
     def load(subset, split):
         return train.gue(subset, split, folder=tables)
 
-    list(stacking.stack(load, tmp_path / "runs" / "stack", subsets=SUBSETS, folder=tmp_path))
+    list(stacking.stack(load, tmp_path / "runs" / "stack", subsets=tuple(SUBSETS), folder=tmp_path))
     (path,) = publish_runs(find_runs([tmp_path / "runs" / "stack"]), tmp_path / "weights")
     model = model_of(path)
     assert path.name == "committee.gue.toml" and len(model.weights) == 1
