@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zoo import cards, files, registry
 from zoo.cards import CodeSource, Entry, TaskSpec, Verification, read
-from zoo.commands import review, verify
+from zoo.commands import entry_code, review, verify
 from zoo.commands.bench import entry as entries
 from zoo.commands.bench import predictor
 from zoo.commands.bench.row import BenchEvents, TaskResult
@@ -240,7 +240,7 @@ def _from_factory(
         )
 
     def factory(task):
-        made = registry.resolve(code.factory) if path is None else verify.load_file(path, code)
+        made = registry.resolve(code.factory) if path is None else entry_code.load_file(path, code)
         return made(task)
 
     return predictor.from_factory(

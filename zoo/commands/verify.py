@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from zoo import files, registry
 from zoo.cards import CheckedMetric, CodeSource, Entry, FileCard, TaskSpec, Verification, dump, read
-from zoo.commands import claims, revisions
+from zoo.commands import claims, entry_code, revisions
 from zoo.commands.bench import entry as entries
 from zoo.commands.bench import predictor
 from zoo.commands.bench.run import bench, bench_one
@@ -298,7 +298,7 @@ def _rerun(path: Path, entry: Entry, spec: TaskSpec) -> tuple[dict[str, CheckedM
     if entry.code is not None and entry.code.factory is not None:
         candidate = predictor.from_factory(
             entry.model,
-            factory_of(path, entry.code),
+            entry_code.factory_of(path, entry.code),
             title=entry.title,
             track=entry.track,
             code=entry.code,
@@ -417,39 +417,6 @@ def _installed_problems(entry: Entry, code: CodeSource) -> list[str]:
         if code.sha256 == digest
         else [f"code.sha256: claimed {code.sha256}, the installed package has {digest}"]
     )
-
-
-def factory_of(path: Path, code: CodeSource) -> Any:
-    """The factory of an entry's code: from the file beside the entry, or from the installed
-    package.
-
-    Raises:
-        ImportError: the module cannot be imported or has no such function.
-    """
-    if code.file is not None:
-        return load_file(path.with_name(code.file), code)
-    if code.factory is None:
-        raise ImportError(f"the code of {path} names no factory")
-    return registry.resolve(code.factory)
-
-
-def load_file(path: Path, code: CodeSource) -> Any:
-    """The factory in a Python file, which is executed now.
-
-    Raises:
-        ImportError: it has no such function.
-    """
-    name = f"zoo_entry_{code.sha256[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    function = (code.factory or "").partition(":")[2]
-    if not hasattr(module, function):
-        raise ImportError(f"{path.name} has no {function!r}")
-    return getattr(module, function)
 
 
 def _compare(entry: Entry, obtained: dict[str, float]) -> dict[str, CheckedMetric]:

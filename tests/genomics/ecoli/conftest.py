@@ -18,8 +18,3 @@ def arcs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ecoli.EColi, "arcs", {"train": (0, 4096), "validation": (4096, 6144), "test": (6144, None)}
     )
-
-
-@pytest.fixture(scope="module")
-def genome() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 4, 5120).astype(np.int8)

@@ -26,7 +26,9 @@ def tokens() -> np.ndarray:
 def test_inputs_are_those_of_the_encoder_and_a_hidden_base_is_its_mask(tokens):
     encoder = drawn(lambda: SequenceEncoder(SMALL, rngs=nnx.Rngs(0)))
     letters = jnp.asarray(one_hot(tokens), jnp.float32)
-    np.testing.assert_array_equal(encoder_inputs(letters, 24)[:, :21], encoder.inputs(jnp.asarray(tokens)))
+    np.testing.assert_array_equal(
+        encoder_inputs(letters, 24)[:, :21], encoder.inputs(jnp.asarray(tokens))
+    )
     hidden = tokens.copy()
     hidden[:, 5] = MASK
     given = encoder_inputs(letters, 24, hidden=5)

@@ -200,8 +200,9 @@ class MotifCnn(nnx.Module):
 
     def __call__(
         self, x: Float[Array, "batch position 4"], *, key: jax.Array | None = None
-    ) -> Float[Array, " batch"]:
-        """Logits. `key`: drop out and normalise by the batch, as in training."""
+    ) -> Float[Array, batch * feature]:
+        """Logits `[batch]`; features, where fine-tuning took the last layer away. `key`: drop
+        out and normalise by the batch, as in training."""
         keys = (
             [None] * (len(self.layers) + 1)
             if key is None
