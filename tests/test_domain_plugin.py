@@ -122,6 +122,7 @@ def test_its_data_are_built_again_byte_for_byte(tides, tmp_path, zoo_command):
     assert text.code != 0 and "--days 'many' is no int" in text.err
 
 
+@pytest.mark.slow
 def test_a_run_predicts_and_seeds_are_published_together(tides, tmp_path, zoo_command):
     runs = [tmp_path / f"seed{seed}" for seed in (0, 1)]
     for seed, run in enumerate(runs):

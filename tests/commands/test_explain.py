@@ -50,6 +50,7 @@ def test_a_sequence_of_the_users_own(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_occlusion_of_a_particle_is_the_tagger_without_it():
     from zoo.particle_physics.explain import explainable
 

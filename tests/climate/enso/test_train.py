@@ -35,6 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_card_will(runs):
     run = read_run(runs / "0")
     assert (run.task, run.recipe, run.storage, run.died) == ("climate/enso", NAME, "float32", None)
@@ -44,6 +45,7 @@ def test_a_run_says_what_its_card_will(runs):
     assert model.training.validation["mean_correlation"] > 0
 
 
+@pytest.mark.slow
 def test_seeds_are_published_as_one_ensemble(runs, tmp_path):
     (path,) = publish_runs(find_runs([runs]), tmp_path)
     card = cards.read(path, ModelCard)

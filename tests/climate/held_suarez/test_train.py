@@ -44,6 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_run_holds_its_history_and_both_descriptions(run):
     found = read_run(run)
     assert (found.task, found.recipe, found.seed) == ("climate/held_suarez", "convnext", 0)
@@ -62,6 +63,7 @@ def test_a_run_holds_its_history_and_both_descriptions(run):
     assert len(repr(model).splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_the_published_variants_share_their_weights(run, tmp_path):
     plain, damped = (
         cards.read(path, ModelCard)

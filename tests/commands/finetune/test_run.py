@@ -291,6 +291,7 @@ def test_models_that_cannot_do_it_are_refused_by_name(sources, tmp_path):
         transfer.fine_tune(sources["cnn.tiny"], table, out=tmp_path / "out", epochs=0, log=quiet)
 
 
+@pytest.mark.slow
 def test_a_tagger_learns_new_classes(tmp_path):
     import jet_files
 

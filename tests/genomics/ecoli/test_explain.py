@@ -40,6 +40,7 @@ def model_of(module: nnx.Module) -> SimpleNamespace:
     return SimpleNamespace(card=card, module=lambda: module)
 
 
+@pytest.mark.slow
 def test_a_language_model_is_asked_for_its_hidden_middle_base(table):
     module = SequenceEncoder(SequenceEncoderConfig(**TINY), rngs=nnx.Rngs(0))
     score = sequence_score(model_of(module), table, examples=2, target=None)

@@ -19,6 +19,7 @@ from zoo.genomics.models import low_rank as low_rank_model
 from zoo.interfaces.explanation import NotExplainable
 
 
+@pytest.mark.slow
 def test_an_encoder_of_a_subset_is_explained_at_the_bases_that_it_reads(tmp_path):
     settings = SMALL | {"depth": 1}
     config = low_rank_model.SequenceEncodersConfig(("tf_0", "prom_300_tata"), (13, 13), settings)

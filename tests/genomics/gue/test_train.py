@@ -70,6 +70,7 @@ def assert_as_published(model: PretrainedModel) -> None:
     )
 
 
+@pytest.mark.slow
 def test_seeds_of_a_cnn_become_a_model_and_an_ensemble(tiny, tables, tmp_path):
     for seed in (0, 1):
         out = tmp_path / "runs" / str(seed)

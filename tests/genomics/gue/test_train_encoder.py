@@ -39,6 +39,7 @@ def tuned(tmp_path_factory):
     return path, facts, schedule, start, load
 
 
+@pytest.mark.slow
 def test_tuning_leaves_the_frozen_kernels_and_trains_the_rest(tuned):
     path, facts, _, start, _ = tuned
     own, before = weights.load(path)[0], weights.load(start)[0]
@@ -52,6 +53,7 @@ def test_tuning_leaves_the_frozen_kernels_and_trains_the_rest(tuned):
     assert np.abs(own["blocks.0.up.up"]).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_network_tuned_from_nothing_is_another_than_one_from_weights(tuned):
     _, _, schedule, start, _ = tuned
     with_start, without = (
@@ -80,6 +82,7 @@ def test_a_promoter_is_never_turned_in_training(subset, turns):
     assert (same | other).all() and (10 < other.sum() < 30 if turns else same.all())
 
 
+@pytest.mark.slow
 def test_the_file_of_several_networks_gives_each_as_it_was_trained(tuned, tmp_path):
     path, _, schedule, start, load = tuned
     networks = {

@@ -88,6 +88,7 @@ def test_one_seed_gives_the_same_weights_again_and_another_seed_others(events):
     assert np.array_equal(weights(0), weights(0)) and not np.array_equal(weights(0), weights(1))
 
 
+@pytest.mark.slow
 def test_every_recipe_leaves_a_run_that_is_published_and_loads(
     tmp_path, monkeypatch, isolated_home
 ):

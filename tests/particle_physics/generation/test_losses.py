@@ -39,6 +39,7 @@ def gradient_of(name, adversaries):
     return jax.grad(loss)(state)
 
 
+@pytest.mark.slow
 def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round(adversaries):
     for name, other in (("critic", "generator"), ("generator", "critic")):
         gradient = gradient_of(name, adversaries)
@@ -49,6 +50,7 @@ def test_a_critics_gradient_does_not_reach_the_generator_nor_the_other_way_round
         )
 
 
+@pytest.mark.slow
 def test_the_generators_borrowed_slope_is_the_gradient_of_its_loss(adversaries):
     graph, state, batch = adversaries
     c, mask, standards = batch["c"], batch["mask"], (batch["centre"], batch["scale"])

@@ -24,6 +24,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["epic_flow.dijets", "epic_gan.dijets"])
+@pytest.mark.slow
 def test_a_run_is_published_and_its_weights_give_the_same_jets_again(
     name, folder, tmp_path, monkeypatch
 ):

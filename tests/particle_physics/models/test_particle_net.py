@@ -47,6 +47,7 @@ def test_the_split_edge_weights_are_the_papers_formula():
     )
 
 
+@pytest.mark.slow
 def test_folding_moves_the_scales_into_the_kernels_and_changes_no_answer():
     net = ParticleNet(ParticleNetConfig(normalise=False), rngs=nnx.Rngs(0))
     key = jax.random.key(1)

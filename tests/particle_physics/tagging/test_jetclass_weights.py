@@ -73,6 +73,7 @@ def test_the_cards_name_what_the_original_is():
         assert not (registry.path_of(name, "model").parent / card.weights[0].file).exists()
 
 
+@pytest.mark.slow
 def test_the_shipped_cards_are_those_that_are_written(tmp_path, monkeypatch):
     for feature_set in CARDS:
         published_file(feature_set)
