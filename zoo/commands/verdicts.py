@@ -70,12 +70,7 @@ def verdicts(
         except files.FileMissing as error:
             yield Verdict(path, error=error, files_lack=True)
             continue
-        except (
-            cards.CardError,
-            registry.UnknownName,
-            verify.CodeNotTrusted,
-            FileNotFoundError,
-        ) as error:
+        except (cards.CardError, registry.UnknownName, verify.CodeNotTrusted) as error:
             yield Verdict(path, error=error)
             continue
         if write is not None:
