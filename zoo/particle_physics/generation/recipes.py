@@ -85,12 +85,10 @@ DESCRIPTIONS: dict[str, dict[str, Any]] = {
         ),
         "caveats": [
             "Not the paper's training: a relativistic loss with a penalty on the slope, and ten "
-            "epochs; the critic is also shown the jet's "
-            "mass, girth and sum of momenta.",
+            "epochs; the critic is also shown the jet's mass, girth and sum of momenta.",
             "Made to conserve momentum and to keep inside the jet's cone; a jet heavier than the "
-            "mass drawn for it is narrowed (2 % of the "
-            "quark and top jets, which halves FPD of tops on validation). The flow has none of "
-            "these.",
+            "mass drawn for it is narrowed (2 % of the quark and top jets, which halves FPD of "
+            "tops on validation). The flow has none of these.",
         ],
     },
 }

@@ -166,8 +166,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
 """What a card says of each network, by the name of its recipe."""
 NEIGHBOURS = (
     "Its last edge convolution joins 8 neighbours where the published network has 16, for two "
-    "thirds of the time. Before any training with "
-    "8, validation jets lost .016 of accuracy by that."
+    "thirds of the time. Before any training with 8, validation jets lost .016 of accuracy by that."
 )
 TRUTH_LEVEL = (
     "Trained on SIMULATED jets without detector and pile-up: it has not seen what an experiment "
